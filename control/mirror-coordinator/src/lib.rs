@@ -1,0 +1,1 @@
+//! Mirror lifecycle: inputs in, actions out.

@@ -1,0 +1,1 @@
+//! The control thread: source client, discovery, directory state.

@@ -1,0 +1,1 @@
+//! Kafka's log directory format: what to write, where, and what bytes on disk mean.

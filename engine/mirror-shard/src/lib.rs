@@ -1,0 +1,1 @@
+//! One core's mirroring state: completions in, operations out.

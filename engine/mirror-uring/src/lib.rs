@@ -1,0 +1,1 @@
+//! The edge: io_uring, pinned threads, sockets, files; the Engine handle.

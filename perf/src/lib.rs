@@ -1,0 +1,1 @@
+//! Macro load: machine limits, the synthetic source, end-to-end throughput.

@@ -1,0 +1,1 @@
+//! Fixtures: real Kafka brokers, clients, temporary directories.

@@ -1,0 +1,2 @@
+//! Repository tasks: ci, kafka.
+fn main() {}
