@@ -1,0 +1,250 @@
+//! What crosses between a shard and its host: commands in, reports out, nothing else.
+
+use kafka_log::log_config::LogConfig;
+use kafka_log::recovery::LoadFinding;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
+use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicPartition};
+
+use crate::op::BrokerAddress;
+
+/// An order from the host to the shard that owns what it names.
+#[derive(Clone, Debug)]
+pub enum EngineCommand {
+    /// Where a source broker listens; changes an address or adds a broker.
+    SetBroker {
+        /// The broker.
+        broker: BrokerId,
+        /// Where it listens.
+        address: BrokerAddress,
+    },
+    /// Start mirroring a partition.
+    AddPartition(Box<NewPartition>),
+    /// The source moved the partition's leader.
+    SetSourceLeader {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// Its leader.
+        leader: BrokerId,
+        /// The leader's epoch.
+        epoch: SourceLeaderEpoch,
+    },
+    /// Raise our own leader epoch of the partition; frees it when it was fenced.
+    SetLeaderEpoch {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// The new epoch; a lower one is ignored.
+        epoch: LeaderEpoch,
+    },
+    /// Stop fetching; what was accepted is written, synced and reported as paused.
+    Pause(TopicIdPartition),
+    /// Fetch again after a pause or a failure.
+    Resume(TopicIdPartition),
+    /// Drop everything at and above `to`, then go on as before.
+    Truncate {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// First offset to drop.
+        to: Offset,
+    },
+    /// Close the partition's log and forget it; its directory is deleted when `delete` is set.
+    Remove {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// Delete the directory.
+        delete: bool,
+    },
+    /// Close every log cleanly and report [`EngineReport::Stopped`].
+    Stop,
+}
+
+/// A partition to mirror.
+#[derive(Clone, Debug)]
+pub struct NewPartition {
+    /// Identity; the topic id our directory carries.
+    pub id: TopicIdPartition,
+    /// Name; the directory's name.
+    pub name: TopicPartition,
+    /// False when the source has no topic ids, so that fetches go by name.
+    pub source_has_topic_ids: bool,
+    /// Source broker that leads it.
+    pub leader: BrokerId,
+    /// Epoch of that leader, `None` when the source does not tell.
+    pub source_epoch: Option<SourceLeaderEpoch>,
+    /// Our own leader epoch: batches above it are refused until it is raised.
+    pub leader_epoch: LeaderEpoch,
+    /// Segment and index sizes.
+    pub log_config: LogConfig,
+    /// Everything below is known durable, from `recovery-point-offset-checkpoint`.
+    pub recovery_point: Option<Offset>,
+    /// Log start, from `log-start-offset-checkpoint`.
+    pub log_start: Option<LogStartOffset>,
+    /// True when the directory was closed cleanly: files are trusted without a scan.
+    pub clean: bool,
+    /// What to do when the source lost records that we have.
+    pub on_divergence: DivergencePolicy,
+}
+
+/// What to do when the source lost records that we have (unclean election at the source).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DivergencePolicy {
+    /// Cut our log where the source's history leaves ours, report it, go on.
+    Truncate,
+    /// Keep our log, stop this partition, report why.
+    Fail,
+}
+
+/// News from a shard to its host.
+#[derive(Debug)]
+pub enum EngineReport {
+    /// News about one partition.
+    Partition {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// What happened.
+        event: PartitionEvent,
+    },
+    /// A source broker cannot be reached; the shard goes on trying.
+    BrokerUnreachable {
+        /// Which broker.
+        broker: BrokerId,
+        /// Attempts since it last answered.
+        attempt: u32,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A source broker answers again.
+    BrokerReachable {
+        /// Which broker.
+        broker: BrokerId,
+    },
+    /// Every log of this shard is closed; nothing follows.
+    Stopped {
+        /// Which shard.
+        shard: u32,
+        /// False when some log could not be closed cleanly.
+        clean: bool,
+    },
+}
+
+/// Where a partition stands; sent whenever it moved, coalesced when the host is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// First offset our log keeps.
+    pub log_start: LogStartOffset,
+    /// One past the last offset written.
+    pub log_end: LogEndOffset,
+    /// Everything below is durable.
+    pub recovery_point: Offset,
+    /// High watermark of the source when it last answered.
+    pub source_high_watermark: Option<HighWatermark>,
+    /// Epoch of our last batch.
+    pub last_epoch: Option<SourceLeaderEpoch>,
+}
+
+/// What happened to a partition.
+#[derive(Debug)]
+pub enum PartitionEvent {
+    /// The log is open; fetching begins.
+    Loaded {
+        /// Where it stands.
+        progress: Progress,
+        /// What recovery found and did.
+        findings: Vec<LoadFinding>,
+    },
+    /// It moved.
+    Progress(Progress),
+    /// The source broker does not lead it (any more); send [`EngineCommand::SetSourceLeader`].
+    LeaderUnknown {
+        /// Protocol error code that told so.
+        error_code: i16,
+    },
+    /// The source named a new leader and the shard moved there by itself.
+    LeaderMoved {
+        /// The new leader.
+        leader: BrokerId,
+        /// Its epoch.
+        epoch: SourceLeaderEpoch,
+    },
+    /// A batch carries an epoch above ours; send [`EngineCommand::SetLeaderEpoch`].
+    Fenced {
+        /// The batch's epoch.
+        batch_epoch: SourceLeaderEpoch,
+        /// Ours.
+        leader_epoch: LeaderEpoch,
+    },
+    /// Our log was cut because the source's history differs or the host asked.
+    Truncated {
+        /// Log end before.
+        from: LogEndOffset,
+        /// Log end after.
+        to: LogEndOffset,
+    },
+    /// The source no longer has offsets we had not fetched: records in between are lost to us.
+    Gap {
+        /// First offset missing.
+        from: Offset,
+        /// First offset the source still has.
+        to: Offset,
+    },
+    /// A batch arrived damaged; it was dropped and will be fetched again.
+    Corrupt {
+        /// Where our log ends.
+        at: Offset,
+        /// What is wrong, for people.
+        reason: String,
+        /// Damaged batches of this partition so far.
+        count: u64,
+    },
+    /// The disk refused; the partition is reopened and tried again after a pause.
+    DiskFault {
+        /// What the system said.
+        reason: String,
+        /// True when the disk is full.
+        full: bool,
+    },
+    /// An answer from the source that is retried after a pause.
+    SourceError {
+        /// Protocol error code.
+        error_code: i16,
+    },
+    /// The partition stopped and stays stopped until [`EngineCommand::Resume`].
+    Failed(PartitionFailure),
+    /// The pause asked for is in effect: nothing in flight, all bytes durable.
+    Paused(Progress),
+    /// The log is closed and forgotten.
+    Removed,
+}
+
+/// Why a partition stopped for good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionFailure {
+    /// The source lost records that we have, and the policy is to stop.
+    #[error("source history ends at {source_end}, ours at {log_end}: unclean election at the source?")]
+    Diverged {
+        /// Where the source's history leaves ours.
+        source_end: Offset,
+        /// Where our log ends.
+        log_end: LogEndOffset,
+    },
+    /// The source has this topic under another id: deleted and recreated.
+    #[error("source answers error {error_code} for our topic id: was the topic deleted and recreated?")]
+    TopicIdMismatch {
+        /// Protocol error code.
+        error_code: i16,
+    },
+    /// A batch that can never be taken.
+    #[error("batch at {at} refused: {reason}")]
+    Refused {
+        /// Where our log ends.
+        at: Offset,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The files on disk cannot be opened.
+    #[error("cannot open the log: {reason}")]
+    Unloadable {
+        /// Why, for people.
+        reason: String,
+    },
+}
