@@ -1,1 +1,20 @@
 //! Mirror lifecycle: inputs in, actions out.
+//!
+//! **What it is.** The state machine of every mirrored partition (KIP-1279, as far as a directory
+//! destination needs it): when a partition starts, when its leader epoch is raised, when it
+//! stopped and when it is tried again. One call, [`coordinator::Coordinator::step`], takes one
+//! input and appends the actions it leads to.
+//!
+//! **Invariants.** No state changes but by the table in [`partition_state`]. Our leader epoch is
+//! raised before a source epoch can pass it ([`epoch_fencing`]). One partition's failure moves no
+//! other partition. A failure that a retry cannot cure is never retried.
+//!
+//! **What it does not know.** Sockets, files, threads, clocks and random sources: time and the
+//! seed of the jitter are arguments. It does not know names either, only topic ids.
+//!
+//! **Reading order.** [`partition_state`], [`epoch_fencing`], [`retry`], [`coordinator`].
+
+pub mod coordinator;
+pub mod epoch_fencing;
+pub mod partition_state;
+pub mod retry;

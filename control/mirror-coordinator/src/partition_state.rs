@@ -1,0 +1,107 @@
+//! The states of a mirrored partition and the one table of legal moves.
+//!
+//! ```text
+//!             start                        first load
+//! UNKNOWN ------------> LOG_ALIGNMENT ------------------> MIRRORING <------------------+
+//! STOPPED ------------^       |                            |  |  |                     |
+//!                             |                            |  |  +-> EPOCH_FENCING ----+
+//!                             |                            |  +----> ULE_RECOVERY -----+
+//!                             |                            +-------> PAUSING -> PAUSED-+
+//!                             +----------------------------+-------> STOPPING -> STOPPED
+//! any -> FAILED -> the state before
+//! ```
+//! Source: KIP-1279, states and transitions.
+
+use std::fmt;
+
+/// Where a mirrored partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MirrorPartitionState {
+    /// Nothing is known about it yet.
+    Unknown,
+    /// Finding where our log may continue from the source. A directory has no other replicas, so
+    /// this lasts as long as opening the log.
+    LogAlignment,
+    /// A source batch carries an epoch above ours; ours is being raised.
+    EpochFencing,
+    /// Our log was cut because the source lost records; waiting until every replica agrees.
+    UleRecovery,
+    /// Fetching.
+    Mirroring,
+    /// Asked to pause; what was accepted is still being written.
+    Pausing,
+    /// Holding, everything durable.
+    Paused,
+    /// Taking the steps of a failover.
+    Stopping,
+    /// Detached from the source; writable.
+    Stopped,
+    /// Stopped by an error.
+    Failed,
+}
+
+impl MirrorPartitionState {
+    /// Every state, in the order of the protocol's numbers, `Unknown` first.
+    pub const ALL: [Self; 10] = [
+        Self::Unknown,
+        Self::LogAlignment,
+        Self::EpochFencing,
+        Self::UleRecovery,
+        Self::Mirroring,
+        Self::Pausing,
+        Self::Paused,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Failed,
+    ];
+
+    /// True when a partition in this state may move to `target`. Staying is always legal.
+    #[must_use]
+    pub const fn may_move_to(self, target: Self) -> bool {
+        use MirrorPartitionState as S;
+        match (self, target) {
+            (S::Unknown, S::Unknown) => true,
+            (_, S::Unknown) => false,
+            (_, S::Failed) | (S::Failed, _) => true,
+            (S::Unknown | S::Stopped | S::LogAlignment, S::LogAlignment) => true,
+            (S::Mirroring | S::EpochFencing, S::EpochFencing) => true,
+            (S::Mirroring | S::UleRecovery, S::UleRecovery) => true,
+            (
+                S::LogAlignment | S::EpochFencing | S::Paused | S::UleRecovery | S::Mirroring,
+                S::Mirroring,
+            ) => true,
+            (S::Mirroring | S::Pausing, S::Pausing) => true,
+            (S::Pausing | S::Paused, S::Paused) => true,
+            (S::Unknown | S::Stopped, S::Stopping) => false,
+            (_, S::Stopping) => true,
+            (S::Stopping | S::Stopped, S::Stopped) => true,
+            _ => false,
+        }
+    }
+
+    /// The state's name as the protocol spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::LogAlignment => "LOG_ALIGNMENT",
+            Self::EpochFencing => "EPOCH_FENCING",
+            Self::UleRecovery => "ULE_RECOVERY",
+            Self::Mirroring => "MIRRORING",
+            Self::Pausing => "PAUSING",
+            Self::Paused => "PAUSED",
+            Self::Stopping => "STOPPING",
+            Self::Stopped => "STOPPED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl fmt::Display for MirrorPartitionState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests;
