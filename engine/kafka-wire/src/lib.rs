@@ -1,5 +1,8 @@
 //! Kafka bytes: nouns, record batches, the streaming Fetch reader. No I/O.
 
+pub mod batch_stream;
+pub mod byte_cursor;
+pub mod control_record;
 pub mod epoch;
 pub mod offset;
 pub mod partition;
