@@ -4,6 +4,7 @@ pub mod batch_stream;
 pub mod byte_cursor;
 pub mod control_record;
 pub mod epoch;
+pub mod fetch_request;
 pub mod offset;
 pub mod partition;
 pub mod producer;
