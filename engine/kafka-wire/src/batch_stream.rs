@@ -23,7 +23,6 @@ pub struct BatchStream {
 
 /// What a piece of the stream brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "boxing would allocate on the hot path")]
 pub enum BatchStep {
     /// The piece is used up inside a batch or between two.
     NeedMore,

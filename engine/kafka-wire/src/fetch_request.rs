@@ -22,8 +22,10 @@ pub const VERSION_SESSIONS: i16 = 7;
 /// First version that names topics by id.
 pub const VERSION_TOPIC_IDS: i16 = 13;
 
+/// First version with compact lengths and tagged fields (KIP-482).
+pub const VERSION_FLEXIBLE: i16 = 12;
+
 const API_KEY: i16 = 1;
-const VERSION_FLEXIBLE: i16 = 12;
 
 /// What a Fetch request says about itself, before its partitions.
 #[derive(Clone, Copy, Debug)]

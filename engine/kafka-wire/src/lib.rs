@@ -4,6 +4,8 @@ pub mod batch_stream;
 pub mod byte_cursor;
 pub mod control_record;
 pub mod epoch;
+pub mod fetch_event;
+pub mod fetch_reader;
 pub mod fetch_request;
 pub mod offset;
 pub mod partition;
