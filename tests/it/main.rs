@@ -1,1 +1,3 @@
-fn main() {}
+//! Integration tests: everything that crosses crates, a module per feature.
+
+mod real_kafka;

@@ -1,0 +1,106 @@
+//! The typed side of the Java program that drives a cluster with Kafka's own clients.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::ChildStdin;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::driver_program;
+use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
+use crate::kafka_release::KafkaRelease;
+
+mod produce;
+mod read;
+mod topics;
+
+pub use produce::{Codec, Outcome, Produce, Produced};
+pub use read::{Digest, Isolation, Range, Record};
+pub use topics::{CreateTopic, PartitionDescription, TopicDescription};
+
+/// A long-lived process with an admin client, producers and consumers of the cluster's release.
+///
+/// One request at a time; callers on several threads wait for each other.
+#[derive(Debug)]
+pub struct Driver {
+    wires: Mutex<Wires>,
+}
+
+#[derive(Debug)]
+struct Wires {
+    process: JavaProcess,
+    requests: ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Driver {
+    /// Starts it against `bootstrap_servers`; its output is `driver.out` in `work_dir`.
+    ///
+    /// # Errors
+    /// When the driver cannot be compiled or started.
+    pub fn start(release: KafkaRelease, bootstrap_servers: &str, work_dir: &Path) -> Result<Self> {
+        let mut process = JavaProcess::start_piped(&JavaLaunch {
+            release,
+            class_path: &driver_program::class_path(release)?,
+            main_class: driver_program::MAIN_CLASS,
+            args: &[bootstrap_servers.to_owned()],
+            heap_mib: DRIVER_HEAP_MIB,
+            work_dir,
+            label: "driver",
+            lifetime: Lifetime::TiedToUs,
+        })?;
+        let requests = process.child_mut().stdin.take().context("driver without stdin")?;
+        let stdout = process.child_mut().stdout.take().context("driver without stdout")?;
+        let (sender, answers) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { wires: Mutex::new(Wires { process, requests, answers }) })
+    }
+
+    /// Sends one request and waits for its answer.
+    ///
+    /// # Errors
+    /// What the driver answers, or that it does not within [`ANSWER_WAIT`].
+    pub(crate) fn ask<T: DeserializeOwned>(&self, request: &Value) -> Result<T> {
+        let mut wires = self.wires.lock().expect("nothing panics while the driver is locked");
+        let line = format!("{request}\n");
+        let answer = match wires.exchange(&line) {
+            Ok(answer) => answer,
+            Err(error) => bail!("{error:#} on {}\n{}", line.trim(), wires.process.output_tail()),
+        };
+        let answer: Value = serde_json::from_str(&answer).context("driver answers no JSON")?;
+        if answer["ok"] != Value::Bool(true) {
+            bail!("driver: {} on {}", answer["error"].as_str().unwrap_or("?"), line.trim());
+        }
+        serde_json::from_value(answer).with_context(|| format!("driver's answer to {request}"))
+    }
+
+    /// As [`Self::ask`] when only success matters.
+    pub(crate) fn tell(&self, request: &Value) -> Result<()> {
+        self.ask::<Value>(request).map(|_| ())
+    }
+}
+
+impl Wires {
+    fn exchange(&mut self, line: &str) -> Result<String> {
+        self.requests.write_all(line.as_bytes()).context("driver takes no request")?;
+        self.requests.flush()?;
+        self.answers.recv_timeout(ANSWER_WAIT).context("driver does not answer")
+    }
+}
+
+const DRIVER_HEAP_MIB: u32 = 512;
+
+/// Longer than any wait inside the driver, so that its own errors come first.
+const ANSWER_WAIT: Duration = Duration::from_secs(180);

@@ -1,0 +1,146 @@
+//! Reading a partition back, as a digest to compare or record by record.
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Driver;
+
+/// What a consumer is allowed to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everything below the high watermark, aborted records included.
+    ReadUncommitted,
+    /// Only committed records below the last stable offset.
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::ReadUncommitted, Self::ReadCommitted];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "read_uncommitted",
+            Self::ReadCommitted => "read_committed",
+        }
+    }
+}
+
+/// Offsets to read; `Default` is from the log start to the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// First offset, or the log start.
+    pub from: Option<i64>,
+    /// One past the last offset, or the end as of the request.
+    pub to: Option<i64>,
+}
+
+/// All that a consumer got from a partition, condensed: two partitions with equal digests give
+/// their consumers the same records at the same offsets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Digest {
+    /// SHA-256 over offset, timestamp, key, value and headers of every record.
+    pub sha256: String,
+    /// Number of records.
+    pub count: u64,
+    /// Runs of consecutive offsets, first and last.
+    pub offsets: Vec<(i64, i64)>,
+    /// Leader epochs in the batches and the first record of each.
+    pub epochs: Vec<(i32, i64)>,
+    /// Where reading ended: the high watermark or the last stable offset.
+    pub end: i64,
+}
+
+/// One record as a consumer got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its offset.
+    pub offset: i64,
+    /// Its timestamp in ms.
+    pub timestamp: i64,
+    /// The leader epoch of its batch, -1 when unknown.
+    pub leader_epoch: i32,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Driver {
+    /// Reads a whole partition with a stock consumer and condenses it.
+    ///
+    /// # Errors
+    /// As Kafka refuses, a corrupt batch included.
+    pub fn digest(&self, topic: &str, partition: i32, isolation: Isolation) -> Result<Digest> {
+        self.digest_range(topic, partition, isolation, Range::default())
+    }
+
+    /// As [`Self::digest`] for a range of offsets, to find where two partitions differ.
+    ///
+    /// # Errors
+    /// As [`Self::digest`].
+    pub fn digest_range(
+        &self,
+        topic: &str,
+        partition: i32,
+        isolation: Isolation,
+        range: Range,
+    ) -> Result<Digest> {
+        self.ask(&read("digest", topic, partition, isolation, range))
+    }
+
+    /// Reads records one by one; for small ranges.
+    ///
+    /// # Errors
+    /// As Kafka refuses.
+    pub fn records(
+        &self,
+        topic: &str,
+        partition: i32,
+        isolation: Isolation,
+        range: Range,
+    ) -> Result<Vec<Record>> {
+        let answer: RawRecords = self.ask(&read("records", topic, partition, isolation, range))?;
+        answer.records.into_iter().map(RawRecord::decoded).collect()
+    }
+}
+
+fn read(command: &str, topic: &str, partition: i32, isolation: Isolation, range: Range) -> Value {
+    json!({
+        "do": command, "topic": topic, "partition": partition, "isolation": isolation.name(),
+        "from": range.from, "to": range.to,
+    })
+}
+
+#[derive(Deserialize)]
+struct RawRecords {
+    records: Vec<RawRecord>,
+}
+
+#[derive(Deserialize)]
+struct RawRecord {
+    offset: i64,
+    timestamp: i64,
+    epoch: i32,
+    key: Option<String>,
+    value: Option<String>,
+}
+
+impl RawRecord {
+    fn decoded(self) -> Result<Record> {
+        Ok(Record {
+            offset: self.offset,
+            timestamp: self.timestamp,
+            leader_epoch: self.epoch,
+            key: bytes(self.key)?,
+            value: bytes(self.value)?,
+        })
+    }
+}
+
+fn bytes(text: Option<String>) -> Result<Option<Vec<u8>>> {
+    text.map(|text| STANDARD.decode(text).context("driver sends no base64")).transpose()
+}

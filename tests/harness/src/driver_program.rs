@@ -1,0 +1,49 @@
+//! The Java program that drives a cluster: compiled once per release and source text.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::kafka_jars;
+use crate::kafka_release::KafkaRelease;
+
+/// Compiles the driver against the jars of `release`, if the cache lacks it, and returns the
+/// class path to run it with.
+///
+/// # Errors
+/// When the jars cannot be fetched or the compiler refuses.
+pub fn class_path(release: KafkaRelease) -> Result<String> {
+    let jars = kafka_jars::class_path(&kafka_jars::fetch(release)?);
+    let name = format!("driver-{}-{:016x}", release.version(), source_hash());
+    let classes = kafka_jars::once(&name, |fresh| compile(&jars, fresh))?;
+    Ok(format!("{}:{jars}", classes.display()))
+}
+
+/// The main class of the driver.
+pub const MAIN_CLASS: &str = "Driver";
+
+fn compile(jars: &str, classes: &Path) -> Result<()> {
+    let source: PathBuf = classes.join("Driver.java");
+    fs::write(&source, SOURCE)?;
+    let output = Command::new("javac")
+        .args(["-nowarn", "-proc:none", "-cp", jars, "-d"])
+        .args([classes, &source])
+        .output()
+        .context("run javac")?;
+    if !output.status.success() {
+        bail!("javac refused the driver:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Names the compiled classes: another source text, another directory.
+fn source_hash() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    SOURCE.hash(&mut hasher);
+    hasher.finish()
+}
+
+const SOURCE: &str = include_str!("../java/Driver.java");

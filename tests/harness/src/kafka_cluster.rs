@@ -1,0 +1,430 @@
+//! A KRaft cluster of real brokers on loopback.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::driver::Driver;
+use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
+use crate::kafka::Kafka;
+use crate::kafka_jars;
+use crate::kafka_release::KafkaRelease;
+use crate::server_properties::{ServerProperties, free_ports, random_id};
+use crate::temp_dir::TempDir;
+
+/// What kind of cluster to start. `Default` is one node that is broker and controller.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// Number of brokers; their node ids are 1, 2, ...
+    pub brokers: i32,
+    /// Whether node [`CONTROLLER_ID`] is a controller of its own, so that every broker can be
+    /// stopped while the others go on. Otherwise broker 1 is the controller too.
+    pub separate_controller: bool,
+    /// Broker configuration on top of the small defaults of the harness.
+    pub configs: Vec<(String, String)>,
+    /// Where to put it; a temporary directory by default.
+    pub directory: Option<PathBuf>,
+    /// Whether it stays when this process ends.
+    pub lifetime: Lifetime,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            brokers: 1,
+            separate_controller: false,
+            configs: Vec::new(),
+            directory: None,
+            lifetime: Lifetime::TiedToUs,
+        }
+    }
+}
+
+impl ClusterOptions {
+    /// `count` brokers.
+    #[must_use]
+    pub fn brokers(count: i32) -> Self {
+        Self { brokers: count, ..Self::default() }
+    }
+
+    /// Adds a broker configuration.
+    #[must_use]
+    pub fn config(mut self, key: &str, value: &str) -> Self {
+        self.configs.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a controller of its own.
+    #[must_use]
+    pub fn with_separate_controller(mut self) -> Self {
+        self.separate_controller = true;
+        self
+    }
+}
+
+/// A running cluster; its processes end and its directory goes when it is dropped.
+#[derive(Debug)]
+pub struct KafkaCluster {
+    release: KafkaRelease,
+    // Order of drop: the driver's connections, then the brokers, then their directory.
+    driver: Driver,
+    nodes: BTreeMap<i32, Node>,
+    work_dir: PathBuf,
+    lifetime: Lifetime,
+    _temp_dir: Option<TempDir>,
+    _kafka: Kafka,
+}
+
+/// One process of a cluster.
+#[derive(Debug)]
+struct Node {
+    properties: ServerProperties,
+    process: Option<JavaProcess>,
+    port: u16,
+}
+
+impl Node {
+    fn is_broker(&self) -> bool {
+        self.properties.get("process.roles").is_none_or(|roles| roles.contains("broker"))
+    }
+}
+
+impl KafkaCluster {
+    /// See [`Kafka::start`].
+    pub(crate) fn start(
+        kafka: &Kafka,
+        release: KafkaRelease,
+        options: ClusterOptions,
+    ) -> Result<Self> {
+        ensure!(options.brokers >= 1, "a cluster needs a broker, {} asked for", options.brokers);
+        let (work_dir, temp_dir) = work_dir(options.directory.clone())?;
+        let nodes = plan_nodes(&options, &work_dir)?;
+        let cluster_id = random_id()?;
+        for (id, node) in &nodes {
+            format(release, &work_dir, *id, &node.properties, &cluster_id)?;
+        }
+        Self::launch(kafka, release, nodes, (work_dir, temp_dir), options.lifetime)
+    }
+
+    /// See [`Kafka::start_on_directory`].
+    pub(crate) fn start_on(
+        kafka: &Kafka,
+        release: KafkaRelease,
+        mut properties: ServerProperties,
+    ) -> Result<Self> {
+        let id: i32 =
+            properties.get("node.id").context("server.properties: no node.id")?.parse()?;
+        let ports = free_ports(2)?;
+        set_listeners(&mut properties, "broker,controller", &ports);
+        properties.set("controller.quorum.voters", format!("{id}@{HOST}:{}", ports[1]));
+        let node = Node { properties, process: None, port: ports[0] };
+        let place = work_dir(None)?;
+        Self::launch(kafka, release, BTreeMap::from([(id, node)]), place, Lifetime::TiedToUs)
+    }
+
+    fn launch(
+        kafka: &Kafka,
+        release: KafkaRelease,
+        mut nodes: BTreeMap<i32, Node>,
+        (work_dir, temp_dir): (PathBuf, Option<TempDir>),
+        lifetime: Lifetime,
+    ) -> Result<Self> {
+        for (id, node) in &mut nodes {
+            node.process = Some(start_node(release, &work_dir, *id, &node.properties, lifetime)?);
+        }
+        let driver = Driver::start(release, &bootstrap_servers(&nodes), &work_dir)?;
+        let mut cluster = Self {
+            release,
+            driver,
+            nodes,
+            work_dir,
+            lifetime,
+            _temp_dir: temp_dir,
+            _kafka: kafka.clone(),
+        };
+        cluster.wait_ready()?;
+        Ok(cluster)
+    }
+
+    /// Waits until exactly the running brokers are in the cluster.
+    ///
+    /// # Errors
+    /// When that takes over a minute, with the end of the output of each node.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        let running = self.running_brokers();
+        let Err(error) = self.driver.wait_ready(&running) else { return Ok(()) };
+        let mut told = format!("{error:#}");
+        for process in self.nodes.values_mut().filter_map(|node| node.process.as_mut()) {
+            told.push_str(&format!("\n{:?}\n{}", process.has_ended()?, process.output_tail()));
+        }
+        bail!("brokers {running:?} of Kafka {} are not ready: {told}", self.release)
+    }
+
+    /// The release it runs.
+    #[must_use]
+    pub fn release(&self) -> KafkaRelease {
+        self.release
+    }
+
+    /// The clients that drive it.
+    #[must_use]
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// `host:port` of every broker, joined by commas, also of stopped ones.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> String {
+        bootstrap_servers(&self.nodes)
+    }
+
+    /// `host:port` of one broker.
+    ///
+    /// # Errors
+    /// When there is no such broker.
+    pub fn broker_address(&self, broker: i32) -> Result<String> {
+        let node = self.nodes.get(&broker).with_context(|| format!("no broker {broker}"))?;
+        Ok(format!("{HOST}:{}", node.port))
+    }
+
+    /// The log directory of a node.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn log_dir(&self, node: i32) -> Result<PathBuf> {
+        let node = self.nodes.get(&node).with_context(|| format!("no node {node}"))?;
+        Ok(PathBuf::from(node.properties.get("log.dirs").context("no log.dirs")?))
+    }
+
+    /// What a node has printed so far.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn output(&self, node: i32) -> Result<String> {
+        let path = self.work_dir.join(format!("node-{node}.out"));
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Ids and process ids of the running nodes, the controller included.
+    #[must_use]
+    pub fn pids(&self) -> Vec<(i32, u32)> {
+        let running = |(id, node): (&i32, &Node)| Some((*id, node.process.as_ref()?.pid()));
+        self.nodes.iter().filter_map(running).collect()
+    }
+
+    fn running_brokers(&self) -> Vec<i32> {
+        let up = |node: &Node| node.process.is_some() && node.is_broker();
+        self.nodes.iter().filter(|(_, node)| up(node)).map(|(id, _)| *id).collect()
+    }
+
+    /// Stops a node cleanly (SIGTERM) and waits for its end.
+    ///
+    /// # Errors
+    /// When it is not running or does not stop.
+    pub fn stop_node(&mut self, node: i32) -> Result<()> {
+        self.take_process(node)?.stop()
+    }
+
+    /// Kills a node (SIGKILL).
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn kill_node(&mut self, node: i32) -> Result<()> {
+        self.take_process(node)?.kill()
+    }
+
+    /// Starts a stopped node again on its directory and port; [`Self::wait_ready`] waits for it.
+    ///
+    /// # Errors
+    /// When it is running or java cannot be started.
+    pub fn start_node(&mut self, id: i32) -> Result<()> {
+        let (release, lifetime) = (self.release, self.lifetime);
+        let node = self.nodes.get_mut(&id).with_context(|| format!("no node {id}"))?;
+        ensure!(node.process.is_none(), "node {id} is running");
+        node.process = Some(start_node(release, &self.work_dir, id, &node.properties, lifetime)?);
+        Ok(())
+    }
+
+    /// Stops a node cleanly, starts it again and waits until it is back.
+    ///
+    /// # Errors
+    /// As the parts.
+    pub fn restart_node(&mut self, node: i32) -> Result<()> {
+        self.stop_node(node)?;
+        self.start_node(node)?;
+        self.wait_ready()
+    }
+
+    /// Stops all nodes cleanly, brokers before the controller; the directories stay until drop.
+    ///
+    /// # Errors
+    /// When one does not stop.
+    pub fn stop(&mut self) -> Result<()> {
+        // Node 1 may be the controller, which the others need for a controlled stop.
+        let ids: Vec<i32> = self.nodes.keys().copied().filter(|id| *id < CONTROLLER_ID).collect();
+        for id in ids.into_iter().rev().chain([CONTROLLER_ID]) {
+            if self.nodes.get(&id).is_some_and(|node| node.process.is_some()) {
+                self.stop_node(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_process(&mut self, id: i32) -> Result<JavaProcess> {
+        let node = self.nodes.get_mut(&id).with_context(|| format!("no node {id}"))?;
+        node.process.take().with_context(|| format!("node {id} is not running"))
+    }
+}
+
+fn work_dir(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
+    if let Some(directory) = given {
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("create {}", directory.display()))?;
+        return Ok((directory.canonicalize()?, None));
+    }
+    let temp_dir = TempDir::new("kafka")?;
+    Ok((temp_dir.path().to_owned(), Some(temp_dir)))
+}
+
+fn plan_nodes(options: &ClusterOptions, work_dir: &Path) -> Result<BTreeMap<i32, Node>> {
+    let mut ids: Vec<i32> = (1..=options.brokers).collect();
+    let controller = if options.separate_controller { CONTROLLER_ID } else { 1 };
+    if options.separate_controller {
+        ids.push(CONTROLLER_ID);
+    }
+    let ports = free_ports(ids.len() + 1)?;
+    let controller_port = ports[ids.len()];
+    let mut nodes = BTreeMap::new();
+    for (id, port) in ids.into_iter().zip(ports) {
+        let mut properties = base_properties(id, options.brokers, work_dir);
+        let roles = match (id == controller, options.separate_controller) {
+            (true, true) => "controller",
+            (true, false) => "broker,controller",
+            (false, _) => "broker",
+        };
+        set_listeners(&mut properties, roles, &[port, controller_port]);
+        properties
+            .set("controller.quorum.voters", format!("{controller}@{HOST}:{controller_port}"));
+        for (key, value) in &options.configs {
+            properties.set(key, value);
+        }
+        nodes.insert(id, Node { properties, process: None, port });
+    }
+    Ok(nodes)
+}
+
+fn base_properties(id: i32, brokers: i32, work_dir: &Path) -> ServerProperties {
+    let mut properties = ServerProperties::default();
+    properties.set("node.id", id.to_string());
+    properties.set("log.dirs", work_dir.join(format!("data-{id}")).display().to_string());
+    let internal_replicas = brokers.min(2).to_string();
+    for key in [
+        "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor",
+        "share.coordinator.state.topic.replication.factor",
+    ] {
+        properties.set(key, &*internal_replicas);
+    }
+    for (key, value) in SMALL_AND_FAST {
+        properties.set(key, value);
+    }
+    properties
+}
+
+fn set_listeners(properties: &mut ServerProperties, roles: &str, ports: &[u16]) {
+    let broker = format!("PLAINTEXT://{HOST}:{}", ports[0]);
+    let controller = format!("CONTROLLER://{HOST}:{}", ports[1]);
+    let listeners = match roles {
+        "controller" => controller,
+        "broker" => broker,
+        _ => format!("{broker},{controller}"),
+    };
+    properties.set("process.roles", roles);
+    properties.set("listeners", listeners);
+    properties.set("controller.listener.names", "CONTROLLER");
+    properties.set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+}
+
+fn bootstrap_servers(nodes: &BTreeMap<i32, Node>) -> String {
+    let brokers = nodes.values().filter(|node| node.is_broker());
+    let addresses: Vec<String> = brokers.map(|node| format!("{HOST}:{}", node.port)).collect();
+    addresses.join(",")
+}
+
+fn format(
+    release: KafkaRelease,
+    work_dir: &Path,
+    id: i32,
+    properties: &ServerProperties,
+    cluster_id: &str,
+) -> Result<()> {
+    let path = properties_path(work_dir, id);
+    properties.write(&path)?;
+    let jars = kafka_jars::fetch(release)?;
+    let output = Command::new("java")
+        .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
+        .arg(kafka_jars::class_path(&jars))
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .output()
+        .context("run StorageTool")?;
+    if !output.status.success() {
+        bail!(
+            "StorageTool could not format node {id}:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+fn start_node(
+    release: KafkaRelease,
+    work_dir: &Path,
+    id: i32,
+    properties: &ServerProperties,
+    lifetime: Lifetime,
+) -> Result<JavaProcess> {
+    let path = properties_path(work_dir, id);
+    properties.write(&path)?;
+    JavaProcess::start(&JavaLaunch {
+        release,
+        class_path: &kafka_jars::class_path(&kafka_jars::fetch(release)?),
+        main_class: "kafka.Kafka",
+        args: &[path.display().to_string()],
+        heap_mib: BROKER_HEAP_MIB,
+        work_dir,
+        label: &format!("node-{id}"),
+        lifetime,
+    })
+}
+
+fn properties_path(work_dir: &Path, id: i32) -> PathBuf {
+    work_dir.join(format!("server-{id}.properties"))
+}
+
+/// Node id of the controller when it is a node of its own.
+pub const CONTROLLER_ID: i32 = 100;
+
+const HOST: &str = "127.0.0.1";
+const BROKER_HEAP_MIB: u32 = 512;
+
+/// Defaults that make a small cluster start, notice losses and settle quickly.
+const SMALL_AND_FAST: [(&str, &str); 12] = [
+    ("transaction.state.log.min.isr", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("offsets.topic.num.partitions", "1"),
+    ("transaction.state.log.num.partitions", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("auto.create.topics.enable", "false"),
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+    ("replica.lag.time.max.ms", "3000"),
+    ("log.cleaner.backoff.ms", "200"),
+    ("log.cleaner.dedupe.buffer.size", "4194304"),
+    ("log.initial.task.delay.ms", "500"),
+];
