@@ -1,6 +1,7 @@
 //! Kafka bytes: nouns, record batches, the streaming Fetch reader. No I/O.
 
 pub mod batch_stream;
+pub mod batch_writer;
 pub mod byte_cursor;
 pub mod control_record;
 pub mod epoch;

@@ -8,7 +8,7 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fetch_event::{CurrentLeader, DivergingEpoch};
+use crate::fetch_event::{CurrentLeader, DivergingEpoch, NodeEndpoint};
 use crate::fetch_request::{VERSION_MAX, VERSION_MIN};
 
 const CORRELATION_ID: i32 = 99;
@@ -16,6 +16,7 @@ const LIMIT: u32 = 1 << 20;
 
 /// Everything a response says, in order, with the records as the caller would take them.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are a dozen of them")]
 enum Seen {
     Event(FetchEvent),
     Records(Vec<u8>),
@@ -35,7 +36,7 @@ fn read_in_pieces(version: i16, frame: &[u8], cuts: &[usize]) -> Result<Vec<Seen
         match event {
             FetchEvent::NeedMore => {
                 let Some(next) = cuts.next() else { return Ok(seen) };
-                available = next;
+                available = next.max(at);
             }
             FetchEvent::Partition(head) => {
                 seen.push(Seen::Event(event));
