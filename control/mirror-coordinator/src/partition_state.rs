@@ -58,25 +58,7 @@ impl MirrorPartitionState {
     /// True when a partition in this state may move to `target`. Staying is always legal.
     #[must_use]
     pub const fn may_move_to(self, target: Self) -> bool {
-        use MirrorPartitionState as S;
-        match (self, target) {
-            (S::Unknown, S::Unknown) => true,
-            (_, S::Unknown) => false,
-            (_, S::Failed) | (S::Failed, _) => true,
-            (S::Unknown | S::Stopped | S::LogAlignment, S::LogAlignment) => true,
-            (S::Mirroring | S::EpochFencing, S::EpochFencing) => true,
-            (S::Mirroring | S::UleRecovery, S::UleRecovery) => true,
-            (
-                S::LogAlignment | S::EpochFencing | S::Paused | S::UleRecovery | S::Mirroring,
-                S::Mirroring,
-            ) => true,
-            (S::Mirroring | S::Pausing, S::Pausing) => true,
-            (S::Pausing | S::Paused, S::Paused) => true,
-            (S::Unknown | S::Stopped, S::Stopping) => false,
-            (_, S::Stopping) => true,
-            (S::Stopping | S::Stopped, S::Stopped) => true,
-            _ => false,
-        }
+        is_legal_move(self, target)
     }
 
     /// The state's name as the protocol spells it.
@@ -100,6 +82,26 @@ impl MirrorPartitionState {
 impl fmt::Display for MirrorPartitionState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
+    }
+}
+
+use MirrorPartitionState as S;
+
+/// The transition table, read by target.
+const fn is_legal_move(from: S, target: S) -> bool {
+    match target {
+        S::Unknown => matches!(from, S::Unknown),
+        S::LogAlignment => {
+            matches!(from, S::Unknown | S::Stopped | S::LogAlignment | S::Failed)
+        }
+        S::EpochFencing => matches!(from, S::Mirroring | S::EpochFencing | S::Failed),
+        S::UleRecovery => matches!(from, S::Mirroring | S::UleRecovery | S::Failed),
+        S::Mirroring => !matches!(from, S::Unknown | S::Pausing | S::Stopping | S::Stopped),
+        S::Pausing => matches!(from, S::Mirroring | S::Pausing | S::Failed),
+        S::Paused => matches!(from, S::Pausing | S::Paused | S::Failed),
+        S::Stopping => !matches!(from, S::Unknown | S::Stopped),
+        S::Stopped => matches!(from, S::Stopping | S::Stopped | S::Failed),
+        S::Failed => true,
     }
 }
 

@@ -1,0 +1,428 @@
+//! One connection of the control thread to a source broker: frames, versions, deadlines.
+//!
+//! One request at a time. A connection that failed in any way is of no further use; its owner
+//! drops it and connects again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
+};
+use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Request, StrBytes, VersionRange,
+};
+use mirror_shard::op::BrokerAddress;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client_properties::{ClientProperties, DisplayAddress};
+use crate::response_shape;
+
+/// Longest response taken, in bytes: metadata of 100,000 partitions is a tenth of it.
+pub const FRAME_BYTES_MAX: u32 = 256 << 20;
+
+/// A connection whose ApiVersions are known.
+#[derive(Debug)]
+pub struct SourceConnection {
+    stream: TcpStream,
+    address: String,
+    client_id: StrBytes,
+    request_timeout: Duration,
+    correlation_id: i32,
+    versions: BTreeMap<i16, VersionRange>,
+}
+
+/// Why the source cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No TCP connection.
+    #[error("cannot connect to {address}: {error}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No TCP connection in time.
+    #[error("cannot connect to {address}: no answer within {timeout_ms} ms")]
+    ConnectTimedOut {
+        /// Where.
+        address: String,
+        /// How long was waited.
+        timeout_ms: u128,
+    },
+    /// Connected, but the first request was answered by closing.
+    #[error(
+        "{address} closed the connection during the handshake: is this a Kafka broker's \
+         PLAINTEXT listener?"
+    )]
+    ClosedInHandshake {
+        /// Where.
+        address: String,
+    },
+    /// Connected, but what answers does not speak Kafka's protocol.
+    #[error("{address} is not a Kafka broker's PLAINTEXT listener: it answers {seen}")]
+    NotKafka {
+        /// Where.
+        address: String,
+        /// What came instead, for people.
+        seen: String,
+    },
+    /// The connection ended while an answer was awaited.
+    #[error("{address} closed the connection before answering {request}: {error}")]
+    Closed {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No answer in time.
+    #[error("{address} did not answer {request} within {timeout_ms} ms")]
+    TimedOut {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// How long was waited.
+        timeout_ms: u128,
+    },
+    /// A length no response has.
+    #[error(
+        "{address} announces a response of {bytes} bytes to {request}, at most \
+         {FRAME_BYTES_MAX} are taken"
+    )]
+    FrameTooLong {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// The announced length.
+        bytes: i32,
+    },
+    /// An answer to another question.
+    #[error("{address} answers correlation id {found}, expected {expected} ({request})")]
+    WrongCorrelation {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// What was asked.
+        expected: i32,
+        /// What was answered.
+        found: i32,
+    },
+    /// Bytes that are not the response they should be.
+    #[error(
+        "{address} answers {request} version {version} with {bytes} bytes that do not decode: {reason}"
+    )]
+    Undecodable {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// Version of the request.
+        version: i16,
+        /// Length of the response.
+        bytes: usize,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The broker speaks no version of a request that we speak.
+    #[error("{address} serves {request} in versions {theirs}, ringmirror speaks {ours}")]
+    NoCommonVersion {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+        /// What the broker serves.
+        theirs: String,
+        /// What we speak.
+        ours: String,
+    },
+    /// The broker answered with an error.
+    #[error("{address} refuses {request}: {error} ({code})")]
+    Refused {
+        /// Where.
+        address: String,
+        /// Which request, and what of it.
+        request: String,
+        /// Name of the error.
+        error: String,
+        /// Protocol error code.
+        code: i16,
+    },
+    /// A partition nobody leads now.
+    #[error("{partition} has no leader at the source")]
+    NoLeader {
+        /// Which partition.
+        partition: String,
+    },
+    /// None of the bootstrap servers could be asked; the reasons, in order.
+    #[error("no bootstrap server answers: {}", reasons.join("; "))]
+    NoBootstrap {
+        /// One reason per server.
+        reasons: Vec<String>,
+    },
+}
+
+impl SourceConnection {
+    /// Connects and learns which versions the broker serves.
+    ///
+    /// # Errors
+    /// Says what answered instead of a Kafka broker.
+    pub async fn connect(
+        address: &BrokerAddress,
+        properties: &ClientProperties,
+    ) -> Result<Self, SourceError> {
+        let connect_timeout = Duration::from_millis(properties.connect_timeout_ms);
+        let target = (address.host.as_ref(), address.port);
+        let address = DisplayAddress(address).to_string();
+        let stream = match timeout(connect_timeout, TcpStream::connect(target)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(SourceError::Unreachable { address, error }),
+            Err(_) => {
+                let timeout_ms = connect_timeout.as_millis();
+                return Err(SourceError::ConnectTimedOut { address, timeout_ms });
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            return Err(SourceError::Unreachable { address, error });
+        }
+        let mut connection = Self {
+            stream,
+            address,
+            client_id: StrBytes::from_string(properties.client_id.clone()),
+            request_timeout: Duration::from_millis(properties.request_timeout_ms),
+            correlation_id: 0,
+            versions: BTreeMap::new(),
+        };
+        connection.learn_versions().await.map_err(in_handshake)?;
+        Ok(connection)
+    }
+
+    /// Where it leads, for people.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Newest version of request `R` both sides speak, at most `newest`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn version<R: Request>(&self, newest: i16) -> Result<i16, SourceError> {
+        let ours = VersionRange { min: R::VERSIONS.min, max: R::VERSIONS.max.min(newest) };
+        let theirs = self.versions.get(&R::KEY);
+        let common = theirs.map(|theirs| theirs.intersect(&ours));
+        common.filter(|common| !common.is_empty()).map(|common| common.max).ok_or_else(|| {
+            SourceError::NoCommonVersion {
+                address: self.address.clone(),
+                request: request_name(R::KEY),
+                theirs: theirs.map_or_else(|| "none".to_owned(), ToString::to_string),
+                ours: ours.to_string(),
+            }
+        })
+    }
+
+    /// Sends one request and waits for its answer, at most `request.timeout.ms`.
+    ///
+    /// # Errors
+    /// The connection is of no further use after any.
+    pub async fn call<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response, SourceError> {
+        let response = self.exchange(request, version).await?;
+        self.decode::<R>(response, version)
+    }
+
+    async fn learn_versions(&mut self) -> Result<(), SourceError> {
+        let response: ApiVersionsResponse =
+            self.call(&ApiVersionsRequest::default(), API_VERSIONS_VERSION).await?;
+        if response.error_code != 0 {
+            return Err(self.refused("ApiVersions", response.error_code));
+        }
+        let range = |api: &kafka_protocol::messages::api_versions_response::ApiVersion| {
+            (api.api_key, VersionRange { min: api.min_version, max: api.max_version })
+        };
+        self.versions = response.api_keys.iter().map(range).collect();
+        Ok(())
+    }
+
+    /// An error of the protocol, with where and what.
+    pub(crate) fn refused(&self, request: impl Into<String>, code: i16) -> SourceError {
+        SourceError::Refused {
+            address: self.address.clone(),
+            request: request.into(),
+            error: error_name(code),
+            code,
+        }
+    }
+
+    /// Sends a request and returns the body of its response, the header taken off.
+    async fn exchange<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<Bytes, SourceError> {
+        self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
+        let frame = self.encode(request, version)?;
+        let name = request_name(R::KEY);
+        let waited = timeout(self.request_timeout, self.round_trip(&frame, &name)).await;
+        let mut response = waited.unwrap_or_else(|_| {
+            Err(SourceError::TimedOut {
+                address: self.address.clone(),
+                request: name.clone(),
+                timeout_ms: self.request_timeout.as_millis(),
+            })
+        })?;
+        let header_version = R::Response::header_version(version);
+        let bytes = response.len();
+        let header = ResponseHeader::decode(&mut response, header_version)
+            .map_err(|error| self.undecodable(&name, version, bytes, &error.to_string()))?;
+        if header.correlation_id != self.correlation_id {
+            return Err(SourceError::WrongCorrelation {
+                address: self.address.clone(),
+                request: name,
+                expected: self.correlation_id,
+                found: header.correlation_id,
+            });
+        }
+        Ok(response)
+    }
+
+    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, SourceError> {
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation_id)
+            .with_client_id(Some(self.client_id.clone()));
+        let mut frame = BytesMut::new();
+        frame.put_i32(0);
+        let encoded = header
+            .encode(&mut frame, R::header_version(version))
+            .and_then(|()| request.encode(&mut frame, version));
+        let name = request_name(R::KEY);
+        encoded.map_err(|error| self.undecodable(&name, version, 0, &error.to_string()))?;
+        let length = i32::try_from(frame.len() - 4)
+            .map_err(|error| self.undecodable(&name, version, frame.len(), &error.to_string()))?;
+        frame[..4].copy_from_slice(&length.to_be_bytes());
+        Ok(frame.freeze())
+    }
+
+    async fn round_trip(&mut self, frame: &[u8], name: &str) -> Result<Bytes, SourceError> {
+        let address = self.address.clone();
+        let closed = |error| {
+            let request = name.to_owned();
+            SourceError::Closed { address: address.clone(), request, error }
+        };
+        self.stream.write_all(frame).await.map_err(closed)?;
+        let mut prefix = [0; 4];
+        self.stream.read_exact(&mut prefix).await.map_err(closed)?;
+        let announced = i32::from_be_bytes(prefix);
+        let bytes = u32::try_from(announced).unwrap_or(u32::MAX);
+        if !(MIN_RESPONSE_BYTES..=FRAME_BYTES_MAX).contains(&bytes) {
+            let (request, address) = (name.to_owned(), address.clone());
+            return Err(match foreign_protocol(prefix) {
+                Some(seen) => SourceError::NotKafka { address, seen: seen.to_owned() },
+                None => SourceError::FrameTooLong { address, request, bytes: announced },
+            });
+        }
+        // The buffer grows with what arrives, not with what was announced.
+        let mut body = Vec::new();
+        let mut limited = (&mut self.stream).take(u64::from(bytes));
+        limited.read_to_end(&mut body).await.map_err(closed)?;
+        if u32::try_from(body.len()) != Ok(bytes) {
+            return Err(closed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(body.into())
+    }
+
+    fn decode<R: Request>(
+        &self,
+        mut body: Bytes,
+        version: i16,
+    ) -> Result<R::Response, SourceError> {
+        let bytes = body.len();
+        let name = request_name(R::KEY);
+        response_shape::check(R::KEY, version, &body)
+            .map_err(|reason| self.undecodable(&name, version, bytes, &reason))?;
+        R::Response::decode(&mut body, version)
+            .map_err(|error| self.undecodable(&name, version, bytes, &error.to_string()))
+    }
+
+    fn undecodable(&self, request: &str, version: i16, bytes: usize, reason: &str) -> SourceError {
+        SourceError::Undecodable {
+            address: self.address.clone(),
+            request: request.to_owned(),
+            version,
+            bytes,
+            reason: reason.trim().to_owned(),
+        }
+    }
+}
+
+/// What a failure means when it happens before the peer proved to be a broker.
+fn in_handshake(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Closed { address, .. } => SourceError::ClosedInHandshake { address },
+        SourceError::FrameTooLong { address, bytes, .. } => {
+            let seen = format!("bytes that would be a response of {bytes} bytes");
+            SourceError::NotKafka { address, seen }
+        }
+        SourceError::WrongCorrelation { address, .. } => {
+            SourceError::NotKafka { address, seen: "something else than was asked".to_owned() }
+        }
+        SourceError::Undecodable { address, reason, .. } => {
+            let seen = format!("ApiVersions with something that does not decode ({reason})");
+            SourceError::NotKafka { address, seen }
+        }
+        other => other,
+    }
+}
+
+/// Names the protocol whose first bytes a peer would send to a stranger.
+fn foreign_protocol(prefix: [u8; 4]) -> Option<&'static str> {
+    match &prefix {
+        b"HTTP" => Some("HTTP"),
+        b"SSH-" => Some("SSH"),
+        [0x15, 3, ..] => Some("a TLS alert: this is an SSL listener"),
+        [b'2' | b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-'] => Some("SMTP or FTP"),
+        [b'-', b'E', b'R', b'R'] => Some("Redis"),
+        _ => None,
+    }
+}
+
+fn request_name(key: i16) -> String {
+    ApiKey::try_from(key).map_or_else(|()| format!("request {key}"), |api| format!("{api:?}"))
+}
+
+/// Kafka's name of an error code, as its documentation spells it.
+#[must_use]
+pub fn error_name(code: i16) -> String {
+    use kafka_protocol::error::ParseResponseErrorCode as _;
+    let Some(error) = code.err() else { return "NONE".to_owned() };
+    let mut name = String::new();
+    for letter in format!("{error:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+/// Every broker since 0.10 serves version 0, and it says all we need.
+const API_VERSIONS_VERSION: i16 = 0;
+/// Shortest response: a correlation id.
+const MIN_RESPONSE_BYTES: u32 = 4;
+
+#[cfg(test)]
+mod tests;
