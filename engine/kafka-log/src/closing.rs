@@ -5,7 +5,7 @@ use std::io;
 
 use kafka_wire::offset::Offset;
 
-use crate::partition_files::{FileName, PartitionFiles};
+use crate::partition_files::{FileKind, FileName, PartitionFiles};
 
 /// The end of an index file: what is not written yet. The file ends where it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,13 @@ pub struct ClosedLog {
 /// # Errors
 /// When the system refuses; calling again is safe.
 pub fn close_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -> io::Result<()> {
+    finish_segment(files, segment)?;
+    // The snapshots at the bases of the last two segments stay: this one's and the next one's.
+    remove_snapshots(files, -1, segment.base)?;
+    remove_snapshots(files, segment.base.get(), segment.end)
+}
+
+fn finish_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -> io::Result<()> {
     let base = segment.base;
     let log = FileName::log(base);
     files.write_at(log, 0, &[])?;
@@ -65,6 +72,17 @@ pub fn close_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -
     files.sync_directory()?;
     files.replace(FileName::LEADER_EPOCH_CHECKPOINT, &segment.epochs)?;
     files.replace(FileName::snapshot(segment.end), &segment.snapshot)
+}
+
+/// Deletes snapshots between `from` and `to`, both not included.
+fn remove_snapshots(files: &mut impl PartitionFiles, from: i64, to: Offset) -> io::Result<()> {
+    for (name, _) in files.list()? {
+        let is_between = name.offset.get() > from && name.offset < to;
+        if name.kind == FileKind::ProducerSnapshot && is_between {
+            files.remove(name)?;
+        }
+    }
+    Ok(())
 }
 
 fn finish_index(
@@ -82,7 +100,8 @@ fn finish_index(
 /// # Errors
 /// When the system refuses; calling again is safe.
 pub fn close_log(files: &mut impl PartitionFiles, log: &ClosedLog) -> io::Result<()> {
-    close_segment(files, &log.active)
+    finish_segment(files, &log.active)?;
+    remove_snapshots(files, log.active.base.get(), log.active.end)
 }
 
 /// Deletes segments with their indexes and the snapshots at their bases, in the order given.

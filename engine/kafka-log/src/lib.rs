@@ -4,6 +4,7 @@ pub mod closing;
 mod layout;
 pub mod leader_epoch_checkpoint;
 pub mod log_config;
+pub mod memory_files;
 pub mod offset_checkpoint;
 pub mod offset_index;
 pub mod partition_files;

@@ -93,7 +93,8 @@ impl ProducerStates {
     /// First offset that belongs to an open transaction, else the log's end.
     #[must_use]
     pub fn last_stable_offset(&self, log_end: LogEndOffset) -> LastStableOffset {
-        LastStableOffset::new(self.open.first().map_or(log_end.offset(), |(first, _)| *first))
+        let first_open = self.open.first().map(|(first, _)| *first);
+        LastStableOffset::new(first_open.unwrap_or(log_end.offset()))
     }
 
     /// True when the batch opens a transaction and there is no room for one.
@@ -104,6 +105,14 @@ impl ProducerStates {
         opens
             && self.open.len() >= OPEN_TRANSACTIONS_MAX
             && header.producer_id.is_some_and(|id| !is_open(id))
+    }
+
+    /// True when every offset named lies below `end`.
+    pub(crate) fn lie_below(&self, end: Offset) -> bool {
+        let last_below =
+            |state: &ProducerState| state.last_batch.is_none_or(|last| last.last_offset < end);
+        self.open.last().is_none_or(|(first, _)| *first < end)
+            && self.producers.values().all(last_below)
     }
 
     /// Takes a batch appended to the log; returns the transaction that it aborted.
@@ -177,7 +186,7 @@ impl ProducerStates {
         if self.producers.len() >= PRODUCERS_MAX && !self.producers.contains_key(&producer_id) {
             self.evict();
         }
-        let state = self.producers.entry(producer_id).or_insert(ProducerState {
+        let state = self.producers.entry(producer_id).or_insert_with(|| ProducerState {
             epoch,
             last_batch: None,
             timestamp_ms: i64::from(NONE),

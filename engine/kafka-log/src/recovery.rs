@@ -1,12 +1,26 @@
 //! Opening a partition's files: what they mean, what is wrong with them, what was repaired.
+//!
+//! Segments below the recovery point, and all of a clean directory, are trusted: only lengths
+//! and last entries of their indexes are checked. Every other segment is *read*: each batch
+//! checked, indexes, epochs and producers taken from the batches, the file cut where they end.
+//! Reading needs the producers at the segment's base, so it begins at a snapshot.
 
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 
 use crate::log_config::LogConfig;
-use crate::partition_files::{FileName, PartitionFiles};
+use crate::partition_files::PartitionFiles;
 use crate::partition_log::PartitionLog;
-use crate::partition_metadata::{self, PartitionMetadataError};
+use crate::partition_metadata::PartitionMetadataError;
+use loader::Loader;
+
+mod inventory;
+mod loader;
+mod rebuild;
+mod scan;
+mod trusted;
+
+pub use scan::READ_BYTES;
 
 /// What to expect in a partition's directory and where to cut.
 #[derive(Clone, Debug)]
@@ -142,12 +156,8 @@ pub fn load(
     files: &mut impl PartitionFiles,
     request: &LoadRequest,
 ) -> Result<LoadedLog, LoadError> {
-    let found = files.list()?;
-    if !found.is_empty() {
-        return Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into());
-    }
-    let metadata = partition_metadata::encode(request.topic_id);
-    files.replace(FileName::PARTITION_METADATA, &metadata)?;
-    let start = request.log_start.unwrap_or_default().offset();
-    Ok(LoadedLog { log: PartitionLog::empty(request.config, start), findings: Vec::new() })
+    Loader::open(files, request)?.load()
 }
+
+#[cfg(test)]
+mod tests;
