@@ -1,0 +1,384 @@
+//! The data directory: its lock, its identity, what it remembers, its checkpoints.
+//!
+//! ```text
+//! .lock                             held while a process works in the directory
+//! meta.properties                   identity, as a stock broker keeps it
+//! ringmirror.json                   what is mirrored from where (directory_state.rs)
+//! recovery-point-offset-checkpoint  below it everything is durable
+//! log-start-offset-checkpoint       first offsets kept
+//! replication-offset-checkpoint     high watermarks
+//! .kafka_cleanshutdown              every log was closed cleanly
+//! <topic>-<partition>/              the engine's
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kafka_log::offset_checkpoint::{CheckpointError, CheckpointName, OffsetCheckpoint};
+use kafka_wire::offset::Offset;
+use kafka_wire::partition::TopicPartition;
+
+use crate::directory_state::{DirectoryState, DirectoryStateError, STATE_BYTES_MAX};
+use crate::durable_file;
+use crate::meta_properties::{MetaProperties, MetaPropertiesError};
+
+/// A data directory this process holds the lock of.
+#[derive(Debug)]
+pub struct DataDirectory {
+    root: PathBuf,
+    /// Whose log directory it is.
+    pub meta: MetaProperties,
+    /// What is mirrored from where.
+    pub state: DirectoryState,
+    _lock: File,
+}
+
+/// The checkpoints of a directory, one offset per partition each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryCheckpoints {
+    /// Below it everything is durable.
+    pub recovery_points: BTreeMap<TopicPartition, Offset>,
+    /// First offset kept.
+    pub log_starts: BTreeMap<TopicPartition, Offset>,
+    /// High watermark, never above what is durable.
+    pub high_watermarks: BTreeMap<TopicPartition, Offset>,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The system refused.
+    #[error("{}: cannot {action}: {error}", path.display())]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another process works in it.
+    #[error(
+        "{}: in use by another process (its .lock is held): stop that one or name another \
+         directory",
+        path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It has no `ringmirror.json`, but is not empty either.
+    #[error(
+        "{}: not empty and not made by ringmirror (no ringmirror.json, but {found:?}): name an \
+         empty directory",
+        path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Something found in it.
+        found: String,
+    },
+    /// There is nothing of ringmirror in it.
+    #[error("{}: not a directory of ringmirror (no ringmirror.json)", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A broker was started on it.
+    #[error(
+        "{}: a Kafka broker was started on it (__cluster_metadata-0 is there): mirroring into it \
+         would damage what the broker wrote; name another directory",
+        path.display()
+    )]
+    HandedOver {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// `meta.properties` is wrong.
+    #[error("{}: {error}", path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: MetaPropertiesError,
+    },
+    /// `ringmirror.json` is wrong or newer.
+    #[error("{}: {error}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: DirectoryStateError,
+    },
+    /// A checkpoint is wrong.
+    #[error(
+        "{}: {error}: delete the file to have every log recovered from its beginning",
+        path.display()
+    )]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: CheckpointError,
+    },
+    /// It mirrors another cluster.
+    #[error(
+        "{}: mirrors cluster {ours}, but the bootstrap server belongs to cluster {theirs}: wrong \
+         address, or wrong directory",
+        path.display()
+    )]
+    WrongSource {
+        /// The directory.
+        path: PathBuf,
+        /// The cluster it mirrors.
+        ours: String,
+        /// The cluster that answered.
+        theirs: String,
+    },
+}
+
+impl DataDirectory {
+    /// Opens a directory to mirror into, making it when it is missing or empty.
+    ///
+    /// # Errors
+    /// When it is in use, not ours, newer, damaged or was taken over by a broker.
+    pub fn open_or_create(root: &Path) -> Result<Self, DirectoryError> {
+        fs::create_dir_all(root).map_err(|error| failed(root, "create it", error))?;
+        let lock = take_lock(root)?;
+        let state_path = root.join(STATE_FILE);
+        if !state_path.exists() {
+            refuse_foreign(root)?;
+            let meta_path = root.join(META_FILE);
+            let meta = MetaProperties::generate()
+                .map_err(|error| failed(root, "make an id for it", error))?;
+            durable_file::replace(&meta_path, &meta.encode())
+                .map_err(|error| failed(&meta_path, "write it", error))?;
+            durable_file::replace(&state_path, &DirectoryState::default().encode())
+                .map_err(|error| failed(&state_path, "write it", error))?;
+        }
+        let directory = Self::load(root, lock)?;
+        directory.refuse_handed_over()?;
+        // What a handover prepared no longer fits once more is mirrored.
+        directory.remove_file(BOOTSTRAP_FILE)?;
+        Ok(directory)
+    }
+
+    /// Opens a directory that was mirrored into.
+    ///
+    /// # Errors
+    /// When it is in use, not ours, newer or damaged.
+    pub fn open(root: &Path) -> Result<Self, DirectoryError> {
+        if !root.join(STATE_FILE).exists() {
+            return Err(DirectoryError::NotOurs { path: root.to_owned() });
+        }
+        let lock = take_lock(root)?;
+        Self::load(root, lock)
+    }
+
+    fn load(root: &Path, lock: File) -> Result<Self, DirectoryError> {
+        let state_path = root.join(STATE_FILE);
+        let contents = read(&state_path, STATE_BYTES_MAX)?.unwrap_or_default();
+        let state = DirectoryState::parse(&contents)
+            .map_err(|error| DirectoryError::State { path: state_path, error })?;
+        let meta_path = root.join(META_FILE);
+        let contents = read(&meta_path, SMALL_FILE_BYTES_MAX)?.unwrap_or_default();
+        let meta = MetaProperties::parse(&String::from_utf8_lossy(&contents))
+            .map_err(|error| DirectoryError::Meta { path: meta_path, error })?;
+        Ok(Self { root: root.to_owned(), meta, state, _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Remembers the source's cluster id, or refuses another one than remembered.
+    ///
+    /// # Errors
+    /// When the directory mirrors another cluster, or the id cannot be written down.
+    pub fn bind_source(&mut self, cluster_id: Option<&str>) -> Result<(), DirectoryError> {
+        match (&self.state.source_cluster_id, cluster_id) {
+            (Some(ours), Some(theirs)) if ours != theirs => Err(DirectoryError::WrongSource {
+                path: self.root.clone(),
+                ours: ours.clone(),
+                theirs: theirs.to_owned(),
+            }),
+            (None, Some(theirs)) => {
+                self.state.source_cluster_id = Some(theirs.to_owned());
+                self.write_state()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes `ringmirror.json`.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn write_state(&self) -> Result<(), DirectoryError> {
+        self.replace_file(STATE_FILE, &self.state.encode())
+    }
+
+    /// Writes `meta.properties`.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn write_meta(&self) -> Result<(), DirectoryError> {
+        self.replace_file(META_FILE, &self.meta.encode())
+    }
+
+    /// Reads the three checkpoints; missing ones are empty.
+    ///
+    /// # Errors
+    /// Names the checkpoint that is damaged.
+    pub fn read_checkpoints(&self) -> Result<DirectoryCheckpoints, DirectoryError> {
+        let read_one = |name: CheckpointName| {
+            let path = self.root.join(name.text());
+            let contents = read(&path, CHECKPOINT_BYTES_MAX)?.unwrap_or_default();
+            let parsed = OffsetCheckpoint::parse(&contents);
+            parsed
+                .map(|checkpoint| checkpoint.offsets)
+                .map_err(|error| DirectoryError::Checkpoint { path, error })
+        };
+        Ok(DirectoryCheckpoints {
+            recovery_points: read_one(CheckpointName::RecoveryPoint)?,
+            log_starts: read_one(CheckpointName::LogStart)?,
+            high_watermarks: read_one(CheckpointName::Replication)?,
+        })
+    }
+
+    /// Writes the three checkpoints. Log starts first: a recovery point never lies below them.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn write_checkpoints(
+        &self,
+        checkpoints: &DirectoryCheckpoints,
+    ) -> Result<(), DirectoryError> {
+        for (name, offsets) in [
+            (CheckpointName::LogStart, &checkpoints.log_starts),
+            (CheckpointName::RecoveryPoint, &checkpoints.recovery_points),
+            (CheckpointName::Replication, &checkpoints.high_watermarks),
+        ] {
+            let contents = OffsetCheckpoint { offsets: offsets.clone() }.encode();
+            self.replace_file(name.text(), &contents)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the clean-shutdown marker away; says whether it was there.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn take_clean_marker(&self) -> Result<bool, DirectoryError> {
+        self.remove_file(CLEAN_MARKER_FILE)
+    }
+
+    /// Says that every log in the directory was closed cleanly. The last thing to be written.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn write_clean_marker(&self) -> Result<(), DirectoryError> {
+        self.replace_file(CLEAN_MARKER_FILE, CLEAN_MARKER.as_bytes())
+    }
+
+    /// Replaces a file at the root.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn replace_file(&self, name: &str, contents: &[u8]) -> Result<(), DirectoryError> {
+        let path = self.root.join(name);
+        durable_file::replace(&path, contents).map_err(|error| failed(&path, "write it", error))
+    }
+
+    /// The partitions whose directories are there, in order, and names of other directories.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn list_partitions(&self) -> Result<(Vec<TopicPartition>, Vec<String>), DirectoryError> {
+        let unreadable = |error| failed(&self.root, "list it", error);
+        let (mut partitions, mut others) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.root).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            if !entry.file_type().map_err(unreadable)?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match TopicPartition::parse_directory(&name) {
+                Some(partition) => partitions.push(partition),
+                None => others.push(name),
+            }
+        }
+        partitions.sort();
+        others.sort();
+        Ok((partitions, others))
+    }
+
+    /// Refuses a directory a broker has worked in.
+    ///
+    /// # Errors
+    /// [`DirectoryError::HandedOver`].
+    pub fn refuse_handed_over(&self) -> Result<(), DirectoryError> {
+        if self.root.join(CLUSTER_METADATA_DIRECTORY).exists() {
+            return Err(DirectoryError::HandedOver { path: self.root.clone() });
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, name: &str) -> Result<bool, DirectoryError> {
+        let path = self.root.join(name);
+        durable_file::remove(&path).map_err(|error| failed(&path, "delete it", error))
+    }
+}
+
+fn take_lock(root: &Path) -> Result<File, DirectoryError> {
+    let path = root.join(LOCK_FILE);
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|error| failed(&path, "write it", error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed(&path, "lock it", error)),
+    }
+}
+
+/// A directory without our state must be empty but for files we make before it.
+fn refuse_foreign(root: &Path) -> Result<(), DirectoryError> {
+    let unreadable = |error| failed(root, "list it", error);
+    for entry in fs::read_dir(root).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        let ours_before_state = name == LOCK_FILE || name == META_FILE || name.ends_with(".tmp");
+        if !ours_before_state && name != "lost+found" {
+            return Err(DirectoryError::Foreign { path: root.to_owned(), found: name });
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, DirectoryError> {
+    durable_file::read(path, bytes_max).map_err(|error| failed(path, "read it", error))
+}
+
+fn failed(path: &Path, action: &'static str, error: io::Error) -> DirectoryError {
+    DirectoryError::Io { path: path.to_owned(), action, error }
+}
+
+/// What the cluster's metadata is read from at its first start.
+pub const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
+const LOCK_FILE: &str = ".lock";
+const META_FILE: &str = "meta.properties";
+const STATE_FILE: &str = "ringmirror.json";
+const CLEAN_MARKER_FILE: &str = ".kafka_cleanshutdown";
+/// No broker of the adopting cluster was registered before, hence no broker epoch.
+const CLEAN_MARKER: &str = "{\"version\":0,\"brokerEpoch\":-1}";
+const CLUSTER_METADATA_DIRECTORY: &str = "__cluster_metadata-0";
+const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+/// A million entries with names of full length.
+const CHECKPOINT_BYTES_MAX: u64 = 300 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use std::fs;
+use std::path::PathBuf;
+
+use kafka_wire::offset::Offset;
+use kafka_wire::partition::TopicPartition;
+
+use super::{DataDirectory, DirectoryCheckpoints, DirectoryError};
+use crate::meta_properties::random_id;
+
+/// A directory of its own for one test, deleted at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let name = format!("ringmirror-directory-{}", random_id().unwrap());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_keeps_its_identity_and_its_source() {
+    let scratch = Scratch::new();
+    let mut directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    directory.bind_source(Some("one")).unwrap();
+    let meta = directory.meta.clone();
+    drop(directory);
+    let mut directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    assert_eq!(directory.meta, meta);
+    directory.bind_source(Some("one")).unwrap();
+    directory.bind_source(None).unwrap();
+    let error = directory.bind_source(Some("two")).unwrap_err().to_string();
+    assert!(error.contains("mirrors cluster one") && error.contains("cluster two"), "{error}");
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let scratch = Scratch::new();
+    let holder = DataDirectory::open_or_create(&scratch.0).unwrap();
+    for outcome in [DataDirectory::open_or_create(&scratch.0), DataDirectory::open(&scratch.0)] {
+        assert!(matches!(outcome.unwrap_err(), DirectoryError::Locked { .. }));
+    }
+    drop(holder);
+    assert!(DataDirectory::open(&scratch.0).is_ok());
+}
+
+#[test]
+fn somebody_elses_directory_is_refused() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.0.join("photos")).unwrap();
+    let error = DataDirectory::open_or_create(&scratch.0).unwrap_err();
+    assert!(
+        matches!(&error, DirectoryError::Foreign { found, .. } if found == "photos"),
+        "{error}"
+    );
+    let error = DataDirectory::open(&scratch.0).unwrap_err();
+    assert!(matches!(error, DirectoryError::NotOurs { .. }));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let scratch = Scratch::new();
+    drop(DataDirectory::open_or_create(&scratch.0).unwrap());
+    fs::write(scratch.0.join("ringmirror.json"), "{\"format_version\": 9}").unwrap();
+    let error = DataDirectory::open_or_create(&scratch.0).unwrap_err().to_string();
+    assert!(error.contains("format version 9"), "{error}");
+}
+
+#[test]
+fn a_directory_a_broker_worked_in_is_not_mirrored_into() {
+    let scratch = Scratch::new();
+    drop(DataDirectory::open_or_create(&scratch.0).unwrap());
+    fs::create_dir(scratch.0.join("__cluster_metadata-0")).unwrap();
+    let error = DataDirectory::open_or_create(&scratch.0).unwrap_err();
+    assert!(matches!(error, DirectoryError::HandedOver { .. }));
+    assert!(DataDirectory::open(&scratch.0).is_ok());
+}
+
+#[test]
+fn a_stale_bootstrap_checkpoint_does_not_survive_further_mirroring() {
+    let scratch = Scratch::new();
+    drop(DataDirectory::open_or_create(&scratch.0).unwrap());
+    fs::write(scratch.0.join("bootstrap.checkpoint"), "stale").unwrap();
+    drop(DataDirectory::open_or_create(&scratch.0).unwrap());
+    assert!(!scratch.0.join("bootstrap.checkpoint").exists());
+}
+
+#[test]
+fn checkpoints_are_read_back_and_damage_is_named() {
+    let scratch = Scratch::new();
+    let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    assert_eq!(directory.read_checkpoints().unwrap(), DirectoryCheckpoints::default());
+    let mut checkpoints = DirectoryCheckpoints::default();
+    let partition = TopicPartition::parse_directory("a-0").unwrap();
+    checkpoints.recovery_points.insert(partition.clone(), Offset::from_wire(5).unwrap());
+    checkpoints.log_starts.insert(partition, Offset::from_wire(2).unwrap());
+    directory.write_checkpoints(&checkpoints).unwrap();
+    assert_eq!(directory.read_checkpoints().unwrap(), checkpoints);
+    fs::write(scratch.0.join("recovery-point-offset-checkpoint"), "0\n7\n").unwrap();
+    let error = directory.read_checkpoints().unwrap_err().to_string();
+    assert!(error.contains("recovery-point-offset-checkpoint"), "{error}");
+}
+
+#[test]
+fn the_clean_marker_is_taken_once() {
+    let scratch = Scratch::new();
+    let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    assert!(!directory.take_clean_marker().unwrap());
+    directory.write_clean_marker().unwrap();
+    assert!(directory.take_clean_marker().unwrap());
+    assert!(!directory.take_clean_marker().unwrap());
+}
+
+#[test]
+fn partitions_are_told_from_other_directories() {
+    let scratch = Scratch::new();
+    let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    for name in ["b-1", "a-0", "stray"] {
+        fs::create_dir(scratch.0.join(name)).unwrap();
+    }
+    let (partitions, others) = directory.list_partitions().unwrap();
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["a-0", "b-1"]);
+    assert_eq!(others, ["stray"]);
+}

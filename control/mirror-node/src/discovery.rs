@@ -1,0 +1,111 @@
+//! What one look at the source's metadata means for the topics we mirror.
+
+use std::collections::BTreeMap;
+
+use kafka_wire::partition::{TopicId, TopicName};
+
+use crate::directory_state::{DirectoryState, MirrorTopic};
+use crate::source_client::{SourceMetadata, SourceTopic};
+use crate::topic_filter::TopicFilter;
+
+/// Looks at the source's metadata again and again; remembers what was missing.
+#[derive(Debug)]
+pub struct Discovery {
+    filter: TopicFilter,
+    /// Consecutive looks in which a topic of ours was missing.
+    missing_counts: BTreeMap<TopicName, u32>,
+}
+
+/// What a look found about one selected topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicFinding<'a> {
+    /// The source has a topic that we do not have yet.
+    New {
+        /// Its name.
+        name: TopicName,
+        /// What the source says of it.
+        source: &'a SourceTopic,
+    },
+    /// The source has a topic of ours.
+    Known {
+        /// Its name.
+        name: TopicName,
+        /// What we remember of it.
+        ours: &'a MirrorTopic,
+        /// What the source says of it.
+        source: &'a SourceTopic,
+    },
+    /// The source has a topic of that name under another id: never merged with ours.
+    Recreated {
+        /// Its name.
+        name: TopicName,
+        /// Our id.
+        ours: TopicId,
+        /// The source's id, `None` when it tells none any more.
+        theirs: Option<TopicId>,
+    },
+    /// A topic of ours is gone from the source, twice in a row.
+    Deleted {
+        /// Its name.
+        name: TopicName,
+        /// Its id.
+        ours: TopicId,
+    },
+}
+
+impl Discovery {
+    /// Looks for the topics `filter` selects.
+    #[must_use]
+    pub fn new(filter: TopicFilter) -> Self {
+        Self { filter, missing_counts: BTreeMap::new() }
+    }
+
+    /// Compares what the source says with what we remember, in the order of names.
+    pub fn look<'a>(
+        &mut self,
+        ours: &'a DirectoryState,
+        source: &'a SourceMetadata,
+    ) -> Vec<TopicFinding<'a>> {
+        let mut findings = Vec::new();
+        for (name, topic) in &source.topics {
+            if !self.filter.selects(name) {
+                continue;
+            }
+            self.missing_counts.remove(name);
+            findings.push(match ours.topics.get(name) {
+                None => TopicFinding::New { name: name.clone(), source: topic },
+                Some(known) => compare(name, known, topic),
+            });
+        }
+        for (name, known) in &ours.topics {
+            if source.topics.contains_key(name) || !self.filter.selects(name) {
+                continue;
+            }
+            let count = self.missing_counts.entry(name.clone()).or_insert(0);
+            *count = count.saturating_add(1);
+            if *count >= MISSING_COUNT_DELETED {
+                findings.push(TopicFinding::Deleted { name: name.clone(), ours: known.topic_id });
+            }
+        }
+        findings
+    }
+}
+
+fn compare<'a>(
+    name: &TopicName,
+    ours: &'a MirrorTopic,
+    source: &'a SourceTopic,
+) -> TopicFinding<'a> {
+    // A source that had no ids when we began is followed by name for ever.
+    if ours.source_has_topic_ids && source.topic_id != Some(ours.topic_id) {
+        let (name, ours, theirs) = (name.clone(), ours.topic_id, source.topic_id);
+        return TopicFinding::Recreated { name, ours, theirs };
+    }
+    TopicFinding::Known { name: name.clone(), ours, source }
+}
+
+/// One look without a topic may be a broker that has not heard of it yet; two are a deletion.
+const MISSING_COUNT_DELETED: u32 = 2;
+
+#[cfg(test)]
+mod tests;

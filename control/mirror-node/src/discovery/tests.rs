@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+
+use kafka_wire::partition::{TopicId, TopicName};
+
+use super::{Discovery, TopicFinding};
+use crate::directory_state::{DirectoryState, MirrorTopic};
+use crate::source_client::{SourceMetadata, SourceTopic};
+use crate::topic_filter::TopicFilter;
+
+fn name(text: &str) -> TopicName {
+    TopicName::parse(text).unwrap()
+}
+
+fn source(topics: &[(&str, u8)]) -> SourceMetadata {
+    let topic = |(text, id): &(&str, u8)| {
+        let topic_id = TopicId::from_wire([*id; 16]);
+        let topic = SourceTopic { topic_id, is_internal: false, partitions: BTreeMap::new() };
+        (name(text), topic)
+    };
+    SourceMetadata { topics: topics.iter().map(topic).collect(), ..SourceMetadata::default() }
+}
+
+fn ours(text: &str, id: u8, source_has_topic_ids: bool) -> DirectoryState {
+    let topic = MirrorTopic {
+        topic_id: TopicId::from_wire([id; 16]).unwrap(),
+        source_has_topic_ids,
+        partition_count: 1,
+        configs: BTreeMap::new(),
+    };
+    DirectoryState { topics: BTreeMap::from([(name(text), topic)]), ..DirectoryState::default() }
+}
+
+fn discovery(include: &str) -> Discovery {
+    Discovery::new(TopicFilter::new(include, None).unwrap())
+}
+
+#[test]
+fn selected_topics_are_new_or_known() {
+    let (state, metadata) = (ours("a", 1, true), source(&[("a", 1), ("b", 2), ("x", 3)]));
+    let findings = discovery("a|b").look(&state, &metadata).len();
+    assert_eq!(findings, 2);
+    let mut looking = discovery("a|b");
+    let findings = looking.look(&state, &metadata);
+    assert!(matches!(&findings[0], TopicFinding::Known { name: at, .. } if *at == name("a")));
+    assert!(matches!(&findings[1], TopicFinding::New { name: at, .. } if *at == name("b")));
+}
+
+#[test]
+fn a_topic_under_another_id_is_never_taken_for_ours() {
+    let state = ours("a", 1, true);
+    let metadata = source(&[("a", 2)]);
+    let findings = discovery(".*").look(&state, &metadata).remove(0);
+    let theirs = TopicId::from_wire([2; 16]);
+    assert!(matches!(findings, TopicFinding::Recreated { theirs: id, .. } if id == theirs));
+    let metadata = source(&[("a", 0)]);
+    let findings = discovery(".*").look(&state, &metadata).remove(0);
+    assert!(matches!(findings, TopicFinding::Recreated { theirs: None, .. }));
+}
+
+#[test]
+fn a_topic_of_a_source_without_ids_is_followed_by_name() {
+    let state = ours("a", 1, false);
+    let metadata = source(&[("a", 0)]);
+    assert!(matches!(discovery(".*").look(&state, &metadata)[0], TopicFinding::Known { .. }));
+    let upgraded = source(&[("a", 7)]);
+    assert!(matches!(discovery(".*").look(&state, &upgraded)[0], TopicFinding::Known { .. }));
+}
+
+#[test]
+fn a_topic_missing_once_is_nothing_and_twice_is_deleted() {
+    let state = ours("a", 1, true);
+    let mut looking = discovery(".*");
+    let (without, with) = (source(&[]), source(&[("a", 1)]));
+    assert!(looking.look(&state, &without).is_empty());
+    assert_eq!(looking.look(&state, &with).len(), 1);
+    assert!(looking.look(&state, &without).is_empty());
+    assert!(matches!(looking.look(&state, &without)[0], TopicFinding::Deleted { .. }));
+}
+
+#[test]
+fn a_topic_that_is_not_selected_any_more_is_left_alone() {
+    let (state, metadata) = (ours("a", 1, true), source(&[]));
+    let mut looking = discovery("b");
+    assert!(looking.look(&state, &metadata).is_empty());
+    assert!(looking.look(&state, &metadata).is_empty());
+}

@@ -1,0 +1,58 @@
+//! Small files that are there whole or not at all, also after a power cut.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+/// Replaces `path` by `contents`: temporary name, sync, rename, sync of the directory.
+///
+/// # Errors
+/// What the system said; the old file is still there then.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    sync_parent(path)
+}
+
+/// Deletes `path` durably; says whether it was there.
+///
+/// # Errors
+/// What the system said.
+pub fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a whole file of at most `bytes_max`; `None` when there is none.
+///
+/// # Errors
+/// What the system said, and `FileTooLarge` above the limit.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut contents = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut contents)?;
+    if u64::try_from(contents.len()).is_ok_and(|bytes| bytes <= bytes_max) {
+        Ok(Some(contents))
+    } else {
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {bytes_max} bytes")))
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
