@@ -1,8 +1,8 @@
 //! The fixture itself: real Kafka starts, takes records and gives them back.
 
 use anyhow::Result;
-use harness::driver::{Codec, CreateTopic, Isolation, Outcome, Produce};
-use harness::{ClusterOptions, Kafka, KafkaRelease};
+use harness::driver::{Codec, CreateTopic, Driver, Isolation, Outcome, Produce};
+use harness::{ClusterOptions, Kafka, KafkaCluster, KafkaRelease};
 
 #[test]
 fn kafka_4_gives_back_what_its_clients_produced() -> Result<()> {
@@ -49,4 +49,85 @@ fn gives_back_what_was_produced(kafka: &Kafka, release: KafkaRelease) -> Result<
     assert_eq!(after.partitions[1].last_stable, 6);
     assert_eq!(driver.digest("orders", 0, Isolation::ReadUncommitted)?, everything);
     cluster.stop()
+}
+
+#[test]
+fn kafka_4_shows_every_event_that_a_mirror_must_follow() -> Result<()> {
+    let Some(kafka) = harness::kafka_or_skip("kafka_4_shows_every_event_that_a_mirror_must_follow")
+    else {
+        return Ok(());
+    };
+    let options = ClusterOptions::brokers(2).with_separate_controller();
+    let mut cluster = kafka.start(KafkaRelease::V4, options)?;
+    leaders_change_and_partitions_appear(cluster.driver())?;
+    log_start_moves_and_compaction_leaves_gaps(cluster.driver())?;
+    an_unclean_leader_takes_records_back(&mut cluster)
+}
+
+fn leaders_change_and_partitions_appear(driver: &Driver) -> Result<()> {
+    driver.create_topic(&CreateTopic::new("moving", 1).assigned(&[&[1, 2]]))?;
+    driver.produce(&Produce::new("moving", 0, 3))?;
+    let before = driver.describe_topic("moving")?.partitions.remove(0);
+    assert_eq!((before.leader, before.high_watermark), (1, 3));
+
+    driver.reassign("moving", 0, &[2, 1])?;
+    driver.elect_preferred_leader("moving", 0)?;
+    driver.produce(&Produce::new("moving", 0, 2))?;
+    let after = driver.describe_topic("moving")?.partitions.remove(0);
+    assert_eq!((after.leader, after.high_watermark), (2, 5));
+    assert!(after.leader_epoch > before.leader_epoch, "{before:?} then {after:?}");
+    let digest = driver.digest("moving", 0, Isolation::ReadUncommitted)?;
+    assert_eq!(digest.epochs, [(before.leader_epoch, 0), (after.leader_epoch, 3)]);
+
+    driver.add_partitions("moving", 3)?;
+    assert_eq!(driver.describe_topic("moving")?.partitions.len(), 3);
+
+    let old = driver.describe_topic("moving")?.topic_id;
+    driver.delete_topic("moving")?;
+    let new = driver.create_topic(&CreateTopic::new("moving", 1))?;
+    assert_ne!(old, new);
+    Ok(())
+}
+
+fn log_start_moves_and_compaction_leaves_gaps(driver: &Driver) -> Result<()> {
+    driver.create_topic(&CreateTopic::new("trimmed", 1))?;
+    driver.produce(&Produce::new("trimmed", 0, 10).records_per_batch(4))?;
+    assert_eq!(driver.delete_records("trimmed", 0, 6)?, 6);
+    let digest = driver.digest("trimmed", 0, Isolation::ReadUncommitted)?;
+    assert_eq!(digest.offsets, [(6, 9)]);
+
+    let compacted = CreateTopic::new("compacted", 1)
+        .config("cleanup.policy", "compact")
+        .config("segment.ms", "60000")
+        .config("min.cleanable.dirty.ratio", "0.01");
+    driver.create_topic(&compacted)?;
+    // Five keys over and over, with five others in between that stay.
+    let start = 1_700_000_000_000;
+    let keyed = Produce::new("compacted", 0, 10).keys(5).records_per_batch(4).timestamp(start);
+    driver.produce(&keyed)?;
+    driver.produce(&Produce::new("compacted", 0, 5).first(100).timestamp(start))?;
+    driver.produce(&keyed)?;
+    // Two minutes later by its timestamp: closes the segment, which makes it fit for compaction.
+    driver.produce(&Produce::new("compacted", 0, 1).first(200).timestamp(start + 120_000))?;
+    let digest = driver.await_compaction("compacted", 0)?;
+    assert_eq!((digest.offsets, digest.end), (vec![(10, 14), (20, 25)], 26));
+    Ok(())
+}
+
+fn an_unclean_leader_takes_records_back(cluster: &mut KafkaCluster) -> Result<()> {
+    let topic = CreateTopic::new("lossy", 1).assigned(&[&[1, 2]]);
+    cluster.driver().create_topic(&topic)?;
+    cluster.driver().produce(&Produce::new("lossy", 0, 5))?;
+    cluster.kill_node(2)?;
+    cluster.wait_ready()?;
+    cluster.driver().produce(&Produce::new("lossy", 0, 5).first(100))?;
+    assert_eq!(cluster.driver().describe_topic("lossy")?.partitions[0].high_watermark, 10);
+
+    cluster.kill_node(1)?;
+    cluster.start_node(2)?;
+    cluster.wait_ready()?;
+    cluster.driver().elect_unclean_leader("lossy", 0)?;
+    let after = cluster.driver().describe_topic("lossy")?.partitions.remove(0);
+    assert_eq!((after.leader, after.high_watermark), (2, 5));
+    Ok(())
 }

@@ -5,12 +5,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -35,8 +31,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -47,8 +41,6 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.config.ConfigResource;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
@@ -59,10 +51,11 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  */
 public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final long WAIT_MS = 60_000;
+    static final long WAIT_MS = 60_000;
 
     private final String bootstrap;
     private final Admin admin;
+    private final Reading reading;
     /** Producers that outlive a request: by name, or by transactional id. */
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
     private final Set<String> openTransactions = new HashSet<>();
@@ -74,6 +67,7 @@ public final class Driver {
         config.put("reconnect.backoff.max.ms", "200");
         config.put("retry.backoff.max.ms", "200");
         this.admin = Admin.create(config);
+        this.reading = new Reading(bootstrap);
     }
 
     public static void main(String[] args) throws Exception {
@@ -122,15 +116,13 @@ public final class Driver {
             case "produce" -> produce(request, answer);
             case "end_transaction" -> endTransaction(request);
             case "close_producer" -> closeProducer(request);
-            case "digest" -> digest(request, answer);
-            case "records" -> records(request, answer);
+            case "digest" -> reading.digest(request, answer);
+            case "records" -> reading.records(request, answer);
             case "commit_group" -> commitGroup(request);
             case "group_offsets" -> groupOffsets(request, answer);
             default -> throw new IllegalArgumentException("unknown command " + command);
         }
     }
-
-    // --- cluster and topics ---------------------------------------------------------------
 
     private void waitReady(JsonNode request, ObjectNode answer) throws Exception {
         Set<Integer> wanted = new HashSet<>();
@@ -317,15 +309,14 @@ public final class Driver {
             new NewPartitionReassignment(ints(request.get("replicas")));
         admin.alterPartitionReassignments(Map.of(partition, Optional.of(target))).all().get();
         long deadline = System.currentTimeMillis() + WAIT_MS;
-        while (!admin.listPartitionReassignments(Set.of(partition)).reassignments().get().isEmpty()) {
+        Set<TopicPartition> moving = Set.of(partition);
+        while (!admin.listPartitionReassignments(moving).reassignments().get().isEmpty()) {
             if (System.currentTimeMillis() > deadline) {
                 throw new IllegalStateException("reassignment of " + partition + " does not end");
             }
             Thread.sleep(50);
         }
     }
-
-    // --- producing ------------------------------------------------------------------------
 
     private void produce(JsonNode request, ObjectNode answer) throws Exception {
         String outcome = request.get("outcome").asText();
@@ -426,7 +417,7 @@ public final class Driver {
         return record;
     }
 
-    /** Bytes that depend on the index only, of four bits each, so that every codec gains on them. */
+    /** Bytes that depend on the index only, of four bits each, so that every codec gains. */
     private static byte[] value(long index, int length) {
         byte[] value = new byte[length];
         long state = index * 0x9E3779B97F4A7C15L + 0x2545F4914F6CDD1DL;
@@ -457,116 +448,6 @@ public final class Driver {
         producers.remove(name).close();
     }
 
-    // --- reading --------------------------------------------------------------------------
-
-    private interface EachRecord {
-        void accept(ConsumerRecord<byte[], byte[]> record) throws Exception;
-    }
-
-    /** Reads from "from" (or the log start) to "to" (or the end as of now); returns where it ended. */
-    private long read(JsonNode request, EachRecord each) throws Exception {
-        TopicPartition partition = partition(request);
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
-        config.put("key.deserializer", ByteArrayDeserializer.class.getName());
-        config.put("value.deserializer", ByteArrayDeserializer.class.getName());
-        config.put("isolation.level", request.get("isolation").asText());
-        config.put("auto.offset.reset", "none");
-        config.put("enable.auto.commit", "false");
-        config.put("max.poll.records", "10000");
-        config.put("fetch.max.bytes", "67108864");
-        config.put("max.partition.fetch.bytes", "16777216");
-        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
-            consumer.assign(List.of(partition));
-            long end = consumer.endOffsets(List.of(partition)).get(partition);
-            if (request.hasNonNull("to")) {
-                end = Math.min(end, request.get("to").asLong());
-            }
-            if (request.hasNonNull("from")) {
-                consumer.seek(partition, request.get("from").asLong());
-            } else {
-                consumer.seekToBeginning(List.of(partition));
-            }
-            long deadline = System.currentTimeMillis() + WAIT_MS;
-            while (consumer.position(partition) < end) {
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
-                    if (record.offset() < end) {
-                        each.accept(record);
-                    }
-                    deadline = System.currentTimeMillis() + WAIT_MS;
-                }
-                if (System.currentTimeMillis() > deadline) {
-                    throw new IllegalStateException(partition + " gives nothing at "
-                        + consumer.position(partition) + " while its end is " + end);
-                }
-            }
-            return end;
-        }
-    }
-
-    private void digest(JsonNode request, ObjectNode answer) throws Exception {
-        MessageDigest digest = MessageDigest.getInstance("SHA-256");
-        ArrayNode offsets = answer.putArray("offsets");
-        ArrayNode epochs = answer.putArray("epochs");
-        long[] state = {0, -2, -2, -2}; // count, run start, run end, epoch
-        long end = read(request, record -> {
-            absorb(digest, record);
-            state[0]++;
-            if (record.offset() != state[2] + 1) {
-                closeRun(offsets, state);
-                state[1] = record.offset();
-            }
-            state[2] = record.offset();
-            int epoch = record.leaderEpoch().orElse(-1);
-            if (epoch != state[3]) {
-                state[3] = epoch;
-                epochs.addArray().add(epoch).add(record.offset());
-            }
-        });
-        closeRun(offsets, state);
-        answer.put("count", state[0]);
-        answer.put("end", end);
-        answer.put("sha256", hex(digest.digest()));
-    }
-
-    private static void closeRun(ArrayNode offsets, long[] state) {
-        if (state[1] >= 0) {
-            offsets.addArray().add(state[1]).add(state[2]);
-        }
-    }
-
-    private static void absorb(MessageDigest digest, ConsumerRecord<byte[], byte[]> record) {
-        digest.update(ByteBuffer.allocate(20).putLong(record.offset()).putLong(record.timestamp())
-            .putInt(record.timestampType().id).flip());
-        absorb(digest, record.key());
-        absorb(digest, record.value());
-        for (Header header : record.headers()) {
-            absorb(digest, header.key().getBytes(StandardCharsets.UTF_8));
-            absorb(digest, header.value());
-        }
-    }
-
-    private static void absorb(MessageDigest digest, byte[] bytes) {
-        digest.update(ByteBuffer.allocate(4).putInt(bytes == null ? -1 : bytes.length).flip());
-        if (bytes != null) {
-            digest.update(bytes);
-        }
-    }
-
-    private void records(JsonNode request, ObjectNode answer) throws Exception {
-        ArrayNode out = answer.putArray("records");
-        read(request, record -> {
-            ObjectNode one = out.addObject();
-            one.put("offset", record.offset());
-            one.put("timestamp", record.timestamp());
-            one.put("epoch", record.leaderEpoch().orElse(-1));
-            one.put("key", text(record.key()));
-            one.put("value", text(record.value()));
-        });
-    }
-
-    // --- groups ---------------------------------------------------------------------------
-
     private void commitGroup(JsonNode request) throws Exception {
         OffsetAndMetadata offset = new OffsetAndMetadata(request.get("offset").asLong());
         admin.alterConsumerGroupOffsets(
@@ -580,9 +461,7 @@ public final class Driver {
             .forEach((partition, offset) -> offsets.put(partition.toString(), offset.offset()));
     }
 
-    // --- small things ---------------------------------------------------------------------
-
-    private static TopicPartition partition(JsonNode request) {
+    static TopicPartition partition(JsonNode request) {
         return new TopicPartition(
             request.get("topic").asText(), request.get("partition").asInt());
     }
@@ -597,17 +476,5 @@ public final class Driver {
         Map<String, String> values = new HashMap<>();
         object.fieldNames().forEachRemaining(name -> values.put(name, object.get(name).asText()));
         return values;
-    }
-
-    private static String text(byte[] bytes) {
-        return bytes == null ? null : Base64.getEncoder().encodeToString(bytes);
-    }
-
-    private static String hex(byte[] bytes) {
-        StringBuilder text = new StringBuilder();
-        for (byte one : bytes) {
-            text.append(String.format("%02x", one));
-        }
-        return text.toString();
     }
 }

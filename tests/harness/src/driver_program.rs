@@ -26,11 +26,16 @@ pub fn class_path(release: KafkaRelease) -> Result<String> {
 pub const MAIN_CLASS: &str = "Driver";
 
 fn compile(jars: &str, classes: &Path) -> Result<()> {
-    let source: PathBuf = classes.join("Driver.java");
-    fs::write(&source, SOURCE)?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for (name, text) in SOURCES {
+        let file = classes.join(name);
+        fs::write(&file, text)?;
+        files.push(file);
+    }
     let output = Command::new("javac")
         .args(["-nowarn", "-proc:none", "-cp", jars, "-d"])
-        .args([classes, &source])
+        .arg(classes)
+        .args(&files)
         .output()
         .context("run javac")?;
     if !output.status.success() {
@@ -42,8 +47,11 @@ fn compile(jars: &str, classes: &Path) -> Result<()> {
 /// Names the compiled classes: another source text, another directory.
 fn source_hash() -> u64 {
     let mut hasher = DefaultHasher::new();
-    SOURCE.hash(&mut hasher);
+    SOURCES.hash(&mut hasher);
     hasher.finish()
 }
 
-const SOURCE: &str = include_str!("../java/Driver.java");
+const SOURCES: [(&str, &str); 2] = [
+    ("Driver.java", include_str!("../java/Driver.java")),
+    ("Reading.java", include_str!("../java/Reading.java")),
+];

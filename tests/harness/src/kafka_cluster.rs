@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::cluster_plan::{self, HOST, properties_path};
 use crate::driver::Driver;
 use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
 use crate::kafka::Kafka;
@@ -101,10 +101,12 @@ impl KafkaCluster {
     ) -> Result<Self> {
         ensure!(options.brokers >= 1, "a cluster needs a broker, {} asked for", options.brokers);
         let (work_dir, temp_dir) = work_dir(options.directory.clone())?;
-        let nodes = plan_nodes(&options, &work_dir)?;
         let cluster_id = random_id()?;
-        for (id, node) in &nodes {
-            format(release, &work_dir, *id, &node.properties, &cluster_id)?;
+        let mut nodes = BTreeMap::new();
+        for planned in cluster_plan::plan_nodes(&options, &work_dir)? {
+            planned.format(release, &work_dir, &cluster_id)?;
+            let cluster_plan::PlannedNode { id, port, properties } = planned;
+            nodes.insert(id, Node { properties, process: None, port });
         }
         Self::launch(kafka, release, nodes, (work_dir, temp_dir), options.lifetime)
     }
@@ -118,7 +120,7 @@ impl KafkaCluster {
         let id: i32 =
             properties.get("node.id").context("server.properties: no node.id")?.parse()?;
         let ports = free_ports(2)?;
-        set_listeners(&mut properties, "broker,controller", &ports);
+        cluster_plan::set_listeners(&mut properties, "broker,controller", ports[0], ports[1]);
         properties.set("controller.quorum.voters", format!("{id}@{HOST}:{}", ports[1]));
         let node = Node { properties, process: None, port: ports[0] };
         let place = work_dir(None)?;
@@ -145,8 +147,12 @@ impl KafkaCluster {
             _temp_dir: temp_dir,
             _kafka: kafka.clone(),
         };
-        cluster.wait_ready()?;
-        Ok(cluster)
+        let ready = cluster.wait_ready();
+        if ready.is_err() {
+            // Detached brokers would stay; the error of the wait is the one to tell.
+            let _ = cluster.kill();
+        }
+        ready.map(|()| cluster)
     }
 
     /// Waits until exactly the running brokers are in the cluster.
@@ -273,6 +279,19 @@ impl KafkaCluster {
         Ok(())
     }
 
+    /// Kills all nodes.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        for node in self.nodes.values_mut() {
+            if let Some(mut process) = node.process.take() {
+                process.kill()?;
+            }
+        }
+        Ok(())
+    }
+
     fn take_process(&mut self, id: i32) -> Result<JavaProcess> {
         let node = self.nodes.get_mut(&id).with_context(|| format!("no node {id}"))?;
         node.process.take().with_context(|| format!("node {id} is not running"))
@@ -289,97 +308,10 @@ fn work_dir(given: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
     Ok((temp_dir.path().to_owned(), Some(temp_dir)))
 }
 
-fn plan_nodes(options: &ClusterOptions, work_dir: &Path) -> Result<BTreeMap<i32, Node>> {
-    let mut ids: Vec<i32> = (1..=options.brokers).collect();
-    let controller = if options.separate_controller { CONTROLLER_ID } else { 1 };
-    if options.separate_controller {
-        ids.push(CONTROLLER_ID);
-    }
-    let ports = free_ports(ids.len() + 1)?;
-    let controller_port = ports[ids.len()];
-    let mut nodes = BTreeMap::new();
-    for (id, port) in ids.into_iter().zip(ports) {
-        let mut properties = base_properties(id, options.brokers, work_dir);
-        let roles = match (id == controller, options.separate_controller) {
-            (true, true) => "controller",
-            (true, false) => "broker,controller",
-            (false, _) => "broker",
-        };
-        set_listeners(&mut properties, roles, &[port, controller_port]);
-        properties
-            .set("controller.quorum.voters", format!("{controller}@{HOST}:{controller_port}"));
-        for (key, value) in &options.configs {
-            properties.set(key, value);
-        }
-        nodes.insert(id, Node { properties, process: None, port });
-    }
-    Ok(nodes)
-}
-
-fn base_properties(id: i32, brokers: i32, work_dir: &Path) -> ServerProperties {
-    let mut properties = ServerProperties::default();
-    properties.set("node.id", id.to_string());
-    properties.set("log.dirs", work_dir.join(format!("data-{id}")).display().to_string());
-    let internal_replicas = brokers.min(2).to_string();
-    for key in [
-        "offsets.topic.replication.factor",
-        "transaction.state.log.replication.factor",
-        "share.coordinator.state.topic.replication.factor",
-    ] {
-        properties.set(key, &*internal_replicas);
-    }
-    for (key, value) in SMALL_AND_FAST {
-        properties.set(key, value);
-    }
-    properties
-}
-
-fn set_listeners(properties: &mut ServerProperties, roles: &str, ports: &[u16]) {
-    let broker = format!("PLAINTEXT://{HOST}:{}", ports[0]);
-    let controller = format!("CONTROLLER://{HOST}:{}", ports[1]);
-    let listeners = match roles {
-        "controller" => controller,
-        "broker" => broker,
-        _ => format!("{broker},{controller}"),
-    };
-    properties.set("process.roles", roles);
-    properties.set("listeners", listeners);
-    properties.set("controller.listener.names", "CONTROLLER");
-    properties.set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
-}
-
 fn bootstrap_servers(nodes: &BTreeMap<i32, Node>) -> String {
     let brokers = nodes.values().filter(|node| node.is_broker());
     let addresses: Vec<String> = brokers.map(|node| format!("{HOST}:{}", node.port)).collect();
     addresses.join(",")
-}
-
-fn format(
-    release: KafkaRelease,
-    work_dir: &Path,
-    id: i32,
-    properties: &ServerProperties,
-    cluster_id: &str,
-) -> Result<()> {
-    let path = properties_path(work_dir, id);
-    properties.write(&path)?;
-    let jars = kafka_jars::fetch(release)?;
-    let output = Command::new("java")
-        .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
-        .arg(kafka_jars::class_path(&jars))
-        .args(["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config"])
-        .arg(&path)
-        .stdin(Stdio::null())
-        .output()
-        .context("run StorageTool")?;
-    if !output.status.success() {
-        bail!(
-            "StorageTool could not format node {id}:\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }
 
 fn start_node(
@@ -403,28 +335,7 @@ fn start_node(
     })
 }
 
-fn properties_path(work_dir: &Path, id: i32) -> PathBuf {
-    work_dir.join(format!("server-{id}.properties"))
-}
-
 /// Node id of the controller when it is a node of its own.
 pub const CONTROLLER_ID: i32 = 100;
 
-const HOST: &str = "127.0.0.1";
 const BROKER_HEAP_MIB: u32 = 512;
-
-/// Defaults that make a small cluster start, notice losses and settle quickly.
-const SMALL_AND_FAST: [(&str, &str); 12] = [
-    ("transaction.state.log.min.isr", "1"),
-    ("share.coordinator.state.topic.min.isr", "1"),
-    ("offsets.topic.num.partitions", "1"),
-    ("transaction.state.log.num.partitions", "1"),
-    ("group.initial.rebalance.delay.ms", "0"),
-    ("auto.create.topics.enable", "false"),
-    ("broker.session.timeout.ms", "3000"),
-    ("broker.heartbeat.interval.ms", "500"),
-    ("replica.lag.time.max.ms", "3000"),
-    ("log.cleaner.backoff.ms", "200"),
-    ("log.cleaner.dedupe.buffer.size", "4194304"),
-    ("log.initial.task.delay.ms", "500"),
-];

@@ -13,6 +13,7 @@
 //! **Reading order.** [`kafka`], [`kafka_cluster`], [`driver`], then [`kafka_release`],
 //! [`kafka_jars`], [`java_process`].
 
+mod cluster_plan;
 pub mod driver;
 pub mod driver_program;
 pub mod java_process;
@@ -20,6 +21,7 @@ pub mod kafka;
 pub mod kafka_cluster;
 pub mod kafka_jars;
 pub mod kafka_release;
+pub mod kafka_tool;
 pub mod server_properties;
 pub mod temp_dir;
 
@@ -27,4 +29,5 @@ pub use driver::Driver;
 pub use kafka::{KAFKA_TESTS_MAX, Kafka, kafka_or_skip};
 pub use kafka_cluster::{ClusterOptions, KafkaCluster};
 pub use kafka_release::KafkaRelease;
+pub use kafka_tool::{dump_log_segments, run_tool};
 pub use temp_dir::TempDir;

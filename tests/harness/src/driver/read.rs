@@ -1,6 +1,9 @@
 //! Reading a partition back, as a digest to compare or record by record.
 
-use anyhow::{Context, Result};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -54,6 +57,15 @@ pub struct Digest {
     pub end: i64,
 }
 
+impl Digest {
+    /// Whether offsets are missing between `log_start` and the last record.
+    #[must_use]
+    pub fn has_gaps(&self, log_start: i64) -> bool {
+        let starts_later = self.offsets.first().is_some_and(|(first, _)| *first > log_start);
+        starts_later || self.offsets.len() > 1
+    }
+}
+
 /// One record as a consumer got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -90,6 +102,33 @@ impl Driver {
         range: Range,
     ) -> Result<Digest> {
         self.ask(&read("digest", topic, partition, isolation, range))
+    }
+
+    /// Waits until the cleaner has been over a partition: records are gone and no more go.
+    ///
+    /// # Errors
+    /// When none is gone after [`COMPACTION_WAIT`].
+    pub fn await_compaction(&self, topic: &str, partition: i32) -> Result<Digest> {
+        let deadline = Instant::now() + COMPACTION_WAIT;
+        let log_start = self.log_start(topic, partition)?;
+        let mut last = self.digest(topic, partition, Isolation::ReadUncommitted)?;
+        loop {
+            thread::sleep(CLEANER_PAUSE);
+            let now = self.digest(topic, partition, Isolation::ReadUncommitted)?;
+            if now.has_gaps(log_start) && now == last {
+                return Ok(now);
+            }
+            if Instant::now() > deadline {
+                bail!("{topic}-{partition} is not compacted after {COMPACTION_WAIT:?}: {now:?}");
+            }
+            last = now;
+        }
+    }
+
+    fn log_start(&self, topic: &str, partition: i32) -> Result<i64> {
+        let topic = self.describe_topic(topic)?;
+        let found = topic.partitions.iter().find(|found| found.partition == partition);
+        Ok(found.with_context(|| format!("no partition {partition}"))?.log_start)
     }
 
     /// Reads records one by one; for small ranges.
@@ -144,3 +183,8 @@ impl RawRecord {
 fn bytes(text: Option<String>) -> Result<Option<Vec<u8>>> {
     text.map(|text| STANDARD.decode(text).context("driver sends no base64")).transpose()
 }
+
+const COMPACTION_WAIT: Duration = Duration::from_secs(60);
+
+/// Over twice the `log.cleaner.backoff.ms` of the harness.
+const CLEANER_PAUSE: Duration = Duration::from_millis(500);
