@@ -1,11 +1,15 @@
 //! Macro load: machine limits, the synthetic source, end-to-end throughput.
 //!
 //! Invariants: a synthetic log is a pure function of (seed, partition, offset); no byte of
-//! record memory is copied on the way to a socket; no `unsafe`.
+//! record memory is copied on the way to a socket; limits share no code with the engine.
 //!
 //! It does not know the engine's insides: it measures what an embedding program would see.
 //!
-//! Reading order: `synthetic_source`, then `synthetic_source::spec` and
-//! `synthetic_source::synthetic_log`.
+//! Reading order: `synthetic_source`, `synthetic_source::spec`, `synthetic_source::synthetic_log`;
+//! then `limits` over `measurement` and `machine`.
 
+pub mod fetch_client;
+pub mod limits;
+pub mod machine;
+pub mod measurement;
 pub mod synthetic_source;

@@ -102,10 +102,9 @@ impl Cluster {
             cycles.insert(topic.content.clone(), Arc::clone(&cycle));
             topics.push(Topic::new(topic, cycle, spec.seed, 0)?);
         }
-        let mut leader = 0;
-        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.leader = brokers[leader % brokers.len()].id;
-            leader += 1;
+        let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for (partition, broker) in partitions.zip(brokers.iter().cycle()) {
+            partition.leader = broker.id;
         }
         let sessions = brokers.iter().map(|broker| (broker.id, FetchSessions::default())).collect();
         Ok(Self {

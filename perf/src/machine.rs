@@ -1,0 +1,174 @@
+//! The machine under test: cores, processor time, huge pages, and how noise is told from work.
+//!
+//! Two things spoil naive figures on virtual machines: the first seconds after an idle spell run
+//! at a third of the speed, and processor time goes to nobody we know. So every measurement is
+//! preceded by a warm-up on all cores, and a round counts only while the share of busy time that
+//! belongs to no process of ours stays below [`FOREIGN_SHARE_MAX`].
+
+use std::fs;
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use memmap2::{Advice, MmapMut};
+
+/// A round is discarded when more than this share of busy processor time was not ours.
+pub const FOREIGN_SHARE_MAX: f64 = 0.18;
+/// How long every core spins before the first round.
+pub const WARM_UP: Duration = Duration::from_secs(4);
+
+/// The two cores a measurement uses; the same one twice on a machine with one.
+#[derive(Clone, Copy, Debug)]
+pub struct CorePair {
+    /// For the sender.
+    pub sender: usize,
+    /// For what is measured.
+    pub receiver: usize,
+}
+
+impl CorePair {
+    /// The first and the last core this process may use.
+    ///
+    /// # Errors
+    /// When the system does not tell which cores there are.
+    pub fn choose() -> Result<Self> {
+        let cores = core_affinity::get_core_ids().context("the system lists no cores")?;
+        let (first, last) = (cores.first(), cores.last());
+        let sender = first.context("no core is allowed")?.id;
+        Ok(Self { sender, receiver: last.map_or(sender, |core| core.id) })
+    }
+}
+
+/// Pins the calling thread; threads it spawns afterwards inherit the core.
+///
+/// # Errors
+/// When the core is not allowed.
+pub fn pin(core: usize) -> Result<()> {
+    let is_pinned = core_affinity::set_for_current(core_affinity::CoreId { id: core });
+    ensure!(is_pinned, "cannot pin a thread to core {core}");
+    Ok(())
+}
+
+/// Keeps every core busy for `time`, so that the host schedules all of them again.
+///
+/// # Errors
+/// When the system does not tell which cores there are.
+pub fn warm_up(time: Duration) -> Result<()> {
+    let cores = core_affinity::get_core_ids().context("the system lists no cores")?;
+    let until = Instant::now() + time;
+    thread::scope(|scope| {
+        for core in cores {
+            scope.spawn(move || {
+                core_affinity::set_for_current(core);
+                let mut turns = 0_u64;
+                while Instant::now() < until {
+                    turns = black_box(turns + 1);
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+/// Processor time of the calling thread so far.
+///
+/// # Errors
+/// When the kernel keeps no scheduler statistics.
+pub fn thread_cpu() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")
+        .context("processor time of a thread needs /proc/thread-self/schedstat")?;
+    let nanos = text.split_whitespace().next().and_then(|field| field.parse().ok());
+    Ok(Duration::from_nanos(nanos.context("schedstat starts with nanoseconds")?))
+}
+
+/// Busy time of the machine and of this process tree, to tell foreign work.
+#[derive(Clone, Copy, Debug)]
+pub struct BusyClock {
+    machine_ticks: u64,
+    own_ticks: u64,
+}
+
+impl BusyClock {
+    /// Reads the counters; `child` is a process of ours that works too.
+    ///
+    /// # Errors
+    /// When `/proc` does not have the expected fields.
+    pub fn read(child: Option<u32>) -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let fields = numbers(stat.lines().next().context("/proc/stat is empty")?);
+        // user nice system idle iowait irq softirq steal
+        let at = |index: usize| fields.get(index).copied().unwrap_or(0);
+        let machine_ticks = at(0) + at(1) + at(2) + at(5) + at(6) + at(7);
+        let mut own_ticks = process_ticks("self")?;
+        if let Some(child) = child {
+            own_ticks += process_ticks(&child.to_string())?;
+        }
+        Ok(Self { machine_ticks, own_ticks })
+    }
+
+    /// Share of the busy time since `earlier` that was not ours, 0 to 1.
+    #[must_use]
+    pub fn foreign_share(&self, earlier: &Self) -> f64 {
+        let machine = ratio_f64(self.machine_ticks.saturating_sub(earlier.machine_ticks));
+        let own = ratio_f64(self.own_ticks.saturating_sub(earlier.own_ticks));
+        if machine <= 0.0 { 0.0 } else { ((machine - own) / machine).max(0.0) }
+    }
+}
+
+fn process_ticks(process: &str) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+    let behind_name = stat.rsplit_once(')').context("no name in /proc stat")?.1;
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+    Ok(ticks(11).context("no utime")? + ticks(12).context("no stime")?)
+}
+
+fn numbers(line: &str) -> Vec<u64> {
+    line.split_whitespace().filter_map(|field| field.parse().ok()).collect()
+}
+
+/// Buffers of [`HugeBuffers::CHUNK_BYTES`] in huge pages, where the system grants them.
+#[derive(Debug)]
+pub struct HugeBuffers {
+    mapping: MmapMut,
+    start: usize,
+    count: usize,
+}
+
+impl HugeBuffers {
+    /// Bytes of each buffer.
+    pub const CHUNK_BYTES: usize = 1 << 20;
+    const PAGE_BYTES: usize = 2 << 20;
+
+    /// Maps and touches `count` buffers.
+    ///
+    /// # Errors
+    /// When the system has no memory.
+    pub fn new(count: usize) -> Result<Self> {
+        let mut mapping = MmapMut::map_anon(count * Self::CHUNK_BYTES + 2 * Self::PAGE_BYTES)?;
+        // Without huge pages the figures are lower, not wrong; `doctor` says how to get them.
+        let _ = mapping.advise(Advice::HugePage);
+        let address = mapping.as_ptr().addr();
+        let start = address.next_multiple_of(Self::PAGE_BYTES) - address;
+        for (index, byte) in mapping.iter_mut().enumerate() {
+            *byte = index.to_le_bytes()[0].wrapping_mul(31) ^ index.to_le_bytes()[1];
+        }
+        Ok(Self { mapping, start, count })
+    }
+
+    /// The buffers, each 1 MiB aligned.
+    pub fn chunks_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let bytes = self.count * Self::CHUNK_BYTES;
+        self.mapping[self.start..self.start + bytes].chunks_exact_mut(Self::CHUNK_BYTES)
+    }
+}
+
+/// A count as a floating-point number, for ratios only.
+#[must_use]
+pub fn ratio_f64(count: u64) -> f64 {
+    let high = u32::try_from(count >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(count & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}

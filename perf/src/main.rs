@@ -1,0 +1,157 @@
+//! Command line of the macro benchmarks: data on stdout, messages on stderr.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use kafka_wire::partition::TopicName;
+use perf::limits::{LimitsPlan, measure};
+use perf::machine::pin;
+use perf::measurement::LimitRow;
+use perf::synthetic_source::SyntheticSource;
+use perf::synthetic_source::spec::{BatchContent, Codec, LogSize, SyntheticSpec, TopicSpec};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "perf", about = "Macro benchmarks of ringmirror", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What this machine can do at most: receive, write to disk, check CRCs, serve.
+    Limits(LimitsArgs),
+    /// Serve generated topics until killed; prints the bootstrap address.
+    Source(SourceArgs),
+}
+
+#[derive(Args)]
+struct LimitsArgs {
+    /// Print rows as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Directory on the disk to probe; needs 2 GiB for a moment.
+    #[arg(long, default_value = ".")]
+    directory: PathBuf,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Length of one round in milliseconds.
+    #[arg(long, default_value_t = 1500)]
+    round_ms: u64,
+}
+
+#[derive(Args)]
+struct SourceArgs {
+    /// Where the first broker listens; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Brokers, on consecutive ports.
+    #[arg(long, default_value_t = 1)]
+    brokers: i32,
+    /// Topic names.
+    #[arg(long, default_value = "synthetic", value_delimiter = ',')]
+    topics: Vec<String>,
+    /// Partitions of each topic.
+    #[arg(long, default_value_t = 1)]
+    partitions: i32,
+    /// Bytes of each partition.
+    #[arg(long, default_value_t = 1 << 30)]
+    partition_bytes: u64,
+    /// Bytes of each record's value.
+    #[arg(long, default_value_t = 1024)]
+    record_bytes: usize,
+    /// Bytes of records in a batch.
+    #[arg(long, default_value_t = 64 * 1024)]
+    batch_bytes: usize,
+    /// Bytes of prebuilt batches that are repeated.
+    #[arg(long, default_value_t = 8 << 20)]
+    cycle_bytes: usize,
+    /// Mix LZ4 batches in.
+    #[arg(long)]
+    lz4: bool,
+    /// Pin all threads to this core.
+    #[arg(long)]
+    core: Option<usize>,
+    /// Stop when standard input ends, so that a parent takes the source along.
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Limits(args) => limits(&args),
+        Command::Source(args) => source(&args),
+    }
+}
+
+fn limits(args: &LimitsArgs) -> Result<()> {
+    let plan = LimitsPlan {
+        directory: args.directory.clone(),
+        rounds: args.rounds,
+        round_time: Duration::from_millis(args.round_ms),
+    };
+    let rows = measure(&plan)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &rows)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    writeln!(out, "{:<38} {:>9} {:>9} {:>9} {:>9}", "limit", "MB/s", "min", "max", "CPU s/GB")?;
+    for row in &rows {
+        let LimitRow { scenario, mb_per_s, mb_per_s_min, mb_per_s_max, .. } = row;
+        let cpu = row.cpu_seconds_per_gb;
+        let rates = format!("{mb_per_s:>9.0} {mb_per_s_min:>9.0} {mb_per_s_max:>9.0}");
+        writeln!(out, "{scenario:<38} {rates} {cpu:>9.4}")?;
+    }
+    Ok(())
+}
+
+fn source(args: &SourceArgs) -> Result<()> {
+    if let Some(core) = args.core {
+        pin(core)?;
+    }
+    let source = SyntheticSource::start(&spec(args)?)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", source.bootstrap())?;
+    out.flush()?;
+    if args.until_stdin_closes {
+        io::stdin().read_to_end(&mut Vec::new())?;
+        source.stop();
+        return Ok(());
+    }
+    loop {
+        thread::park();
+    }
+}
+
+fn spec(args: &SourceArgs) -> Result<SyntheticSpec> {
+    let codecs = if args.lz4 { vec![Codec::None, Codec::Lz4] } else { vec![Codec::None] };
+    let content = BatchContent {
+        record_bytes: args.record_bytes,
+        batch_bytes: args.batch_bytes,
+        cycle_bytes: args.cycle_bytes,
+        codecs,
+        ..BatchContent::default()
+    };
+    let topic = |name: &String| {
+        let name = TopicName::parse(name).with_context(|| format!("illegal topic name {name}"))?;
+        let size = LogSize::Bytes(args.partition_bytes);
+        Ok(TopicSpec { content: content.clone(), ..TopicSpec::new(name, args.partitions, size) })
+    };
+    Ok(SyntheticSpec {
+        broker_count: args.brokers,
+        listen: args.listen,
+        topics: args.topics.iter().map(topic).collect::<Result<Vec<_>>>()?,
+        ..SyntheticSpec::default()
+    })
+}

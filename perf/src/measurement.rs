@@ -1,0 +1,153 @@
+//! Rounds of a measurement, what is kept of them, and rows to print.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::machine::{BusyClock, FOREIGN_SHARE_MAX, ratio_f64};
+
+/// One run of a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Processor time of the measured side.
+    pub cpu: Duration,
+}
+
+impl Sample {
+    /// Rate in megabytes (10^6) per second.
+    #[must_use]
+    pub fn mb_per_s(&self) -> f64 {
+        ratio_f64(self.bytes) / 1e6 / self.elapsed.as_secs_f64()
+    }
+
+    /// Processor seconds per gigabyte (10^9 bytes).
+    #[must_use]
+    pub fn cpu_seconds_per_gb(&self) -> f64 {
+        self.cpu.as_secs_f64() / (ratio_f64(self.bytes) / 1e9)
+    }
+}
+
+/// Samples of one scenario and how many were thrown away.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    samples: Vec<Sample>,
+    disturbed: u32,
+}
+
+/// Tries at one round before a disturbed one is taken after all.
+const TRIES_MAX: u32 = 5;
+
+impl Series {
+    /// Runs one round, again while it is disturbed; the last try is kept and counted.
+    ///
+    /// # Errors
+    /// What `run` says, or `/proc` does not tell.
+    pub fn round(&mut self, mut run: impl FnMut() -> Result<Sample>) -> Result<Sample> {
+        self.round_with_child(None, &mut run)
+    }
+
+    /// The same while a child process of ours works too.
+    ///
+    /// # Errors
+    /// What `run` says, or `/proc` does not tell.
+    pub fn round_with_child(
+        &mut self,
+        child: Option<u32>,
+        run: &mut dyn FnMut() -> Result<Sample>,
+    ) -> Result<Sample> {
+        for _ in 1..TRIES_MAX {
+            let before = BusyClock::read(child)?;
+            let sample = run()?;
+            if BusyClock::read(child)?.foreign_share(&before) <= FOREIGN_SHARE_MAX {
+                self.samples.push(sample);
+                return Ok(sample);
+            }
+            self.disturbed += 1;
+        }
+        let sample = run()?;
+        self.samples.push(sample);
+        Ok(sample)
+    }
+
+    /// Median rate in MB/s.
+    #[must_use]
+    pub fn mb_per_s(&self) -> f64 {
+        median(self.samples.iter().map(Sample::mb_per_s).collect())
+    }
+
+    /// Median processor seconds per GB.
+    #[must_use]
+    pub fn cpu_seconds_per_gb(&self) -> f64 {
+        median(self.samples.iter().map(Sample::cpu_seconds_per_gb).collect())
+    }
+
+    /// The row to print.
+    #[must_use]
+    pub fn row(&self, scenario: &str) -> LimitRow {
+        let rates = || self.samples.iter().map(Sample::mb_per_s);
+        LimitRow {
+            scenario: scenario.to_owned(),
+            mb_per_s: self.mb_per_s(),
+            mb_per_s_min: rates().fold(f64::INFINITY, f64::min),
+            mb_per_s_max: rates().fold(0.0, f64::max),
+            cpu_seconds_per_gb: self.cpu_seconds_per_gb(),
+            rounds: self.samples.len(),
+            disturbed_rounds: self.disturbed,
+        }
+    }
+}
+
+/// What the machine can do in one respect.
+#[derive(Clone, Debug, Serialize)]
+pub struct LimitRow {
+    /// What was measured.
+    pub scenario: String,
+    /// Median rate.
+    pub mb_per_s: f64,
+    /// Slowest round.
+    pub mb_per_s_min: f64,
+    /// Fastest round.
+    pub mb_per_s_max: f64,
+    /// Median processor time of the measured side.
+    pub cpu_seconds_per_gb: f64,
+    /// Rounds behind the medians.
+    pub rounds: usize,
+    /// Rounds discarded because other work disturbed them.
+    pub disturbed_rounds: u32,
+}
+
+/// The middle value, or the mean of the two middle ones; 0 without values.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.len() % 2, values.get(middle)) {
+        (_, None) => 0.0,
+        (1, Some(value)) => *value,
+        (_, Some(value)) => f64::midpoint(values[middle - 1], *value),
+    }
+}
+
+/// Repeats `step`, which returns the bytes it moved, for about `time`.
+///
+/// # Errors
+/// What `step` says.
+pub fn repeat_for(
+    time: Duration,
+    mut step: impl FnMut() -> Result<u64>,
+) -> Result<(u64, Duration)> {
+    let begun = Instant::now();
+    let mut bytes = 0;
+    while begun.elapsed() < time {
+        bytes += step()?;
+    }
+    Ok((bytes, begun.elapsed()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+use super::*;
+
+fn sample(bytes: u64, millis: u64, cpu_millis: u64) -> Sample {
+    let (elapsed, cpu) = (Duration::from_millis(millis), Duration::from_millis(cpu_millis));
+    Sample { bytes, elapsed, cpu }
+}
+
+#[test]
+fn the_median_of_an_even_count_is_between_the_middle_values() {
+    assert_eq!(median(vec![4.0, 1.0, 3.0]).to_string(), "3");
+    assert_eq!(median(vec![4.0, 1.0, 2.0, 8.0]).to_string(), "3");
+    assert_eq!(median(Vec::new()).to_string(), "0");
+}
+
+#[test]
+fn rates_and_processor_time_are_decimal() {
+    let sample = sample(2_000_000_000, 500, 250);
+    assert_eq!(sample.mb_per_s().to_string(), "4000");
+    assert_eq!(sample.cpu_seconds_per_gb().to_string(), "0.125");
+}
+
+#[test]
+fn a_row_tells_median_and_extremes() {
+    let samples =
+        vec![sample(1_000_000, 10, 1), sample(3_000_000, 10, 1), sample(2_000_000, 10, 1)];
+    let row = Series { samples, disturbed: 2 }.row("receive");
+    let rates = [row.mb_per_s_min, row.mb_per_s, row.mb_per_s_max];
+    assert_eq!(rates.map(|rate| rate.round().to_string()), ["100", "200", "300"]);
+    assert_eq!((row.rounds, row.disturbed_rounds), (3, 2));
+}
