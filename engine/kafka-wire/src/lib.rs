@@ -1,14 +1,31 @@
-//! Kafka bytes: nouns, record batches, the streaming Fetch reader. No I/O.
+//! Kafka bytes: nouns, record batches, the Fetch codecs, whole messages.
+//!
+//! **Invariants.** Bytes from outside never panic here and never allocate more than a named
+//! limit or the caller's frame allows. A value that exists was checked: an `Offset` is not
+//! negative, a `BatchHeader` is magic 2 with legal lengths. Modules that say "hot path" allocate
+//! nothing at all.
+//!
+//! **What it does not know.** Sockets, files, clocks, threads; whether a batch fits a log; what
+//! to do about an error. Message schemas live in `kafka-protocol`, except Fetch, which must be
+//! read in pieces, and the metadata records, which that crate does not have.
+//!
+//! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
+//! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`; `message` and its users
+//! `api_versions` and `offset_lookup`; `batch_writer` last.
 
+pub mod api_versions;
 pub mod batch_stream;
 pub mod batch_writer;
 pub mod byte_cursor;
 pub mod control_record;
+mod count_guard;
 pub mod epoch;
 pub mod fetch_event;
 pub mod fetch_reader;
 pub mod fetch_request;
+pub mod message;
 pub mod offset;
+pub mod offset_lookup;
 pub mod partition;
 pub mod producer;
 pub mod record_batch;
