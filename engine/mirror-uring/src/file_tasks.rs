@@ -1,0 +1,113 @@
+//! Slow work on partition directories: on helper threads, one task per partition at a time.
+
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use mirror_shard::op::{FileFault, FileOutcome, FileTask, PartitionSlot};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::affinity::CpuMask;
+use crate::file_work;
+
+/// Tasks of one shard running at a time; recovery scans read whole segments, and more of them
+/// only fight for the disk.
+pub(crate) const FILE_TASKS_MAX: usize = 4;
+
+/// The end of a task.
+#[derive(Debug)]
+pub(crate) struct FileTaskDone {
+    /// Whose files.
+    pub(crate) slot: PartitionSlot,
+    /// What was done, or why not.
+    pub(crate) result: Result<FileOutcome, FileFault>,
+}
+
+/// Tasks waiting and running. At most one of a slot runs; slots take turns.
+#[derive(Debug)]
+pub(crate) struct FileTasks {
+    /// A slot is in here while a task of it waits or runs.
+    queues: HashMap<PartitionSlot, VecDeque<(PathBuf, FileTask)>>,
+    /// Slots with a task waiting and none running, in order of arrival.
+    waiting: VecDeque<PartitionSlot>,
+    running_count: usize,
+    helpers_mask: CpuMask,
+}
+
+impl FileTasks {
+    /// Runs tasks on threads with the given CPU mask.
+    pub(crate) fn new(helpers_mask: CpuMask) -> Self {
+        Self { queues: HashMap::new(), waiting: VecDeque::new(), running_count: 0, helpers_mask }
+    }
+
+    /// Runs `task` on `directory` after the earlier tasks of `slot`; its end goes to `done`.
+    ///
+    /// Must be called on a tokio runtime.
+    pub(crate) fn start(
+        &mut self,
+        slot: PartitionSlot,
+        directory: PathBuf,
+        task: FileTask,
+        done: &UnboundedSender<FileTaskDone>,
+    ) {
+        let queue = self.queues.entry(slot).or_insert_with(|| {
+            self.waiting.push_back(slot);
+            VecDeque::new()
+        });
+        queue.push_back((directory, task));
+        self.run_waiting(done);
+    }
+
+    /// Must be told of every end, so that the next task can start.
+    pub(crate) fn task_done(&mut self, slot: PartitionSlot, done: &UnboundedSender<FileTaskDone>) {
+        assert!(self.running_count > 0, "a task of slot {} ended twice", slot.0);
+        self.running_count -= 1;
+        let queue = self.queues.get(&slot).expect("a running task keeps its slot's queue");
+        if queue.is_empty() {
+            self.queues.remove(&slot);
+        } else {
+            self.waiting.push_back(slot);
+        }
+        self.run_waiting(done);
+    }
+
+    fn run_waiting(&mut self, done: &UnboundedSender<FileTaskDone>) {
+        while self.running_count < FILE_TASKS_MAX {
+            let Some(slot) = self.waiting.pop_front() else { return };
+            let queue = self.queues.get_mut(&slot).expect("a waiting slot has a queue");
+            let (directory, task) = queue.pop_front().expect("a waiting slot has a task");
+            self.running_count += 1;
+            let mask = self.helpers_mask;
+            let done = done.clone();
+            tokio::task::spawn_blocking(move || {
+                mask.apply();
+                let result = run_caught(&directory, task);
+                // Nobody listens when the shard has ended.
+                let _ = done.send(FileTaskDone { slot, result });
+            });
+        }
+    }
+}
+
+/// Runs a task; a panic in it becomes an error, because its completion must come.
+fn run_caught(directory: &Path, task: FileTask) -> Result<FileOutcome, FileFault> {
+    panic::catch_unwind(AssertUnwindSafe(|| file_work::run(directory, task))).unwrap_or_else(
+        |panic| {
+            let text = format!("bug: file work panicked: {}", panic_text(&*panic));
+            Err(io::Error::other(text).into())
+        },
+    )
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match panic.downcast_ref::<String>() {
+        Some(text) => text,
+        None => panic.downcast_ref::<&str>().unwrap_or(&"no message"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use super::*;
+use crate::test_directory::TestDirectory;
+use tokio::sync::mpsc;
+
+fn run<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn tasks() -> FileTasks {
+    FileTasks::new(CpuMask::current().unwrap())
+}
+
+#[test]
+fn tasks_of_one_slot_run_in_order_one_at_a_time() {
+    let directory = TestDirectory::new();
+    run(async {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut tasks = tasks();
+        let slot = PartitionSlot(1);
+        for number in 0..20_u8 {
+            let task = FileTask::WriteEpochs(vec![number]);
+            tasks.start(slot, directory.path().to_owned(), task, &sender);
+        }
+        for number in 0..20_u8 {
+            assert_eq!(tasks.running_count, 1);
+            let done = receiver.recv().await.unwrap();
+            assert!(matches!(done.result, Ok(FileOutcome::EpochsWritten)));
+            let path = directory.path().join("leader-epoch-checkpoint");
+            assert_eq!(std::fs::read(path).unwrap(), [number], "before the next may start");
+            tasks.task_done(slot, &sender);
+        }
+        assert!(tasks.queues.is_empty());
+        assert_eq!(tasks.running_count, 0);
+    });
+}
+
+#[test]
+fn slots_run_side_by_side_up_to_the_limit() {
+    let directory = TestDirectory::new();
+    run(async {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut tasks = tasks();
+        for slot in 0..10 {
+            let path = directory.path().join(slot.to_string());
+            std::fs::create_dir(&path).unwrap();
+            tasks.start(PartitionSlot(slot), path, FileTask::WriteEpochs(vec![]), &sender);
+        }
+        assert_eq!(tasks.running_count, FILE_TASKS_MAX);
+        let mut slots = Vec::new();
+        while slots.len() < 10 {
+            let done = receiver.recv().await.unwrap();
+            tasks.task_done(done.slot, &sender);
+            slots.push(done.slot.0);
+        }
+        slots.sort_unstable();
+        assert_eq!(slots, Vec::from_iter(0..10));
+    });
+}
+
+#[test]
+fn a_removed_directory_is_gone_and_removing_it_again_is_no_error() {
+    let directory = TestDirectory::new();
+    let path = directory.path().join("orders-0");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("00000000000000000000.log"), b"x").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(run_caught(&path, FileTask::Remove), Ok(FileOutcome::Removed)));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_task_that_fails_says_what_the_system_said() {
+    let directory = TestDirectory::new();
+    let path = directory.path().join("missing");
+    let fault = run_caught(&path, FileTask::WriteEpochs(vec![])).unwrap_err();
+    assert!(matches!(fault, FileFault::Io(error) if error.kind() == io::ErrorKind::NotFound));
+}
