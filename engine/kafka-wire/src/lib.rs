@@ -11,7 +11,7 @@
 //!
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
 //! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`; `message` and its users
-//! `api_versions` and `offset_lookup`; `batch_writer` last.
+//! `api_versions` and `offset_lookup`; `batch_writer` and `metadata_record` last.
 
 pub mod api_versions;
 pub mod batch_stream;
@@ -24,6 +24,7 @@ pub mod fetch_event;
 pub mod fetch_reader;
 pub mod fetch_request;
 pub mod message;
+pub mod metadata_record;
 pub mod offset;
 pub mod offset_lookup;
 pub mod partition;
