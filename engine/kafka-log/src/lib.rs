@@ -13,5 +13,7 @@ pub mod partition_metadata;
 pub mod producer_state;
 pub mod recovery;
 mod segment;
+#[cfg(test)]
+mod test_history;
 pub mod time_index;
 pub mod transaction_index;

@@ -94,7 +94,7 @@ impl ProducerStates {
     #[must_use]
     pub fn last_stable_offset(&self, log_end: LogEndOffset) -> LastStableOffset {
         let first_open = self.open.first().map(|(first, _)| *first);
-        LastStableOffset::new(first_open.unwrap_or(log_end.offset()))
+        LastStableOffset::new(first_open.unwrap_or_else(|| log_end.offset()))
     }
 
     /// True when the batch opens a transaction and there is no room for one.
