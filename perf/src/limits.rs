@@ -1,5 +1,8 @@
 //! What this machine can do at most: receive, write to disk, check CRCs, serve.
 //!
+//! The disk figure is what the device accepts by direct writes, without a flush: its cache, and on
+//! a virtual machine the host's, may be part of it. `/proc/diskstats` is the cross-check.
+//!
 //! Plain blocking calls on purpose: the yardstick must not share code with what it measures.
 
 use std::fs::{File, OpenOptions};

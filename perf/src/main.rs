@@ -112,6 +112,10 @@ fn limits(args: &LimitsArgs) -> Result<()> {
         let cpu = row.cpu_seconds_per_gb;
         let rates = format!("{mb_per_s:>9.0} {mb_per_s_min:>9.0} {mb_per_s_max:>9.0}");
         writeln!(out, "{scenario:<38} {rates} {cpu:>9.4}")?;
+        if row.disturbed_rounds_kept > 0 {
+            let kept = row.disturbed_rounds_kept;
+            eprintln!("{scenario}: {kept} of {} rounds were disturbed; run again", row.rounds);
+        }
     }
     Ok(())
 }

@@ -37,13 +37,15 @@ impl Sample {
 pub struct Series {
     samples: Vec<Sample>,
     disturbed: u32,
+    disturbed_kept: u32,
 }
 
 /// Tries at one round before a disturbed one is taken after all.
 const TRIES_MAX: u32 = 5;
 
 impl Series {
-    /// Runs one round, again while it is disturbed; the last try is kept and counted.
+    /// Runs one round, again while it is disturbed; the last try is kept and told
+    /// in `disturbed_rounds_kept`.
     ///
     /// # Errors
     /// What `run` says, or `/proc` does not tell.
@@ -60,18 +62,19 @@ impl Series {
         child: Option<u32>,
         run: &mut dyn FnMut() -> Result<Sample>,
     ) -> Result<Sample> {
-        for _ in 1..TRIES_MAX {
+        for attempt in 1..=TRIES_MAX {
             let before = BusyClock::read(child)?;
             let sample = run()?;
-            if BusyClock::read(child)?.foreign_share(&before) <= FOREIGN_SHARE_MAX {
-                self.samples.push(sample);
-                return Ok(sample);
+            let is_calm = BusyClock::read(child)?.foreign_share(&before) <= FOREIGN_SHARE_MAX;
+            if !is_calm && attempt < TRIES_MAX {
+                self.disturbed += 1;
+                continue;
             }
-            self.disturbed += 1;
+            self.disturbed_kept += u32::from(!is_calm);
+            self.samples.push(sample);
+            return Ok(sample);
         }
-        let sample = run()?;
-        self.samples.push(sample);
-        Ok(sample)
+        unreachable!("the last attempt is kept")
     }
 
     /// Median rate in MB/s.
@@ -98,6 +101,7 @@ impl Series {
             cpu_seconds_per_gb: self.cpu_seconds_per_gb(),
             rounds: self.samples.len(),
             disturbed_rounds: self.disturbed,
+            disturbed_rounds_kept: self.disturbed_kept,
         }
     }
 }
@@ -119,6 +123,8 @@ pub struct LimitRow {
     pub rounds: usize,
     /// Rounds discarded because other work disturbed them.
     pub disturbed_rounds: u32,
+    /// Rounds in the medians although disturbed, because no try was calm: distrust if not 0.
+    pub disturbed_rounds_kept: u32,
 }
 
 /// The middle value, or the mean of the two middle ones; 0 without values.

@@ -23,8 +23,8 @@ fn rates_and_processor_time_are_decimal() {
 fn a_row_tells_median_and_extremes() {
     let samples =
         vec![sample(1_000_000, 10, 1), sample(3_000_000, 10, 1), sample(2_000_000, 10, 1)];
-    let row = Series { samples, disturbed: 2 }.row("receive");
+    let row = Series { samples, disturbed: 2, disturbed_kept: 1 }.row("receive");
     let rates = [row.mb_per_s_min, row.mb_per_s, row.mb_per_s_max];
     assert_eq!(rates.map(|rate| rate.round().to_string()), ["100", "200", "300"]);
-    assert_eq!((row.rounds, row.disturbed_rounds), (3, 2));
+    assert_eq!((row.rounds, row.disturbed_rounds, row.disturbed_rounds_kept), (3, 2, 1));
 }
