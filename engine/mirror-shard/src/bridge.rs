@@ -220,7 +220,9 @@ pub enum PartitionEvent {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartitionFailure {
     /// The source lost records that we have, and the policy is to stop.
-    #[error("source history ends at {source_end}, ours at {log_end}: unclean election at the source?")]
+    #[error(
+        "source history ends at {source_end}, ours at {log_end}: unclean election at the source?"
+    )]
     Diverged {
         /// Where the source's history leaves ours.
         source_end: Offset,
@@ -228,7 +230,9 @@ pub enum PartitionFailure {
         log_end: LogEndOffset,
     },
     /// The source has this topic under another id: deleted and recreated.
-    #[error("source answers error {error_code} for our topic id: was the topic deleted and recreated?")]
+    #[error(
+        "source answers error {error_code} for our topic id: was the topic deleted and recreated?"
+    )]
     TopicIdMismatch {
         /// Protocol error code.
         error_code: i16,

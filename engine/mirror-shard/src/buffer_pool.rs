@@ -1,6 +1,14 @@
-//! The fixed set of buffers a shard works with, and who holds how many.
+//! The fixed set of buffers a shard works with, and who may take how many.
 //!
 //! Hot path: no allocation, no lock, no clock, no log line, no syscall.
+//!
+//! A batch is written only when its last byte has arrived and its CRC is right, so a connection
+//! in the middle of a batch holds buffers that nothing but more buffers can free. To keep
+//! connections from starving each other to death, every connection may hold
+//! [`ASSEMBLY_RESERVE`](crate::limits::ASSEMBLY_RESERVE) unfinished buffers out of its own
+//! reserve, and only one at a time may hold more.
+
+use crate::limits::{ASSEMBLY_RESERVE, FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES};
 
 /// Exclusive right to one buffer of the slab; given back, never copied.
 ///
@@ -45,4 +53,75 @@ pub struct ShardBuffers {
     pub record: Vec<BufferLease>,
     /// Buffers for requests, response headers and index entries; all of one size.
     pub frame: Vec<BufferLease>,
+}
+
+/// Free buffers, and the rule that keeps unfinished batches from taking them all.
+#[derive(Debug)]
+pub(crate) struct BufferPool {
+    free: ShardBuffers,
+    record_count: u32,
+    frame_count: u32,
+    /// Connection that may hold more unfinished buffers than its reserve.
+    large_batch_holder: Option<usize>,
+}
+
+impl BufferPool {
+    pub(crate) fn new(buffers: ShardBuffers) -> Self {
+        assert!(buffers.record.iter().all(|b| b.bytes().len() == RECORD_BUFFER_BYTES as usize));
+        assert!(buffers.frame.iter().all(|b| b.bytes().len() == FRAME_BUFFER_BYTES as usize));
+        let record_count = u32::try_from(buffers.record.len()).expect("a slab counts in u32");
+        let frame_count = u32::try_from(buffers.frame.len()).expect("a slab counts in u32");
+        Self { free: buffers, record_count, frame_count, large_batch_holder: None }
+    }
+
+    /// A record buffer for connection `connection`, which holds `unfinished` already.
+    pub(crate) fn take_record(
+        &mut self,
+        connection: usize,
+        unfinished: u32,
+    ) -> Option<BufferLease> {
+        if unfinished >= ASSEMBLY_RESERVE {
+            if self.large_batch_holder.is_some_and(|holder| holder != connection) {
+                return None;
+            }
+            self.large_batch_holder = Some(connection);
+        }
+        self.free.record.pop()
+    }
+
+    pub(crate) fn give_record(&mut self, lease: BufferLease) {
+        assert!(self.free.record.len() < self.record_count as usize);
+        assert_eq!(lease.bytes().len(), RECORD_BUFFER_BYTES as usize);
+        self.free.record.push(lease);
+    }
+
+    /// The connection finished (or gave up) the batch it held many buffers for.
+    pub(crate) fn end_large_batch(&mut self, connection: usize) {
+        if self.large_batch_holder == Some(connection) {
+            self.large_batch_holder = None;
+        }
+    }
+
+    pub(crate) fn take_frame(&mut self) -> Option<BufferLease> {
+        self.free.frame.pop()
+    }
+
+    pub(crate) fn give_frame(&mut self, lease: BufferLease) {
+        assert!(self.free.frame.len() < self.frame_count as usize);
+        assert_eq!(lease.bytes().len(), FRAME_BUFFER_BYTES as usize);
+        self.free.frame.push(lease);
+    }
+
+    pub(crate) fn free_record_count(&self) -> usize {
+        self.free.record.len()
+    }
+
+    pub(crate) fn all_home(&self) -> bool {
+        self.free.record.len() == self.record_count as usize
+            && self.free.frame.len() == self.frame_count as usize
+    }
+
+    pub(crate) fn into_buffers(self) -> ShardBuffers {
+        self.free
+    }
 }

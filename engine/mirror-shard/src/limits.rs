@@ -7,6 +7,33 @@ pub const RECORD_BUFFER_BYTES: u32 = 1 << 20;
 /// Bytes of a frame buffer: a request, a piece of a response's headers, index entries.
 pub const FRAME_BUFFER_BYTES: u32 = 64 << 10;
 
+/// Unfinished record buffers every connection may hold at any time: a batch of up to
+/// `2 * RECORD_BUFFER_BYTES` fits wherever it begins.
+pub const ASSEMBLY_RESERVE: u32 = 3;
+/// Shortest aligned stretch worth a direct write of its own.
+pub const DIRECT_BYTES_MIN: u32 = 256 << 10;
+/// Records shorter than this are received through the frame buffer and copied: one receive for
+/// header and records costs less than the copy.
+pub const DIRECT_RECEIVE_BYTES_MIN: u32 = 64 << 10;
+/// Bytes received at a time while the header of a large response is awaited.
+pub const BULK_HEAD_BYTES: u32 = 4096;
+/// A response larger than this makes the next one be expected large too.
+pub const BULK_RESPONSE_BYTES: u32 = 256 << 10;
+/// Index bytes of one partition kept in memory before they are written.
+pub const INDEX_PENDING_BYTES_MAX: usize = 16 << 10;
+/// Partitions asked for in one OffsetForLeaderEpoch or ListOffsets request, so that the answer
+/// fits a frame buffer whatever the topics are called.
+pub const EPOCH_QUESTIONS_MAX: usize = 100;
+/// How often partitions with something unfinished are looked at, milliseconds.
+pub const UPKEEP_INTERVAL_MS: u64 = 10;
+/// Reports left undelivered above which progress is kept back and coalesced.
+pub const REPORTS_BACKLOG_MAX: usize = 4096;
+/// First reservation of disk space ahead of direct writes; grows with the segment.
+pub const ALLOCATE_BYTES_MIN: u64 = 16 << 20;
+
+const _: () = assert!(EPOCH_QUESTIONS_MAX * 600 < FRAME_BUFFER_BYTES as usize);
+const _: () = assert!(BULK_HEAD_BYTES < FRAME_BUFFER_BYTES);
+const _: () = assert!(INDEX_PENDING_BYTES_MAX < FRAME_BUFFER_BYTES as usize);
 const _: () = assert!(RECORD_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 const _: () = assert!(FRAME_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 
@@ -43,8 +70,10 @@ pub struct ShardLimits {
     pub sync_interval_ms: u64,
     /// Flush a buffer that waits to be filled at the latest after this time, milliseconds.
     pub linger_ms: u64,
-    /// Reserve this much disk space ahead of direct writes; 0 never reserves.
-    pub allocate_bytes: u64,
+    /// Reserve at most this much disk space ahead of direct writes; 0 never reserves.
+    pub allocate_bytes_max: u64,
+    /// Largest record batch taken; a larger one fails its partition.
+    pub batch_bytes_max: u32,
     /// Use direct writes for partitions that catch up.
     pub direct_writes: bool,
 }
@@ -55,13 +84,35 @@ impl ShardLimits {
     pub const fn frame_buffer_count(&self) -> u32 {
         2 * self.connection_count_max + 8
     }
+
+    /// Checks how the limits relate; the text names what to change.
+    ///
+    /// # Errors
+    /// Tells the first relation that does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        let reserve = ASSEMBLY_RESERVE * self.connection_count_max;
+        let large = self.batch_bytes_max.div_ceil(RECORD_BUFFER_BYTES) + 1;
+        if self.connection_count_max == 0 || self.connections_per_broker == 0 {
+            return Err("a shard needs at least one connection".to_owned());
+        }
+        if self.record_buffer_count < reserve + large {
+            return Err(format!(
+                "slab of {} buffers is too small: {} connections and batches of {} bytes need {}",
+                self.record_buffer_count,
+                self.connection_count_max,
+                self.batch_bytes_max,
+                reserve + large
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Default for ShardLimits {
     fn default() -> Self {
         Self {
-            record_buffer_count: 48,
-            connection_count_max: 32,
+            record_buffer_count: 96,
+            connection_count_max: 16,
             connections_per_broker: 4,
             fetches_per_connection: 1,
             partition_count_max: 100_000,
@@ -75,7 +126,8 @@ impl Default for ShardLimits {
             sync_bytes: 64 << 20,
             sync_interval_ms: 1_000,
             linger_ms: 20,
-            allocate_bytes: 64 << 20,
+            allocate_bytes_max: 512 << 20,
+            batch_bytes_max: 16 << 20,
             direct_writes: true,
         }
     }

@@ -1,0 +1,311 @@
+//! Records into chunks: walk headers, check CRCs, admit, place, seal.
+//!
+//! Hot path: no allocation, no lock, no clock, no log line, no syscall.
+
+use kafka_log::partition_log::{AppendPlan, AppendRefusal};
+use kafka_log::recovery::LogCut;
+use kafka_wire::batch_stream::{BatchStep, ValidatedBatch};
+use kafka_wire::offset::{HighWatermark, Offset};
+use kafka_wire::record_batch::{BatchError, BatchHeader};
+
+use crate::admission::{Refusal, admit};
+use crate::answers::error_code;
+use crate::bridge::{PartitionEvent, PartitionFailure};
+use crate::chunk::{Chunk, Extent};
+use crate::mirror_partition::{AfterBackoff, MirrorPartition, Phase, RolledSegment};
+use crate::op::PartitionSlot;
+use crate::shard::Shard;
+
+impl Shard {
+    /// Takes note of what a response says; true when its records are what we asked for.
+    pub(crate) fn note_fetched(
+        &mut self,
+        slot: PartitionSlot,
+        head: &kafka_wire::fetch_event::PartitionHead,
+    ) -> bool {
+        let Some(partition) = self.partitions.get_mut(slot) else { return false };
+        if head.error_code != 0 || !partition.wants_fetch() {
+            return false;
+        }
+        let mark = Offset::from_wire(head.high_watermark).map(HighWatermark::new);
+        let moved = mark.is_some() && mark != partition.source_high_watermark;
+        partition.source_high_watermark = mark.or(partition.source_high_watermark);
+        let start = Offset::from_wire(head.log_start_offset).unwrap_or(Offset::ZERO);
+        let retire = start > partition.source_log_start;
+        partition.source_log_start = partition.source_log_start.max(start);
+        let wanted = partition.asked_offset == Some(partition.accepted_end());
+        if moved {
+            self.note_progress(slot);
+        }
+        if retire {
+            self.list_upkeep(slot);
+        }
+        wanted
+    }
+
+    pub(crate) fn begin_filling(&mut self, slot: PartitionSlot) {
+        let partition = self.partitions.get_mut(slot).expect("looked up by the caller");
+        assert!(!partition.filling, "one connection at a time fills a partition");
+        partition.filling = true;
+        partition.held_since = None;
+    }
+
+    /// Makes sure the last open chunk has a buffer with room; false when none is to be had.
+    pub(crate) fn ensure_room(&mut self, place: usize, slot: PartitionSlot) -> bool {
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        let log = partition.log.as_ref().expect("filled partitions are loaded");
+        let next = match partition.open.back() {
+            Some(last) if last.buffer.is_some() && last.room() > 0 => return true,
+            Some(last) if last.buffer.is_some() => last.place_of(last.fill),
+            // Nothing, or a receive we gave up: whole batches are all there is.
+            _ => {
+                let position = u64::from(log.active_bytes());
+                Extent { segment: log.active_segment(), position, start: 0 }
+            }
+        };
+        let unfinished = u32::try_from(partition.open.len()).unwrap_or(u32::MAX);
+        let Some(buffer) = self.pool.take_record(place, unfinished) else { return false };
+        let start = Chunk::start_for(next.position);
+        let first = Extent { start, ..next };
+        let id = partition.next_chunk;
+        partition.next_chunk += 1;
+        let end = log.accepted_end().offset();
+        partition.open.push_back(Chunk::new(id, buffer, first, end));
+        true
+    }
+
+    /// `bytes` more records lie behind the fill mark of the last open chunk.
+    pub(crate) fn accept_bytes(&mut self, place: usize, slot: PartitionSlot, bytes: u32) {
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        let chunk = partition.open.back_mut().expect("records lie in a chunk");
+        let mut at = chunk.fill;
+        chunk.fill += bytes;
+        let end = chunk.fill;
+        loop {
+            let partition = self.partitions.get(slot).expect("filled partitions stay");
+            let chunk = partition.open.back().expect("records lie in a chunk");
+            let memory = chunk.buffer.as_ref().expect("the receive gave it back").bytes();
+            let piece = &memory[at as usize..end as usize];
+            let (used, step) = match self.connections[place].stream.feed(piece) {
+                Ok(fed) => fed,
+                Err(error) => {
+                    self.refuse_bytes(place, slot, &error);
+                    break;
+                }
+            };
+            at += u32::try_from(used).expect("a piece fits a chunk");
+            match step {
+                BatchStep::NeedMore => break,
+                BatchStep::Batch(batch) => self.append_batch(place, slot, &batch, at),
+                BatchStep::Header(header) => {
+                    if !self.admit_header(place, slot, &header) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.submit_full(slot);
+    }
+
+    /// Asks for a place for the batch whose header arrived; false ends the body.
+    fn admit_header(&mut self, place: usize, slot: PartitionSlot, header: &BatchHeader) -> bool {
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        let log = partition.log.as_ref().expect("filled partitions are loaded");
+        let verdict = if partition.wants_fetch() {
+            admit(log, partition.bounds(), header)
+        } else {
+            self.stop_body(place);
+            self.cut_open(slot);
+            return false;
+        };
+        match verdict {
+            Ok(plan) => {
+                if plan.rolls {
+                    redirect_open(partition, plan.segment);
+                }
+                assert_placed(partition, &plan);
+                if let Some(body) =
+                    self.connections[place].current.as_mut().and_then(|c| c.body.as_mut())
+                {
+                    body.plan = Some(plan);
+                }
+                true
+            }
+            Err(refusal) => {
+                self.stop_body(place);
+                self.cut_open(slot);
+                self.on_refusal(slot, refusal);
+                false
+            }
+        }
+    }
+
+    /// The batch that ends at `at` of the last open chunk is whole and right: it is ours now.
+    fn append_batch(&mut self, place: usize, slot: PartitionSlot, batch: &ValidatedBatch, at: u32) {
+        let body = self.connections[place].current.as_mut().and_then(|c| c.body.as_mut());
+        let body = body.expect("batches arrive in bodies");
+        let plan = body.plan.take().expect("a batch is admitted by its header");
+        body.accepted_any = true;
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        let log = partition.log.as_mut().expect("filled partitions are loaded");
+        let end = log.accepted_end().offset();
+        let outcome = log.append(plan, batch);
+        let index_bytes = log.pending_index_bytes();
+        if let Some(closed) = outcome.rolled {
+            partition.closing.push_back(RolledSegment { closed: Some(closed), end });
+        }
+        let last = partition.open.len() - 1;
+        for chunk in partition.open.range_mut(..last) {
+            chunk.sealed = chunk.fill;
+        }
+        partition.open[last].sealed = at;
+        partition.open[last].next_offset = outcome.next_offset;
+        self.counters.batches_accepted += 1;
+        self.pool.end_large_batch(place);
+        if index_bytes > crate::limits::INDEX_PENDING_BYTES_MAX {
+            self.flush_index(slot);
+        }
+    }
+
+    /// The rest of the current body is not wanted.
+    pub(crate) fn stop_body(&mut self, place: usize) {
+        let connection = &mut self.connections[place];
+        connection.stream.reset();
+        if let Some(body) = connection.current.as_mut().and_then(|c| c.body.as_mut()) {
+            body.accept = false;
+            body.plan = None;
+        }
+        self.pool.end_large_batch(place);
+    }
+
+    /// What is on its way to the partition is not wanted any more.
+    pub(crate) fn stop_filling(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let (true, Some(at)) = (partition.filling, partition.lane) else { return };
+        partition.filling = false;
+        self.stop_body(at.connection);
+        self.connections[at.connection].disown_current();
+        self.cut_open(slot);
+    }
+
+    fn refuse_bytes(&mut self, place: usize, slot: PartitionSlot, error: &BatchError) {
+        self.stop_body(place);
+        self.cut_open(slot);
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        let at = partition.accepted_end();
+        if error.is_corruption() {
+            self.on_corrupt(slot, error.to_string());
+        } else {
+            let failure = PartitionFailure::Refused { at, reason: error.to_string() };
+            self.fail(slot, failure);
+        }
+    }
+
+    /// Damaged in transit or at the source: drop it, wait, ask again; the others go on.
+    fn on_corrupt(&mut self, slot: PartitionSlot, reason: String) {
+        let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+        partition.corrupt_count += 1;
+        let (at, count) = (partition.accepted_end(), partition.corrupt_count);
+        self.counters.batches_corrupt += 1;
+        self.report(slot, PartitionEvent::Corrupt { at, reason, count });
+        self.back_off(slot, AfterBackoff::Fetch);
+    }
+
+    fn on_refusal(&mut self, slot: PartitionSlot, refusal: Refusal) {
+        match refusal {
+            Refusal::Fenced { batch_epoch, leader_epoch } => {
+                let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+                partition.phase = Phase::Fenced;
+                self.report(slot, PartitionEvent::Fenced { batch_epoch, leader_epoch });
+                self.queue_change(slot);
+            }
+            Refusal::Unannounced { .. } => {
+                self.await_leader(slot, error_code::UNKNOWN_LEADER_EPOCH)
+            }
+            Refusal::Log(AppendRefusal::StartsBelow { base }) => {
+                self.discard(slot, LogCut::StartAt(base));
+            }
+            Refusal::Log(refusal @ AppendRefusal::OffsetBackwards { .. })
+            | Refusal::Log(refusal @ AppendRefusal::EpochBackwards { .. }) => {
+                self.on_corrupt(slot, refusal.to_string());
+            }
+            Refusal::Log(refusal) => {
+                let partition = self.partitions.get(slot).expect("filled partitions stay");
+                let at = partition.accepted_end();
+                let failure = PartitionFailure::Refused { at, reason: refusal.to_string() };
+                self.fail(slot, failure);
+            }
+        }
+    }
+
+    /// The response's records of this partition are read to their end.
+    pub(crate) fn finish_body(&mut self, place: usize) {
+        let connection = &mut self.connections[place];
+        let Some(current) = &mut connection.current else { return };
+        let Some(body) = current.body.take() else { return };
+        let slot = current.slot;
+        connection.stream.reset();
+        self.pool.end_large_batch(place);
+        let Some(slot) = slot else { return };
+        self.end_filling(slot, body.accepted_any);
+    }
+
+    fn end_filling(&mut self, slot: PartitionSlot, accepted_any: bool) {
+        self.cut_open(slot);
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.filling = false;
+        if accepted_any {
+            partition.failures = 0;
+        }
+        if partition.is_behind() || !partition.writing.is_empty() {
+            partition.held_since = Some(self.now);
+        } else {
+            self.flush_open(slot);
+        }
+        self.list_upkeep(slot);
+        self.queue_change(slot);
+        self.settle(slot);
+    }
+
+    /// The connection is gone in the middle of a body: what is whole stays, the rest goes.
+    pub(crate) fn abandon_body(&mut self, place: usize) {
+        let Some(current) = self.connections[place].current.take() else { return };
+        if let (Some(slot), Some(body)) = (current.slot, current.body) {
+            self.end_filling(slot, body.accepted_any);
+        }
+    }
+
+    /// Forgets received bytes that belong to no whole batch.
+    pub(crate) fn cut_open(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        for chunk in &mut partition.open {
+            chunk.cut_back();
+        }
+        while let Some(last) = partition.open.back_mut() {
+            if last.sealed_bytes() > 0 || last.buffer.is_none() {
+                break;
+            }
+            let lease = last.buffer.take().expect("checked above");
+            partition.open.pop_back();
+            self.pool.give_record(lease);
+        }
+    }
+}
+
+/// The batch being received lies where the log expects it.
+fn assert_placed(partition: &MirrorPartition, plan: &AppendPlan) {
+    let chunk = partition.open.iter().find(|chunk| chunk.sealed < chunk.fill);
+    let place = chunk.expect("its header was received").place_of_unsealed();
+    assert_eq!((place.segment, place.position), (plan.segment, u64::from(plan.position)));
+}
+
+/// Bytes behind the last whole batch belong to a new segment that starts with them.
+fn redirect_open(partition: &mut MirrorPartition, segment: Offset) {
+    let mut position = 0;
+    for chunk in &mut partition.open {
+        if chunk.sealed < chunk.fill || position > 0 {
+            chunk.redirect(Extent { segment, position, start: chunk.sealed });
+            position += u64::from(chunk.fill - chunk.sealed);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Source brokers: where they listen, which connections serve them, which partitions go where.
+
+use std::io;
+
+use kafka_wire::partition::BrokerId;
+
+use crate::bridge::EngineReport;
+use crate::connection::{Connection, ConnectionPhase};
+use crate::fetch_session::Lane;
+use crate::mirror_partition::{AfterBackoff, LaneRef};
+use crate::op::{BrokerAddress, ConnectionId, Op, PartitionSlot, Tick};
+use crate::shard::Shard;
+
+/// One source broker.
+#[derive(Debug, Default)]
+pub(crate) struct Broker {
+    pub(crate) address: Option<BrokerAddress>,
+    /// Places in the shard's connection table.
+    pub(crate) connections: Vec<usize>,
+    /// Failures since it last answered.
+    pub(crate) failures: u32,
+}
+
+impl Connection {
+    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        let lanes = self.lanes.iter().filter(|lane| {
+            !lane.in_flight && (lane.session_members > 0 || !lane.changes.is_empty())
+        });
+        let throttled = (self.phase == ConnectionPhase::Ready && self.request.is_some())
+            .then(|| lanes.map(|lane| lane.not_before).min())
+            .flatten();
+        [self.deadline, throttled].into_iter().flatten().min()
+    }
+}
+
+impl Shard {
+    pub(crate) fn set_broker(&mut self, broker: BrokerId, address: BrokerAddress) {
+        let entry = self.brokers.entry(broker).or_default();
+        if entry.address.as_ref() == Some(&address) {
+            return;
+        }
+        entry.address = Some(address);
+        for place in entry.connections.clone() {
+            match self.connections[place].phase {
+                ConnectionPhase::Vacant | ConnectionPhase::Ending => {}
+                ConnectionPhase::Resting => self.connections[place].deadline = Some(self.now),
+                _ => self.end_connection(place),
+            }
+        }
+    }
+
+    /// Gives the partition a lane at its leader, opening a connection when that helps.
+    pub(crate) fn join_lane(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        let leader = partition.leader();
+        if let Some(at) = partition.lane {
+            if self.connections[at.connection].broker == leader {
+                self.queue_change(slot);
+                return;
+            }
+            self.leave_lane(slot);
+        }
+        let Some(at) = self.choose_lane(leader) else {
+            return self.back_off(slot, AfterBackoff::Fetch);
+        };
+        self.connections[at.connection].lanes[at.lane].members.push(slot);
+        let partition = self.partitions.get_mut(slot).expect("looked up above");
+        partition.lane = Some(at);
+        partition.in_session = false;
+        partition.change_queued = false;
+        self.queue_change(slot);
+    }
+
+    /// Takes the partition out of its lane; the session starts over if it knew the partition.
+    pub(crate) fn leave_lane(&mut self, slot: PartitionSlot) {
+        self.stop_filling(slot);
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let Some(at) = partition.lane.take() else { return };
+        let was_in_session = std::mem::take(&mut partition.in_session);
+        partition.change_queued = false;
+        partition.asked_offset = None;
+        let connection = &mut self.connections[at.connection];
+        let lane = &mut connection.lanes[at.lane];
+        let in_flight = lane.in_flight;
+        lane.members.retain(|member| *member != slot);
+        lane.changes.retain(|member| *member != slot);
+        connection.align_queue.retain(|member| *member != slot);
+        connection.repair_queue.retain(|member| *member != slot);
+        if connection.current.is_some_and(|current| current.slot == Some(slot)) {
+            connection.disown_current();
+        }
+        connection.moves.retain(|(member, ..)| *member != slot);
+        if was_in_session && !in_flight {
+            self.reset_lane(at);
+        } else if was_in_session {
+            // The answer on its way still belongs to the old session; start over behind it.
+            self.connections[at.connection].lanes[at.lane].restart = true;
+        }
+    }
+
+    fn choose_lane(&mut self, broker: BrokerId) -> Option<LaneRef> {
+        let per_broker = self.limits.connections_per_broker as usize;
+        let entry = self.brokers.entry(broker).or_default();
+        let busy = |place: &usize| {
+            self.connections[*place].lanes.iter().all(|lane| !lane.members.is_empty())
+        };
+        if entry.connections.len() < per_broker && entry.connections.iter().all(busy) {
+            self.open_connection(broker);
+        }
+        let entry = self.brokers.get(&broker)?;
+        let lanes = entry.connections.iter().flat_map(|place| {
+            let lanes = self.connections[*place].lanes.iter().enumerate();
+            lanes.map(|(lane, held)| (held.members.len(), LaneRef { connection: *place, lane }))
+        });
+        lanes.min_by_key(|(members, _)| *members).map(|(_, at)| at)
+    }
+
+    fn open_connection(&mut self, broker: BrokerId) {
+        let vacant = |connection: &Connection| connection.phase == ConnectionPhase::Vacant;
+        let Some(place) = self.connections.iter().position(vacant) else { return };
+        let Some(frame) = self.pool.take_frame() else { return };
+        let Some(request) = self.pool.take_frame() else {
+            self.pool.give_frame(frame);
+            return;
+        };
+        let connection = &mut self.connections[place];
+        connection.broker = broker;
+        connection.frame = Some(frame);
+        connection.request = Some(request);
+        let lanes = self.limits.fetches_per_connection.max(1);
+        connection.lanes.resize_with(lanes as usize, Lane::default);
+        connection.phase = ConnectionPhase::Resting;
+        connection.deadline = Some(self.now);
+        self.brokers.entry(broker).or_default().connections.push(place);
+    }
+
+    pub(crate) fn on_connection_deadline(&mut self, place: usize) {
+        let timeout = self.limits.request_timeout_ms;
+        let connection = &mut self.connections[place];
+        connection.deadline = None;
+        match connection.phase {
+            ConnectionPhase::Resting => self.connect(place),
+            ConnectionPhase::Ready if connection.in_flight.is_empty() => {}
+            // Waiting for our own buffers is not the broker's fault.
+            ConnectionPhase::Ready if connection.starved => {
+                connection.deadline = Some(self.now.after_ms(timeout));
+            }
+            ConnectionPhase::Vacant | ConnectionPhase::Ending => {}
+            ConnectionPhase::Connecting => {
+                self.lose_connection(place, &format!("no connection after {timeout} ms"));
+            }
+            ConnectionPhase::Handshaking | ConnectionPhase::Ready => {
+                self.lose_connection(place, &format!("no answer for {timeout} ms"));
+            }
+        }
+    }
+
+    fn connect(&mut self, place: usize) {
+        let broker = self.connections[place].broker;
+        let address = self.brokers.get(&broker).and_then(|entry| entry.address.clone());
+        let connection = &mut self.connections[place];
+        // Without an address there is nothing to try; `set_broker` sets the deadline again.
+        let Some(address) = address else { return };
+        connection.id.generation = connection.id.generation.wrapping_add(1);
+        connection.phase = ConnectionPhase::Connecting;
+        connection.address = Some(address.clone());
+        connection.deadline = Some(self.now.after_ms(self.limits.request_timeout_ms));
+        connection.sending = true;
+        self.ops.push(Op::Connect { connection: connection.id, address });
+    }
+
+    pub(crate) fn on_connected(&mut self, id: ConnectionId, result: io::Result<()>) {
+        let place = id.index as usize;
+        assert_eq!(self.connections[place].id, id, "a place is reused only when quiet");
+        self.connections[place].sending = false;
+        if self.connections[place].phase == ConnectionPhase::Ending {
+            return self.settle_connection(place);
+        }
+        match result {
+            Ok(()) => {
+                self.connections[place].phase = ConnectionPhase::Handshaking;
+                self.counters.connections_opened += 1;
+                self.ask_versions(place);
+            }
+            Err(error) => self.lose_connection(place, &error.to_string()),
+        }
+    }
+
+    /// The connection failed: tell the host, rest, try again.
+    pub(crate) fn lose_connection(&mut self, place: usize, reason: &str) {
+        let broker = self.connections[place].broker;
+        let entry = self.brokers.entry(broker).or_default();
+        entry.failures = entry.failures.saturating_add(1);
+        let attempt = entry.failures;
+        self.counters.connections_lost += 1;
+        let reason = match &self.connections[place].address {
+            Some(address) => format!("{}:{}: {reason}", address.host, address.port),
+            None => reason.to_owned(),
+        };
+        self.reports.push(EngineReport::BrokerUnreachable { broker, attempt, reason });
+        self.end_connection(place);
+    }
+
+    /// Shuts the socket down; goes on in `settle_connection` when nothing refers to it.
+    pub(crate) fn end_connection(&mut self, place: usize) {
+        let connection = &mut self.connections[place];
+        if matches!(
+            connection.phase,
+            ConnectionPhase::Vacant | ConnectionPhase::Resting | ConnectionPhase::Ending
+        ) {
+            return;
+        }
+        connection.phase = ConnectionPhase::Ending;
+        connection.deadline = None;
+        connection.disconnecting = true;
+        connection.starved = false;
+        self.ops.push(Op::Disconnect { connection: connection.id });
+    }
+
+    /// Ends the connection for good.
+    pub(crate) fn drop_connection(&mut self, place: usize) {
+        self.end_connection(place);
+        if self.connections[place].phase == ConnectionPhase::Resting {
+            self.connections[place].phase = ConnectionPhase::Ending;
+            self.settle_connection(place);
+        }
+    }
+
+    pub(crate) fn on_disconnected(&mut self, id: ConnectionId) {
+        let place = id.index as usize;
+        assert_eq!(self.connections[place].id, id, "a place is reused only when quiet");
+        self.connections[place].disconnecting = false;
+        self.settle_connection(place);
+    }
+
+    /// Once nothing refers to an ending connection, it rests (or its place becomes free).
+    pub(crate) fn settle_connection(&mut self, place: usize) {
+        let connection = &self.connections[place];
+        if connection.phase != ConnectionPhase::Ending || !connection.is_quiet() {
+            return;
+        }
+        self.abandon_questions(place);
+        self.abandon_body(place);
+        self.pool.end_large_batch(place);
+        self.connections[place].forget_conversation();
+        for lane in 0..self.connections[place].lanes.len() {
+            self.reset_lane(LaneRef { connection: place, lane });
+        }
+        if self.stopping {
+            return self.vacate(place);
+        }
+        let broker = self.connections[place].broker;
+        let failures = self.brokers.get(&broker).map_or(0, |entry| entry.failures);
+        let pause = self.pause_ms(failures.saturating_sub(1));
+        let connection = &mut self.connections[place];
+        connection.phase = ConnectionPhase::Resting;
+        connection.deadline = Some(self.now.after_ms(pause));
+    }
+
+    fn vacate(&mut self, place: usize) {
+        let connection = &mut self.connections[place];
+        connection.phase = ConnectionPhase::Vacant;
+        connection.deadline = None;
+        let buffers = [connection.frame.take(), connection.request.take()];
+        for lease in buffers.into_iter().flatten() {
+            self.pool.give_frame(lease);
+        }
+        let broker = connection.broker;
+        if let Some(entry) = self.brokers.get_mut(&broker) {
+            entry.connections.retain(|held| *held != place);
+        }
+    }
+}

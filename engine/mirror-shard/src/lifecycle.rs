@@ -1,0 +1,414 @@
+//! How partitions come, change their phase and go.
+//!
+//! Slow work (`Discarding`, `Quiescing`) is level-triggered: `settle` is called whenever something
+//! of the partition completed, and does the next thing that is possible now.
+
+use std::cmp::Reverse;
+
+use kafka_log::partition_log::PartitionLog;
+use kafka_log::recovery::{LoadError, LoadRequest, LoadedLog, LogCut};
+use kafka_wire::offset::{LogEndOffset, Offset};
+use kafka_wire::partition::TopicIdPartition;
+
+use crate::bridge::{EngineCommand, NewPartition, PartitionEvent, PartitionFailure};
+use crate::mirror_partition::{AfterBackoff, Goal, MirrorPartition, Phase};
+use crate::op::{FileFault, FileOutcome, FileTask, Op, PartitionSlot};
+use crate::shard::Shard;
+
+impl Shard {
+    pub(crate) fn obey(&mut self, command: EngineCommand) {
+        match command {
+            EngineCommand::SetBroker { broker, address } => self.set_broker(broker, address),
+            EngineCommand::AddPartition(spec) => self.add_partition(*spec),
+            EngineCommand::SetSourceLeader { partition, leader, epoch } => {
+                let Some(slot) = self.partitions.find(&partition) else { return };
+                self.move_leader(slot, leader, Some(epoch));
+            }
+            EngineCommand::SetLeaderEpoch { partition, epoch } => {
+                let Some(slot) = self.partitions.find(&partition) else { return };
+                let Some(held) = self.partitions.get_mut(slot) else { return };
+                held.raise_leader_epoch(epoch);
+                if held.phase == Phase::Fenced {
+                    self.start_fetching(slot);
+                }
+            }
+            EngineCommand::Pause(partition) => self.set_goal(&partition, Goal::Pause),
+            EngineCommand::Resume(partition) => self.resume(&partition),
+            EngineCommand::Truncate { partition, to } => {
+                let Some(slot) = self.partitions.find(&partition) else { return };
+                self.truncate_by_order(slot, to);
+            }
+            EngineCommand::Remove { partition, delete } => {
+                let goal = if delete { Goal::Delete } else { Goal::Close };
+                self.set_goal(&partition, goal);
+            }
+            EngineCommand::Stop => {
+                self.stopping = true;
+                for slot in self.partitions.slots() {
+                    self.aim(slot, Goal::Close);
+                }
+            }
+        }
+    }
+
+    fn add_partition(&mut self, spec: NewPartition) {
+        let known = self.partitions.find(&spec.id).is_some();
+        let full = self.partitions.len() >= self.limits.partition_count_max as usize;
+        if known || full || self.stopping {
+            let reason = if known { "already mirrored" } else { "the shard takes no more" };
+            let failure = PartitionFailure::Unloadable { reason: reason.to_owned() };
+            if !known {
+                let event = PartitionEvent::Failed(failure);
+                let partition = spec.id;
+                self.reports.push(crate::bridge::EngineReport::Partition { partition, event });
+            }
+            return;
+        }
+        let request = LoadRequest {
+            topic_id: spec.id.topic_id,
+            config: spec.log_config,
+            recovery_point: spec.recovery_point,
+            log_start: spec.log_start,
+            clean: spec.clean,
+            cut: LogCut::Keep,
+        };
+        let slot = self.partitions.insert(Box::new(MirrorPartition::new(spec)));
+        self.load(slot, request);
+    }
+
+    fn load(&mut self, slot: PartitionSlot, request: LoadRequest) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.phase = Phase::Loading;
+        let task = FileTask::Load { partition: partition.spec.name.clone(), request };
+        self.file_task(slot, task);
+    }
+
+    pub(crate) fn file_task(&mut self, slot: PartitionSlot, task: FileTask) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.pending.files += 1;
+        self.ops.push(Op::File { slot, task });
+    }
+
+    fn set_goal(&mut self, id: &TopicIdPartition, goal: Goal) {
+        if let Some(slot) = self.partitions.find(id) {
+            self.aim(slot, goal);
+        }
+    }
+
+    fn resume(&mut self, id: &TopicIdPartition) {
+        let Some(slot) = self.partitions.find(id) else { return };
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if !matches!(partition.goal, Goal::Mirror | Goal::Pause) {
+            return;
+        }
+        partition.goal = Goal::Mirror;
+        partition.failures = 0;
+        let stopped = matches!(partition.phase, Phase::Paused | Phase::Failed | Phase::Quiescing);
+        match (stopped, partition.log.is_some()) {
+            (true, true) => self.start_fetching(slot),
+            (true, false) => self.reload(slot, LogCut::Keep),
+            (false, _) => {}
+        }
+    }
+
+    /// Sets what the host wants and goes there as far as possible now.
+    fn aim(&mut self, slot: PartitionSlot, goal: Goal) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if matches!(partition.goal, Goal::Close | Goal::Delete) && goal == Goal::Pause {
+            return;
+        }
+        partition.goal = goal;
+        self.settle(slot);
+    }
+
+    /// Fetching begins (again): with a question about epochs if there is anything to compare.
+    pub(crate) fn start_fetching(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let has_epochs = partition.log.as_ref().and_then(PartitionLog::latest_epoch).is_some();
+        partition.phase = if has_epochs { Phase::Aligning } else { Phase::Fetching };
+        self.join_lane(slot);
+        self.queue_alignment(slot);
+        self.settle(slot);
+    }
+
+    pub(crate) fn move_leader(
+        &mut self,
+        slot: PartitionSlot,
+        leader: kafka_wire::partition::BrokerId,
+        epoch: Option<kafka_wire::epoch::SourceLeaderEpoch>,
+    ) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if epoch < partition.spec.source_epoch {
+            return; // older news than what we know
+        }
+        let moved = partition.spec.leader != leader;
+        let newer = epoch > partition.spec.source_epoch;
+        (partition.spec.leader, partition.spec.source_epoch) = (leader, epoch);
+        match partition.phase {
+            Phase::LeaderUnknown => self.start_fetching(slot),
+            Phase::Aligning | Phase::Fetching | Phase::Repairing if moved => {
+                self.start_fetching(slot);
+            }
+            // A new epoch on the same broker: the next request must carry it.
+            Phase::Fetching if newer => self.queue_change(slot),
+            _ => {}
+        }
+    }
+
+    /// Waits a while, longer after each failure in a row.
+    pub(crate) fn back_off(&mut self, slot: PartitionSlot, then: AfterBackoff) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let attempt = partition.failures;
+        partition.failures = attempt.saturating_add(1);
+        partition.phase = Phase::Backoff(then);
+        let pause = self.pause_ms(attempt);
+        self.set_timer(slot, pause);
+        self.queue_change(slot);
+        self.settle(slot);
+    }
+
+    fn set_timer(&mut self, slot: PartitionSlot, pause_ms: u64) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.timer = partition.timer.wrapping_add(1);
+        self.timers.push(Reverse((self.now.after_ms(pause_ms), slot.0, partition.timer)));
+    }
+
+    pub(crate) fn on_partition_timer(&mut self, slot: PartitionSlot, timer: u32) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if partition.timer != timer {
+            return;
+        }
+        match partition.phase {
+            Phase::Backoff(AfterBackoff::Align) => self.start_fetching(slot),
+            Phase::Backoff(AfterBackoff::Fetch) => self.enter_fetching(slot),
+            Phase::Backoff(AfterBackoff::Load) => self.reload(slot, LogCut::Keep),
+            // Still nobody: ask the host again, in case the request was lost.
+            Phase::LeaderUnknown => self.await_leader(slot, 6),
+            _ => {}
+        }
+    }
+
+    /// Goes on fetching where the log ends, without a question about epochs.
+    pub(crate) fn enter_fetching(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.phase = Phase::Fetching;
+        self.join_lane(slot);
+        self.settle(slot);
+    }
+
+    /// Asks the host for the leader; asks again while none is named.
+    pub(crate) fn await_leader(&mut self, slot: PartitionSlot, error_code: i16) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let attempt = partition.failures;
+        partition.failures = attempt.saturating_add(1);
+        partition.phase = Phase::LeaderUnknown;
+        let pause = self.pause_ms(attempt.saturating_add(2));
+        self.set_timer(slot, pause);
+        self.report(slot, PartitionEvent::LeaderUnknown { error_code });
+        self.queue_change(slot);
+        self.settle(slot);
+    }
+
+    pub(crate) fn fail(&mut self, slot: PartitionSlot, failure: PartitionFailure) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.phase = Phase::Failed;
+        self.report(slot, PartitionEvent::Failed(failure));
+        self.queue_change(slot);
+        self.list_upkeep(slot);
+        self.settle(slot);
+    }
+
+    fn truncate_by_order(&mut self, slot: PartitionSlot, to: Offset) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        let busy = matches!(partition.phase, Phase::Loading | Phase::Closing);
+        if !busy && partition.accepted_end() > to {
+            self.discard(slot, LogCut::TruncateTo(to));
+        }
+    }
+
+    /// Drops what is not on disk yet and loads the log again with this cut.
+    pub(crate) fn discard(&mut self, slot: PartitionSlot, cut: LogCut) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.phase = Phase::Discarding(cut);
+        self.stop_filling(slot);
+        if cut != LogCut::Keep {
+            self.counters.truncations += 1;
+        }
+        self.queue_change(slot);
+        self.settle(slot);
+    }
+
+    /// Does the next thing the partition's phase and goal allow.
+    pub(crate) fn settle(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if partition.goal != Goal::Mirror && partition.may_quiesce() {
+            partition.phase = Phase::Quiescing;
+            self.stop_filling(slot);
+            self.queue_change(slot);
+        }
+        let Some(partition) = self.partitions.get(slot) else { return };
+        match partition.phase {
+            Phase::Discarding(cut) => self.settle_discarding(slot, cut),
+            Phase::Quiescing => self.settle_quiescing(slot),
+            Phase::Paused if partition.goal != Goal::Pause => self.settle_quiescing(slot),
+            _ => {}
+        }
+    }
+
+    fn settle_discarding(&mut self, slot: PartitionSlot, cut: LogCut) {
+        self.drop_unwritten(slot);
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if !partition.pending.is_none() || !partition.open.is_empty() {
+            return;
+        }
+        assert!(partition.writing.is_empty(), "nothing pending, nothing being written");
+        match (cut, partition.goal) {
+            // After a disk fault the disk gets time before it is asked again.
+            (LogCut::Keep, Goal::Mirror) => {
+                partition.log = None;
+                self.back_off(slot, AfterBackoff::Load);
+            }
+            (LogCut::Keep, _) => self.reload(slot, cut),
+            _ => self.reload(slot, cut),
+        }
+    }
+
+    /// Loads the log again; nothing of it may be in flight.
+    fn reload(&mut self, slot: PartitionSlot, cut: LogCut) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        assert!(partition.pending.is_none(), "files are reopened only when nothing uses them");
+        partition.closing.clear();
+        partition.reloaded_from = partition.log.as_ref().map(PartitionLog::accepted_end);
+        let log = partition.log.take();
+        let request = LoadRequest {
+            topic_id: partition.spec.id.topic_id,
+            config: partition.spec.log_config,
+            recovery_point: Some(partition.recovery_point),
+            log_start: log.map(|log| log.log_start()).or(partition.spec.log_start),
+            clean: false,
+            cut,
+        };
+        self.load(slot, request);
+    }
+
+    fn settle_quiescing(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if partition.log.is_none() {
+            if partition.pending.is_none() {
+                self.finish_goal(slot);
+            }
+            return;
+        }
+        if !partition.filling {
+            self.flush_open(slot);
+        }
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if partition.is_durable() {
+            self.finish_goal(slot);
+        } else {
+            self.tend(slot);
+            self.list_upkeep(slot);
+        }
+    }
+
+    /// Everything accepted is durable: pause, close or delete.
+    fn finish_goal(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let goal = partition.goal;
+        let task = match (goal, &partition.log) {
+            (Goal::Mirror, _) => return,
+            (Goal::Pause, _) => {
+                partition.phase = Phase::Paused;
+                let progress = partition.progress();
+                return self.report(slot, PartitionEvent::Paused(progress));
+            }
+            (Goal::Close, Some(log)) => FileTask::CloseLog(Box::new(log.close())),
+            (Goal::Close, None) => return self.forget(slot),
+            (Goal::Delete, _) => FileTask::Remove,
+        };
+        partition.phase = Phase::Closing;
+        self.leave_lane(slot);
+        self.file_task(slot, task);
+    }
+
+    fn forget(&mut self, slot: PartitionSlot) {
+        self.leave_lane(slot);
+        self.report(slot, PartitionEvent::Removed);
+        let partition = self.partitions.remove(slot);
+        let quiet = partition.is_none_or(|held| held.pending.is_none() && held.open.is_empty());
+        assert!(quiet, "a partition goes only when nothing of it is in flight");
+    }
+
+    pub(crate) fn on_file(&mut self, slot: PartitionSlot, result: Result<FileOutcome, FileFault>) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.pending.files -= 1;
+        match result {
+            Ok(FileOutcome::Loaded(loaded)) => self.on_loaded(slot, *loaded),
+            Ok(FileOutcome::SegmentClosed(_)) => self.on_segment_closed(slot),
+            Ok(FileOutcome::EpochsWritten) => self.on_epochs_written(slot),
+            Ok(FileOutcome::SegmentsRetired) => {}
+            Ok(FileOutcome::LogClosed | FileOutcome::Removed) => return self.forget(slot),
+            Err(fault) => self.on_file_fault(slot, fault),
+        }
+        self.settle(slot);
+    }
+
+    fn on_file_fault(&mut self, slot: PartitionSlot, fault: FileFault) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        let phase = partition.phase;
+        match fault {
+            FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => {
+                self.report_disk_fault(slot, &error);
+                match phase {
+                    Phase::Loading if self.is_wanted(slot) => {
+                        self.back_off(slot, AfterBackoff::Load);
+                    }
+                    // The host wants it gone: an unclean log is recovered when it is next opened.
+                    Phase::Loading | Phase::Closing => self.forget(slot),
+                    _ => self.discard(slot, LogCut::Keep),
+                }
+            }
+            FileFault::Log(error) => {
+                let failure = PartitionFailure::Unloadable { reason: error.to_string() };
+                self.fail(slot, failure);
+            }
+        }
+    }
+
+    fn on_loaded(&mut self, slot: PartitionSlot, loaded: LoadedLog) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let LoadedLog { log, findings } = loaded;
+        partition.written_end = log.accepted_end().offset();
+        partition.recovery_point = partition.written_end;
+        partition.syncing_to = partition.written_end;
+        partition.epochs_written = log.epochs_version();
+        partition.allocated = (log.active_segment(), 0);
+        partition.unsynced_bytes = 0;
+        partition.unsynced_since = None;
+        partition.log = Some(log);
+        let to = LogEndOffset::new(partition.written_end);
+        let progress = partition.progress();
+        if let Some(from) = partition.reloaded_from.take().filter(|from| *from > to) {
+            self.report(slot, PartitionEvent::Truncated { from, to });
+        }
+        self.report(slot, PartitionEvent::Loaded { progress, findings });
+        self.start_fetching(slot);
+    }
+}
+
+impl MirrorPartition {
+    /// Phases that a wish of the host ends at once; the others come back to `settle` later.
+    fn may_quiesce(&self) -> bool {
+        let stable = matches!(
+            self.phase,
+            Phase::Aligning
+                | Phase::Fetching
+                | Phase::Repairing
+                | Phase::Backoff(_)
+                | Phase::LeaderUnknown
+                | Phase::Fenced
+                | Phase::Failed
+        );
+        stable || (self.phase == Phase::Paused && self.goal != Goal::Pause)
+    }
+}

@@ -1,0 +1,244 @@
+//! One mirrored partition: what it is, what it wants, what it is doing.
+//!
+//! ```text
+//!  Loading --> Aligning --> Fetching <--> Backoff
+//!     ^            |          |  |  \---> LeaderUnknown, Fenced, Repairing --> (back)
+//!     |            v          v  v
+//!     +------- Discarding <---+  +-----> Failed
+//!
+//!  any but Loading, when the host asks: Quiescing --> Paused | Closing --> gone
+//! ```
+
+use std::collections::VecDeque;
+
+use kafka_log::closing::ClosedSegment;
+use kafka_log::partition_log::PartitionLog;
+use kafka_log::recovery::LogCut;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
+use kafka_wire::partition::BrokerId;
+
+use crate::admission::EpochBounds;
+use crate::bridge::{NewPartition, Progress};
+use crate::chunk::Chunk;
+use crate::op::Tick;
+
+/// What the partition is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its files are being opened.
+    Loading,
+    /// Waits for the source to say where its epochs end.
+    Aligning,
+    /// Belongs to a fetch session, or will with the next request.
+    Fetching,
+    /// Waits for the source to say where its log starts and ends.
+    Repairing,
+    /// Waits for its timer, then goes on as told.
+    Backoff(AfterBackoff),
+    /// Waits for the host to name the leader.
+    LeaderUnknown,
+    /// Waits for the host to raise our leader epoch.
+    Fenced,
+    /// Forgets what is not on disk, then loads again with this cut.
+    Discarding(LogCut),
+    /// Brings everything accepted to disk, then does what the goal says.
+    Quiescing,
+    /// Nothing in flight, everything durable.
+    Paused,
+    /// Its log is being closed or deleted.
+    Closing,
+    /// Stopped with a reason.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterBackoff {
+    Align,
+    Fetch,
+    Load,
+}
+
+/// What the host wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    Mirror,
+    Pause,
+    Close,
+    Delete,
+}
+
+/// Operations of this partition that have not completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) receives: u32,
+    pub(crate) writes: u32,
+    pub(crate) index_writes: u32,
+    pub(crate) syncs: u32,
+    pub(crate) allocations: u32,
+    pub(crate) files: u32,
+}
+
+impl Pending {
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Which connection and fetch session serve the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LaneRef {
+    pub(crate) connection: usize,
+    pub(crate) lane: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct MirrorPartition {
+    pub(crate) spec: NewPartition,
+    pub(crate) phase: Phase,
+    pub(crate) goal: Goal,
+    /// `None` until loaded, and while loading again.
+    pub(crate) log: Option<PartitionLog>,
+
+    /// Chunks still being filled or waiting for the end of a batch; the last one is filled.
+    pub(crate) open: VecDeque<Chunk>,
+    /// Chunks handed to the writer, in offset order.
+    pub(crate) writing: VecDeque<Chunk>,
+    /// Rolled segments whose files are not finished, oldest first.
+    pub(crate) closing: VecDeque<RolledSegment>,
+    pub(crate) next_chunk: u64,
+    pub(crate) pending: Pending,
+    /// A connection is putting records into the open chunks.
+    pub(crate) filling: bool,
+    /// Log end before the reload in progress.
+    pub(crate) reloaded_from: Option<LogEndOffset>,
+    /// When the oldest open chunk began to wait for more.
+    pub(crate) held_since: Option<Tick>,
+
+    pub(crate) written_end: Offset,
+    pub(crate) recovery_point: Offset,
+    /// Log end that the sync in flight, or the epoch checkpoint behind it, makes durable.
+    pub(crate) syncing_to: Offset,
+    pub(crate) unsynced_bytes: u64,
+    pub(crate) unsynced_since: Option<Tick>,
+    /// Version of the epoch history that is on disk.
+    pub(crate) epochs_written: u64,
+    /// Reserved end of the active segment's file, and which segment that is.
+    pub(crate) allocated: (Offset, u64),
+
+    pub(crate) source_high_watermark: Option<HighWatermark>,
+    pub(crate) source_log_start: Offset,
+    /// Where the source's log ends, once asked because our place in it is gone.
+    pub(crate) source_end: Option<Offset>,
+
+    pub(crate) lane: Option<LaneRef>,
+    /// The broker's session knows this partition.
+    pub(crate) in_session: bool,
+    /// Waits in its lane's list of changes.
+    pub(crate) change_queued: bool,
+    /// Offset the last request asked for.
+    pub(crate) asked_offset: Option<Offset>,
+
+    pub(crate) failures: u32,
+    pub(crate) corrupt_count: u64,
+    pub(crate) timer: u32,
+    pub(crate) upkeep_listed: bool,
+    pub(crate) progress_listed: bool,
+}
+
+/// A rolled segment waiting for its last bytes, and where the next one starts.
+#[derive(Debug)]
+pub(crate) struct RolledSegment {
+    /// `None` once it was handed to the edge.
+    pub(crate) closed: Option<Box<ClosedSegment>>,
+    /// Log end when it was rolled: all of it is written once the log is written up to here.
+    pub(crate) end: Offset,
+}
+
+impl MirrorPartition {
+    pub(crate) fn new(spec: NewPartition) -> Self {
+        Self {
+            spec,
+            phase: Phase::Loading,
+            goal: Goal::Mirror,
+            log: None,
+            open: VecDeque::new(),
+            writing: VecDeque::new(),
+            closing: VecDeque::new(),
+            next_chunk: 0,
+            pending: Pending::default(),
+            filling: false,
+            reloaded_from: None,
+            held_since: None,
+            written_end: Offset::ZERO,
+            recovery_point: Offset::ZERO,
+            syncing_to: Offset::ZERO,
+            unsynced_bytes: 0,
+            unsynced_since: None,
+            epochs_written: 0,
+            allocated: (Offset::ZERO, 0),
+            source_high_watermark: None,
+            source_log_start: Offset::ZERO,
+            source_end: None,
+            lane: None,
+            in_session: false,
+            change_queued: false,
+            asked_offset: None,
+            failures: 0,
+            corrupt_count: 0,
+            timer: 0,
+            upkeep_listed: false,
+            progress_listed: false,
+        }
+    }
+
+    pub(crate) fn leader(&self) -> BrokerId {
+        self.spec.leader
+    }
+
+    pub(crate) fn source_epoch(&self) -> Option<SourceLeaderEpoch> {
+        self.spec.source_epoch
+    }
+
+    pub(crate) fn bounds(&self) -> EpochBounds {
+        EpochBounds { leader_epoch: self.spec.leader_epoch, announced: self.spec.source_epoch }
+    }
+
+    pub(crate) fn raise_leader_epoch(&mut self, epoch: LeaderEpoch) {
+        self.spec.leader_epoch = self.spec.leader_epoch.max(epoch);
+    }
+
+    /// One past the last offset taken in, written or not: what to fetch next.
+    pub(crate) fn accepted_end(&self) -> Offset {
+        self.log.as_ref().map_or(self.written_end, |log| log.accepted_end().offset())
+    }
+
+    pub(crate) fn wants_fetch(&self) -> bool {
+        self.phase == Phase::Fetching && self.goal == Goal::Mirror
+    }
+
+    /// True while the source holds records we have not taken in.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.source_high_watermark.is_some_and(|mark| mark.offset() > self.accepted_end())
+    }
+
+    /// Nothing accepted is missing on disk, and nothing is on its way there.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.pending.is_none()
+            && self.open.is_empty()
+            && self.writing.is_empty()
+            && self.closing.is_empty()
+            && self.recovery_point == self.accepted_end()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let log_start = self.log.as_ref().map_or(self.written_end, |log| log.log_start().offset());
+        Progress {
+            log_start: LogStartOffset::new(log_start),
+            log_end: LogEndOffset::new(self.written_end),
+            recovery_point: self.recovery_point,
+            source_high_watermark: self.source_high_watermark,
+            last_epoch: self.log.as_ref().and_then(PartitionLog::latest_epoch),
+        }
+    }
+}
