@@ -106,7 +106,8 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
-    /// Parses a partition's directory name, split at its last `-` (`LocalLog.parseTopicPartitionName`).
+    /// Parses a partition's directory name, split at its last `-`
+    /// (`LocalLog.parseTopicPartitionName`).
     #[must_use]
     pub fn parse_directory(name: &str) -> Option<Self> {
         let (topic, partition) = name.rsplit_once('-')?;

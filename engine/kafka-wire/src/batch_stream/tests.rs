@@ -144,7 +144,9 @@ fn a_batch_above_the_limit_is_refused_by_its_header() {
 
 proptest! {
     #[test]
-    fn arbitrary_cuts_give_the_same_batches(mut cuts in prop::collection::vec(0..1100_usize, 0..8)) {
+    fn arbitrary_cuts_give_the_same_batches(
+        mut cuts in prop::collection::vec(0..1100_usize, 0..8),
+    ) {
         let bytes = stream();
         cuts.retain(|&cut| cut <= bytes.len());
         cuts.sort_unstable();

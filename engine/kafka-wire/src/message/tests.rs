@@ -92,7 +92,10 @@ fn frame_sizes_are_bounded() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(version in 0..14_i16, body in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_never_panic(
+        version in 0..14_i16,
+        body in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
         let body = Bytes::from(body);
         let _ = decode_body::<MetadataResponse>(version, body.clone());
         let _ = decode_body::<ApiVersionsResponse>(version, body.clone());
@@ -101,7 +104,10 @@ proptest! {
     }
 
     #[test]
-    fn what_the_guard_lets_through_is_what_was_sent(throttle in any::<i32>(), version in 2..=4_i16) {
+    fn what_the_guard_lets_through_is_what_was_sent(
+        throttle in any::<i32>(),
+        version in 2..=4_i16,
+    ) {
         let sent = OffsetForLeaderEpochResponse::default().with_throttle_time_ms(throttle);
         let frame = encode_response(version, 5, &sent).unwrap();
         prop_assert_eq!(decode_frame::<OffsetForLeaderEpochResponse>(version, &frame), sent);

@@ -96,7 +96,10 @@ fn every_cut_is_refused() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(key in 0..16_u8, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn arbitrary_bytes_never_panic(
+        key in 0..16_u8,
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
         for version in 0..2 {
             let _ = MetadataRecord::decode(&[&[1, key, version][..], &bytes].concat());
         }
