@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Driver;
@@ -43,7 +43,7 @@ pub struct Range {
 
 /// All that a consumer got from a partition, condensed: two partitions with equal digests give
 /// their consumers the same records at the same offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Digest {
     /// SHA-256 over offset, timestamp, key, value and headers of every record.
     pub sha256: String,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Driver;
@@ -54,7 +54,7 @@ impl CreateTopic {
 }
 
 /// What Kafka says about a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct TopicDescription {
     /// The topic id in Kafka's base64 form.
     pub topic_id: String,
@@ -63,7 +63,7 @@ pub struct TopicDescription {
 }
 
 /// What Kafka says about a partition. Offsets and epoch are -1 when it has no leader.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct PartitionDescription {
     /// The partition number.
     pub partition: i32,

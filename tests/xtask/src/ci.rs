@@ -1,0 +1,71 @@
+//! `cargo xtask ci`: what CI runs, step by step.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::repository;
+
+/// Seeds simulated by default; `cargo test` runs fewer.
+pub(crate) const SIMULATED_SEEDS: u64 = 2000;
+
+/// One command of the list.
+struct Step {
+    arguments: Vec<String>,
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// Runs every step and stops at the first that fails.
+pub(crate) fn run(seeds: u64) -> Result<()> {
+    let begin = Instant::now();
+    let mut times = Vec::new();
+    for step in steps(seeds) {
+        let name = format!("cargo {}", step.arguments.join(" "));
+        eprintln!("==> {name}");
+        let begin = Instant::now();
+        step.run().with_context(|| name.clone())?;
+        let took = begin.elapsed();
+        eprintln!("<== {name}: {:.1} s", took.as_secs_f64());
+        times.push((name, took));
+    }
+    eprintln!("==> all passed in {:.1} s", begin.elapsed().as_secs_f64());
+    for (name, took) in times {
+        eprintln!("{:>8.1} s  {name}", took.as_secs_f64());
+    }
+    Ok(())
+}
+
+fn steps(seeds: u64) -> Vec<Step> {
+    let seeds = seeds.to_string();
+    vec![
+        // A skipped test is an error here.
+        step(&["test", "--workspace"], &[("RINGMIRROR_REQUIRE_KAFKA", "1")]),
+        step(&["fmt", "--all", "--check"], &[]),
+        step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
+        step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
+        step(&["sim", "--seeds", &seeds], &[]),
+        step(&["bench", "-p", "benches", "--", "--test"], &[]),
+        // The fuzz smoke joins here with tests/fuzz.
+    ]
+}
+
+fn step(arguments: &[&str], environment: &'static [(&'static str, &'static str)]) -> Step {
+    Step { arguments: arguments.iter().map(|&part| part.to_owned()).collect(), environment }
+}
+
+impl Step {
+    fn run(&self) -> Result<()> {
+        // The cargo that runs us, with the toolchain it was asked for.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(&self.arguments)
+            .envs(self.environment.iter().copied())
+            .current_dir(repository::root())
+            .status()?;
+        if !status.success() {
+            bail!("ended with {status}");
+        }
+        Ok(())
+    }
+}
