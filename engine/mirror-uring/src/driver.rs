@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::shard_stub::Shard;
-use crate::shard_stub::ShardCounters;
 use mirror_shard::bridge::{EngineCommand, EngineReport};
+use mirror_shard::counters::ShardCounters;
 use mirror_shard::op::{Completion, Op, Tick};
+use mirror_shard::shard::Shard;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Sleep;
 

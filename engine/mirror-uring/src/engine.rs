@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::shard_stub::ShardCounters;
 use kafka_wire::partition::TopicIdPartition;
 use mirror_shard::bridge::EngineCommand;
+use mirror_shard::counters::ShardCounters;
 use mirror_shard::limits::ShardLimits;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Sender};

@@ -7,30 +7,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
+use kafka_log::{closing, recovery};
 use mirror_shard::op::{FileFault, FileOutcome, FileTask};
 
 use crate::real_files::{RealFiles, sync_parent};
 
 /// Runs one task on a partition's directory.
 pub(crate) fn run(directory: &Path, task: FileTask) -> Result<FileOutcome, FileFault> {
-    match task {
+    let mut files = RealFiles::new(directory.to_owned());
+    Ok(match task {
+        FileTask::Load { request, .. } => {
+            files.create_directory()?;
+            FileOutcome::Loaded(Box::new(recovery::load(&mut files, &request)?))
+        }
+        FileTask::CloseSegment(segment) => {
+            closing::close_segment(&mut files, &segment)?;
+            FileOutcome::SegmentClosed(segment.base)
+        }
         FileTask::WriteEpochs(contents) => {
-            let mut files = RealFiles::new(directory.to_owned());
             files.replace(FileName::LEADER_EPOCH_CHECKPOINT, &contents)?;
-            Ok(FileOutcome::EpochsWritten)
+            FileOutcome::EpochsWritten
+        }
+        FileTask::RetireSegments(bases) => {
+            closing::retire_segments(&mut files, &bases)?;
+            FileOutcome::SegmentsRetired
+        }
+        FileTask::CloseLog(log) => {
+            closing::close_log(&mut files, &log)?;
+            FileOutcome::LogClosed
         }
         FileTask::Remove => {
             remove(directory)?;
-            Ok(FileOutcome::Removed)
+            FileOutcome::Removed
         }
-        FileTask::Load { .. } => {
-            RealFiles::create(directory.to_owned())?;
-            Err(io::Error::from(io::ErrorKind::Unsupported).into())
-        }
-        FileTask::CloseSegment(_) | FileTask::RetireSegments(_) | FileTask::CloseLog(_) => {
-            Err(io::Error::from(io::ErrorKind::Unsupported).into())
-        }
-    }
+    })
 }
 
 /// Deletes a partition's directory as Kafka does: out of the way by rename first, so that a

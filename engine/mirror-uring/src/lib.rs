@@ -14,7 +14,6 @@ pub mod reports;
 mod ring;
 mod routes;
 mod segment_files;
-mod shard_stub;
 mod shard_thread;
 pub mod slab;
 mod socket;

@@ -16,7 +16,7 @@ pub(crate) struct RealFiles {
 }
 
 impl RealFiles {
-    /// The files in an existing directory.
+    /// The files in `directory`.
     pub(crate) fn new(directory: PathBuf) -> Self {
         Self { directory, open: None }
     }
@@ -26,13 +26,12 @@ impl RealFiles {
     /// # Errors
     ///
     /// The system's.
-    pub(crate) fn create(directory: PathBuf) -> io::Result<Self> {
-        match fs::create_dir(&directory) {
-            Ok(()) => sync_parent(&directory)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+    pub(crate) fn create_directory(&self) -> io::Result<()> {
+        match fs::create_dir(&self.directory) {
+            Ok(()) => sync_parent(&self.directory),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(Self::new(directory))
     }
 
     fn path(&self, file: FileName) -> PathBuf {

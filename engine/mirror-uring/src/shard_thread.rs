@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crate::shard_stub::Shard;
-use crate::shard_stub::ShardCounters;
 use mirror_shard::bridge::{EngineCommand, EngineReport};
+use mirror_shard::counters::ShardCounters;
 use mirror_shard::limits::ShardLimits;
+use mirror_shard::shard::Shard;
 use tokio::sync::mpsc::Receiver;
 
 use crate::affinity::{self, CpuMask};

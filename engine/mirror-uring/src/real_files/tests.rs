@@ -7,7 +7,9 @@ const LOG: FileName = FileName::log(Offset::ZERO);
 #[test]
 fn what_is_written_is_listed_and_read_back_and_strangers_are_ignored() {
     let directory = TestDirectory::new();
-    let mut files = RealFiles::create(directory.path().join("orders-3")).unwrap();
+    let mut files = RealFiles::new(directory.path().join("orders-3"));
+    files.create_directory().unwrap();
+    files.create_directory().unwrap();
     files.write_at(LOG, 0, b"batches").unwrap();
     files.write_at(LOG, 7, b" and more").unwrap();
     files.write_at(FileName::snapshot(Offset::from_wire(9).unwrap()), 0, b"s").unwrap();

@@ -1,3 +1,7 @@
+use kafka_log::log_config::LogConfig;
+use kafka_log::recovery::{LoadRequest, LogCut};
+use kafka_wire::partition::TopicId;
+
 use super::*;
 
 #[test]
@@ -150,7 +154,32 @@ fn a_file_task_drops_the_open_files_and_runs_in_the_slots_directory() {
 }
 
 #[test]
-fn partitions_are_directories_named_by_topic_and_index() {
-    let partition = TopicPartition::parse_directory("orders-eu-12").unwrap();
-    assert_eq!(partition.to_string(), "orders-eu-12");
+fn a_load_creates_the_directory_and_binds_the_slot_to_it() {
+    on_a_ring(async |bench| {
+        let slot = PartitionSlot(7);
+        let partition = TopicPartition::parse_directory("orders-eu-12").unwrap();
+        let request = LoadRequest {
+            topic_id: TopicId::from_wire([3; 16]).unwrap(),
+            config: LogConfig::default(),
+            recovery_point: None,
+            log_start: None,
+            clean: false,
+            cut: LogCut::Keep,
+        };
+        bench.submit(Op::File { slot, task: FileTask::Load { partition, request } });
+        let end = bench.next().await;
+        assert!(matches!(end, Completion::File { result: Ok(FileOutcome::Loaded(_)), .. }));
+        let directory = bench.directory.with_file_name("orders-eu-12");
+        assert!(directory.join("partition.metadata").exists());
+        let buffer = bench.filled(1);
+        let (segment, mode) = (Offset::ZERO, WriteMode::Buffered);
+        let (chunk, position, start, end) = (1, 0, 0, 100);
+        bench.submit(Op::Write { slot, segment, chunk, position, buffer, start, end, mode });
+        let Completion::Written { buffer, result, .. } = bench.next().await else {
+            panic!("not the end of a write");
+        };
+        bench.record.push(buffer);
+        result.unwrap();
+        assert_eq!(directory.join("00000000000000000000.log").metadata().unwrap().len(), 100);
+    });
 }
