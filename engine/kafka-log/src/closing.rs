@@ -51,13 +51,6 @@ pub struct ClosedLog {
 /// # Errors
 /// When the system refuses; calling again is safe.
 pub fn close_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -> io::Result<()> {
-    finish_segment(files, segment)?;
-    // The snapshots at the bases of the last two segments stay: this one's and the next one's.
-    remove_snapshots(files, -1, segment.base)?;
-    remove_snapshots(files, segment.base.get(), segment.end)
-}
-
-fn finish_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -> io::Result<()> {
     let base = segment.base;
     let log = FileName::log(base);
     files.write_at(log, 0, &[])?;
@@ -71,14 +64,12 @@ fn finish_segment(files: &mut impl PartitionFiles, segment: &ClosedSegment) -> i
     }
     files.sync_directory()?;
     files.replace(FileName::LEADER_EPOCH_CHECKPOINT, &segment.epochs)?;
-    files.replace(FileName::snapshot(segment.end), &segment.snapshot)
-}
-
-/// Deletes snapshots between `from` and `to`, both not included.
-fn remove_snapshots(files: &mut impl PartitionFiles, from: i64, to: Offset) -> io::Result<()> {
+    files.replace(FileName::snapshot(segment.end), &segment.snapshot)?;
+    // Snapshots at segment bases live as long as their segments, as in Kafka; those of clean
+    // stops in between have served.
     for (name, _) in files.list()? {
-        let is_between = name.offset.get() > from && name.offset < to;
-        if name.kind == FileKind::ProducerSnapshot && is_between {
+        let is_inside = name.offset > base && name.offset < segment.end;
+        if name.kind == FileKind::ProducerSnapshot && is_inside {
             files.remove(name)?;
         }
     }
@@ -100,8 +91,7 @@ fn finish_index(
 /// # Errors
 /// When the system refuses; calling again is safe.
 pub fn close_log(files: &mut impl PartitionFiles, log: &ClosedLog) -> io::Result<()> {
-    finish_segment(files, &log.active)?;
-    remove_snapshots(files, log.active.base.get(), log.active.end)
+    close_segment(files, &log.active)
 }
 
 /// Deletes segments with their indexes and the snapshots at their bases, in the order given.

@@ -116,7 +116,7 @@ fn illegal(key: &'static str, value: String, expected: &'static str) -> MetaProp
 fn property(text: &str, key: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
     let pairs = lines.filter_map(|line| line.split_once(['=', ':']));
-    let found = pairs.filter(|(name, _)|__;
+    let found = pairs.filter(|(name, _)| name.trim() == key).next_back()?;
     Some(unescape(found.1.trim()))
 }
 

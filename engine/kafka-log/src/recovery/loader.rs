@@ -305,16 +305,16 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         Ok(())
     }
 
-    /// Deletes snapshots that no later load can use.
+    /// Deletes snapshots that are neither at a segment's base nor at the log's end.
     fn drop_stray_snapshots(
         &mut self,
         end: Offset,
         closed: &[Offset],
         active: Offset,
     ) -> io::Result<()> {
-        let kept = [Some(end), Some(active), closed.last().copied()];
         for offset in self.found.snapshots.keys().copied() {
-            if !kept.contains(&Some(offset)) {
+            let is_base = offset == active || closed.binary_search(&offset).is_ok();
+            if offset != end && !is_base {
                 self.files.remove(FileName::snapshot(offset))?;
             }
         }
