@@ -37,6 +37,15 @@ pub struct EngineConfig {
     pub seed: u64,
 }
 
+impl EngineConfig {
+    /// One shard on every CPU this process may use, with the usual limits.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let limits = ShardLimits::default();
+        Self { data_dir: data_dir.into(), cores: Vec::new(), limits, seed: 0 }
+    }
+}
+
 /// Running shards. Send orders from any thread; news come from [`Reports`].
 ///
 /// Ends by [`Engine::stop`], which waits. Dropping it ends the shards as cleanly, but in the

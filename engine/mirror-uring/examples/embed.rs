@@ -1,0 +1,58 @@
+//! A host program: mirrors a topic's partitions until nothing has happened for five seconds.
+//! Pauses partition 0 when it first moves, and cuts partition 1 in half when it does:
+//! `cargo run -p mirror-uring --example embed -- HOST PORT DIRECTORY TOPIC TOPIC_ID PARTITIONS`
+
+use std::{env, error::Error, mem::take, time::Duration};
+
+use kafka_wire::partition::{BrokerId, TopicId, TopicIdPartition, TopicPartition};
+use kafka_wire::{epoch::LeaderEpoch, offset::Offset};
+use mirror_uring::{
+    BrokerAddress, DivergencePolicy, Engine, EngineCommand, EngineConfig, EngineReport, LogConfig,
+    NewPartition, PartitionEvent,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let mut next = || args.next().ok_or("HOST PORT DIRECTORY TOPIC TOPIC_ID PARTITIONS");
+    let address = BrokerAddress { host: next()?.into(), port: next()?.parse()? };
+    let (engine, mut reports) = Engine::start(EngineConfig::new(next()?))?;
+    let leader = BrokerId::from_wire(1).ok_or("negative id")?;
+    engine.send_blocking(EngineCommand::SetBroker { broker: leader, address })?;
+    let (topic, topic_id) = (next()?, TopicId::parse(&next()?).ok_or("illegal topic id")?);
+    for index in 0..next()?.parse::<u32>()? {
+        let name = TopicPartition::parse_directory(&format!("{topic}-{index}")).ok_or("name")?;
+        engine.send_blocking(EngineCommand::AddPartition(Box::new(NewPartition {
+            id: TopicIdPartition { topic_id, partition: name.partition },
+            name,
+            source_has_topic_ids: true,
+            leader,
+            source_epoch: None,
+            leader_epoch: LeaderEpoch::ZERO, // raised below when a batch asks for more
+            log_config: LogConfig::default(),
+            recovery_point: None,
+            log_start: None,
+            clean: false,
+            on_divergence: DivergencePolicy::Truncate,
+        })))?;
+    }
+    let (mut to_pause, mut to_cut) = (true, true);
+    while let Some(report) = reports.recv_timeout(Duration::from_secs(5)) {
+        eprintln!("{report:?}");
+        let EngineReport::Partition { partition, event } = report else { continue };
+        engine.send_blocking(match (event, partition.partition.get()) {
+            (PartitionEvent::Fenced { batch_epoch, .. }, _) => {
+                let epoch = LeaderEpoch::from_wire(batch_epoch.get()).ok_or("negative epoch")?;
+                EngineCommand::SetLeaderEpoch { partition, epoch }
+            }
+            (PartitionEvent::Progress(_), 0) if take(&mut to_pause) => {
+                EngineCommand::Pause(partition)
+            }
+            (PartitionEvent::Progress(now), 1) if take(&mut to_cut) => {
+                let to = Offset::from_wire(now.log_end.offset().get() / 2).ok_or("negative")?;
+                EngineCommand::Truncate { partition, to }
+            }
+            _ => continue,
+        })?;
+    }
+    Ok(engine.stop()?)
+}
