@@ -161,6 +161,8 @@ pub enum Action {
 struct MirrorPartition {
     state: State,
     in_engine: bool,
+    /// The engine waits to be told a leader, even if it is the one it had.
+    leader_wanted: bool,
     leader: Option<BrokerId>,
     source_epoch: Option<SourceLeaderEpoch>,
     leader_epoch: LeaderEpoch,
@@ -181,7 +183,13 @@ impl Coordinator {
         self.partitions.get(&partition).map_or(State::Unknown, |known| known.state)
     }
 
-    /// Why a failed partition failed.
+    /// True while a partition is stopped by an error.
+    #[must_use]
+    pub fn is_failed(&self, partition: TopicIdPartition) -> bool {
+        self.state(partition) == State::Failed
+    }
+
+    /// Why a failed partition failed; kept until it makes progress again.
     #[must_use]
     pub fn failure(&self, partition: TopicIdPartition) -> Option<&FailureRecord> {
         self.partitions.get(&partition)?.failure.as_ref()
@@ -279,6 +287,7 @@ impl MirrorPartition {
         Self {
             state: State::Unknown,
             in_engine: false,
+            leader_wanted: false,
             leader: None,
             source_epoch: None,
             leader_epoch: LeaderEpoch::ZERO,
@@ -297,7 +306,8 @@ impl MirrorPartition {
         if epoch < self.source_epoch && epoch.is_some() {
             return; // a broker with old metadata answered
         }
-        let moved = leader.is_some() && (leader != self.leader || epoch != self.source_epoch);
+        let told = leader != self.leader || epoch != self.source_epoch || self.leader_wanted;
+        let moved = leader.is_some() && told;
         self.leader = leader.or(self.leader);
         self.source_epoch = epoch.or(self.source_epoch);
         if self.state == State::Unknown {
@@ -311,6 +321,7 @@ impl MirrorPartition {
                 self.enter_engine(partition, actions);
             }
         } else if moved && let (Some(leader), Some(epoch)) = (self.leader, self.source_epoch) {
+            self.leader_wanted = false;
             actions.push(Action::SetSourceLeader { partition, leader, epoch });
         }
     }
@@ -335,7 +346,10 @@ impl MirrorPartition {
                     self.failure = None;
                 }
             }
-            EngineEvent::LeaderUnknown => actions.push(Action::RefreshMetadata),
+            EngineEvent::LeaderUnknown => {
+                self.leader_wanted = true;
+                actions.push(Action::RefreshMetadata);
+            }
             EngineEvent::LeaderMoved { leader, epoch } => {
                 self.leader = Some(leader);
                 self.source_epoch = Some(epoch).max(self.source_epoch);

@@ -30,8 +30,6 @@ pub enum TopicFinding<'a> {
     Known {
         /// Its name.
         name: TopicName,
-        /// What we remember of it.
-        ours: &'a MirrorTopic,
         /// What the source says of it.
         source: &'a SourceTopic,
     },
@@ -63,7 +61,7 @@ impl Discovery {
     /// Compares what the source says with what we remember, in the order of names.
     pub fn look<'a>(
         &mut self,
-        ours: &'a DirectoryState,
+        ours: &DirectoryState,
         source: &'a SourceMetadata,
     ) -> Vec<TopicFinding<'a>> {
         let mut findings = Vec::new();
@@ -91,17 +89,13 @@ impl Discovery {
     }
 }
 
-fn compare<'a>(
-    name: &TopicName,
-    ours: &'a MirrorTopic,
-    source: &'a SourceTopic,
-) -> TopicFinding<'a> {
+fn compare<'a>(name: &TopicName, ours: &MirrorTopic, source: &'a SourceTopic) -> TopicFinding<'a> {
     // A source that had no ids when we began is followed by name for ever.
     if ours.source_has_topic_ids && source.topic_id != Some(ours.topic_id) {
         let (name, ours, theirs) = (name.clone(), ours.topic_id, source.topic_id);
         return TopicFinding::Recreated { name, ours, theirs };
     }
-    TopicFinding::Known { name: name.clone(), ours, source }
+    TopicFinding::Known { name: name.clone(), source }
 }
 
 /// One look without a topic may be a broker that has not heard of it yet; two are a deletion.

@@ -111,7 +111,8 @@ fn unicode_escape(line: usize, letters: &mut std::str::Chars<'_>) -> Result<char
     let bad = PropertiesError::BadUnicodeEscape { line };
     let mut code = 0;
     for _ in 0..4 {
-        let digit = letters.next().and_then(|letter| letter.to_digit(16)).ok_or(bad.clone())?;
+        let digit =
+            letters.next().and_then(|letter| letter.to_digit(16)).ok_or_else(|| bad.clone())?;
         code = code * 16 + digit;
     }
     char::from_u32(code).ok_or(bad)

@@ -1,2 +1,70 @@
 //! Mirrors Kafka topics byte for byte, offsets intact, at disk speed.
-fn main() {}
+//!
+//! **What it is.** The command line over `mirror-node`: one file per command, data on standard
+//! output, messages on standard error.
+//!
+//! **Invariants.** Every command has a `--json` form and documented exit codes. Nothing decides
+//! here: commands read arguments, call, print.
+//!
+//! **What it does not know.** Protocols, file formats, the engine's inside.
+//!
+//! **Reading order.** `cli`, `exit_code`, `output`, then the command you care about.
+
+mod cli;
+mod doctor;
+mod exit_code;
+mod inspect;
+mod mirror;
+mod output;
+mod progress;
+mod source_options;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::exit_code::{CommandError, ExitCode};
+use crate::output::Output;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> process::ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    let mut output = Output::new(cli.json);
+    let outcome = run(cli.command, &mut output);
+    let flushed = output.flush();
+    match outcome.and_then(|code| Ok(flushed.map(|()| code)?)) {
+        Ok(code) => code.into(),
+        Err(CommandError { code, error }) => {
+            // A standard error nobody reads any more leaves nothing to be told.
+            let _ = writeln!(io::stderr(), "ringmirror: {error:#}");
+            code.into()
+        }
+    }
+}
+
+fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Mirror(args) => mirror::run(args, output),
+        Command::Inspect(args) => inspect::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, output),
+        Command::Demo(_) | Command::Verify(_) | Command::Handover(_) => {
+            Err(CommandError::usage("this command is not there yet"))
+        }
+    }
+}
+
+/// Messages of the libraries to standard error; `RINGMIRROR_LOG` says how many.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("RINGMIRROR_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}

@@ -112,6 +112,17 @@ fn a_moved_leader_is_told_to_the_engine_and_old_metadata_is_not() {
 }
 
 #[test]
+fn an_engine_that_lost_the_leader_is_told_even_the_one_it_had() {
+    let mut driven = Driven::mirroring();
+    let actions = driven.step(1, engine(EngineEvent::LeaderUnknown));
+    assert_eq!(actions, vec![Action::RefreshMetadata]);
+    assert_eq!(driven.step(2, found(None, 0)), vec![]);
+    let actions = driven.step(3, found(Some(1), 0));
+    assert!(matches!(actions[..], [Action::SetSourceLeader { .. }]), "{actions:?}");
+    assert_eq!(driven.step(4, found(Some(1), 0)), vec![]);
+}
+
+#[test]
 fn the_epoch_is_raised_before_the_source_reaches_it() {
     let mut driven = Driven::mirroring();
     let actions = driven.step(1, found(Some(1), 9));

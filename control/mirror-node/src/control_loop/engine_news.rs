@@ -1,0 +1,122 @@
+//! What the engine's reports change.
+
+use kafka_wire::partition::TopicIdPartition;
+use mirror_coordinator::coordinator::{EngineEvent, Input};
+use mirror_coordinator::retry::RetryClass;
+use mirror_shard::bridge::{EngineReport, PartitionEvent, PartitionFailure, Progress};
+
+use super::{MirrorError, MirrorLoop};
+use crate::mirror_news::MirrorNews;
+use crate::source_connection::error_name;
+
+impl MirrorLoop<'_> {
+    pub(super) async fn on_report(&mut self, report: EngineReport) -> Result<(), MirrorError> {
+        match report {
+            EngineReport::Partition { partition, event } => {
+                self.note(partition, &event);
+                match translated(event) {
+                    Some(event) => self.step(Input::Engine { partition, event }).await,
+                    None => Ok(()),
+                }
+            }
+            EngineReport::BrokerUnreachable { broker, attempt, reason } => {
+                let broker = broker.get();
+                self.tell(MirrorNews::BrokerUnreachable { broker, attempt, reason });
+                self.watch.hurry();
+                Ok(())
+            }
+            EngineReport::BrokerReachable { broker } => {
+                self.tell(MirrorNews::BrokerReachable { broker: broker.get() });
+                Ok(())
+            }
+            // Shards end only when told to; a shard that ended by itself closes the channel.
+            EngineReport::Stopped { .. } => Ok(()),
+        }
+    }
+
+    /// Books what an event says of a partition and tells what people should know.
+    pub(super) fn note(&mut self, partition: TopicIdPartition, event: &PartitionEvent) {
+        let Some(entry) = self.book.get(partition) else { return };
+        let name = entry.name.to_string();
+        match event {
+            PartitionEvent::Loaded { progress, findings } => {
+                self.book.note_loaded(partition, *progress);
+                for finding in findings {
+                    let finding = crate::finding_text::finding_text(finding);
+                    self.tell(MirrorNews::Repaired { partition: name.clone(), finding });
+                }
+            }
+            PartitionEvent::Progress(progress) | PartitionEvent::Paused(progress) => {
+                self.book.note_progress(partition, *progress);
+            }
+            PartitionEvent::Truncated { from, to } => {
+                // At once: what is written after the cut is not durable yet.
+                self.book.note_cut(partition, to.offset());
+                self.write_checkpoints();
+                let (from, to) = (from.offset().get(), to.offset().get());
+                self.tell(MirrorNews::Truncated { partition: name, from, to });
+            }
+            PartitionEvent::Gap { from, to } => {
+                let (from, to) = (from.get(), to.get());
+                self.tell(MirrorNews::Gap { partition: name, from, to });
+            }
+            PartitionEvent::Corrupt { at, reason, count } => self.tell(MirrorNews::Corrupt {
+                partition: name,
+                at: at.get(),
+                reason: reason.clone(),
+                count: *count,
+            }),
+            PartitionEvent::DiskFault { reason, full } => {
+                let (reason, full) = (reason.clone(), *full);
+                self.tell(MirrorNews::DiskFault { place: name, reason, full });
+            }
+            PartitionEvent::SourceError { error_code } => {
+                let error = error_name(*error_code);
+                self.tell(MirrorNews::SourceError { partition: name, error });
+            }
+            PartitionEvent::LeaderUnknown { .. }
+            | PartitionEvent::LeaderMoved { .. }
+            | PartitionEvent::Fenced { .. }
+            | PartitionEvent::Failed(_)
+            | PartitionEvent::Removed => {}
+        }
+    }
+}
+
+/// An engine's event as the coordinator knows it; `None` when its decisions do not depend on it.
+fn translated(event: PartitionEvent) -> Option<EngineEvent> {
+    Some(match event {
+        PartitionEvent::Loaded { progress: Progress { last_epoch, .. }, .. } => {
+            EngineEvent::Loaded { last_epoch }
+        }
+        PartitionEvent::Progress(Progress { last_epoch, .. }) => {
+            EngineEvent::Progressed { last_epoch }
+        }
+        PartitionEvent::LeaderUnknown { .. } => EngineEvent::LeaderUnknown,
+        PartitionEvent::LeaderMoved { leader, epoch } => EngineEvent::LeaderMoved { leader, epoch },
+        PartitionEvent::Fenced { batch_epoch, .. } => EngineEvent::Fenced { batch_epoch },
+        PartitionEvent::Truncated { .. } => EngineEvent::Truncated,
+        PartitionEvent::Failed(failure) => {
+            EngineEvent::Failed { reason: failure.to_string(), class: retry_class(&failure) }
+        }
+        PartitionEvent::Paused(_) => EngineEvent::Paused,
+        PartitionEvent::Gap { .. }
+        | PartitionEvent::Corrupt { .. }
+        | PartitionEvent::DiskFault { .. }
+        | PartitionEvent::SourceError { .. }
+        | PartitionEvent::Removed => return None,
+    })
+}
+
+/// May trying again cure it? A recreated topic is decided by the next metadata, not here: a broker
+/// that has not heard of a new topic yet answers the same error.
+fn retry_class(failure: &PartitionFailure) -> RetryClass {
+    match failure {
+        PartitionFailure::Diverged { .. } | PartitionFailure::Refused { .. } => {
+            RetryClass::NonRetryable
+        }
+        PartitionFailure::TopicIdMismatch { .. } | PartitionFailure::Unloadable { .. } => {
+            RetryClass::Retryable
+        }
+    }
+}

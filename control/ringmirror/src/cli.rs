@@ -1,0 +1,244 @@
+//! The command line: what can be asked, and what a wrong question is told.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Mirrors Kafka topics byte for byte, offsets intact, at disk speed.
+#[derive(Debug, Parser)]
+#[command(name = "ringmirror", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON document (mirror: one line per event) on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Mirror a generated source on this machine and verify every byte. Needs no Kafka.
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Copy topics of a cluster into a local directory, and keep copying.
+    #[command(after_help = MIRROR_EXAMPLES)]
+    Mirror(MirrorArgs),
+    /// Prove that the directory holds what the source holds, byte for byte.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Print and check segments, indexes, snapshots and checkpoints.
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
+    /// Close the directory and write what a stock Kafka broker needs to start on it.
+    #[command(after_help = HANDOVER_EXAMPLES)]
+    Handover(HandoverArgs),
+    /// Look for what would slow this machine down or stop it, and say what to do.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How much to mirror: a number with B, KiB, MiB or GiB.
+    #[arg(long, default_value = "2GiB", value_parser = parse_bytes)]
+    pub(crate) bytes: u64,
+    /// Partitions to spread it over.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i32).range(1..=4096))]
+    pub(crate) partitions: i32,
+    /// Size of each record's value.
+    #[arg(long, default_value = "1KiB", value_parser = parse_bytes)]
+    pub(crate) record_bytes: u64,
+    /// Where to mirror to; a temporary directory by default. What is made there is deleted.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// CPUs of the engine, as in 0,2-3; all by default, or all but one for the source.
+    #[arg(long, value_name = "LIST", value_parser = parse_cores)]
+    pub(crate) cores: Option<Cores>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// A broker of the source, host:port; several separated by commas.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) bootstrap_server: Vec<String>,
+    /// Client configuration in Kafka's .properties format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MirrorArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Topics to mirror: a regular expression that matches whole names.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) topics: String,
+    /// Topics to leave out, although --topics matches them.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) exclude: Option<String>,
+    /// Where to mirror to; made when it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// CPUs to run on, one shard each, as in 0,2-3; all by default.
+    #[arg(long, value_name = "LIST", value_parser = parse_cores)]
+    pub(crate) cores: Option<Cores>,
+    /// Stop when every partition has what the source had at the start.
+    #[arg(long)]
+    pub(crate) until_caught_up: bool,
+    /// What to do with a partition whose source lost records we have.
+    #[arg(long, value_enum, default_value_t = UncleanElection::Truncate)]
+    pub(crate) on_unclean_election: UncleanElection,
+    /// Mirror buffered instead of past the page cache.
+    #[arg(long)]
+    pub(crate) buffered: bool,
+}
+
+/// What to do when the source lost records that we have.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum UncleanElection {
+    /// Cut our log where the histories part, report it, go on.
+    Truncate,
+    /// Keep our log and stop that partition.
+    Fail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The directory that was mirrored into.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Topics to compare; all that are mirrored by default.
+    #[arg(long, value_name = "REGEX", default_value = ".*|__.*", hide_default_value = true)]
+    pub(crate) topics: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Files, partition directories or a whole data directory.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print every batch and index entry, not only the sums.
+    #[arg(long)]
+    pub(crate) entries: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HandoverArgs {
+    /// The directory that was mirrored into; nothing may be mirroring into it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Id of the broker that will open it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) node_id: i32,
+    /// Release of that broker: 3.9, 4.0, 4.1 or 4.2.
+    #[arg(long, value_name = "VERSION", default_value = "4.0")]
+    pub(crate) kafka_version: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The directory to mirror into; the current one by default.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// CPUs, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cores(pub(crate) Vec<usize>);
+
+/// Reads `0,2-3`.
+fn parse_cores(text: &str) -> Result<Cores, String> {
+    let mut cores = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number =
+            |word: &str| word.trim().parse::<usize>().ok().filter(|core| *core < CORES_MAX);
+        match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last => cores.extend(first..=last),
+            _ => return Err(format!("{part:?} is no CPU number and no range as in 2-3")),
+        }
+    }
+    let mut sorted = cores.clone();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("CPU {} is named twice", pair[0])),
+        None => Ok(Cores(cores)),
+    }
+}
+
+/// Reads `64MiB`, `1GB`, `4096`.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(format!("{unit:?} is no unit; use B, KiB, MiB, GiB or TiB")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
+    match number.checked_mul(factor) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(format!("{text:?} is not between 1 byte and 16 EiB")),
+    }
+}
+
+const CORES_MAX: usize = 4096;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, nothing wrong
+  1  failed, or the check found a difference
+  2  the command line or a configuration file is wrong
+  3  the source cannot be reached or is not what it should be
+  4  the data directory cannot be used
+  5  interrupted before it was done
+
+Logs go to standard error; RINGMIRROR_LOG=debug shows more (tracing filter syntax).";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  ringmirror demo
+  ringmirror demo --bytes 8GiB --partitions 32 --record-bytes 100B --json";
+
+const MIRROR_EXAMPLES: &str = "\
+Examples:
+  ringmirror mirror --bootstrap-server kafka-1:9092 --topics 'orders|payments-.*' \\
+      --data-dir /var/lib/ringmirror
+  ringmirror mirror --bootstrap-server kafka-1:9092 --topics '.*' --exclude 'tmp-.*' \\
+      --data-dir /var/lib/ringmirror --until-caught-up
+
+Stops cleanly on SIGINT and SIGTERM and goes on where it was at the next start.
+Internal topics (__...) are mirrored only when --topics names them, as in '.*|__consumer_offsets'.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  ringmirror verify --bootstrap-server kafka-1:9092 --data-dir /var/lib/ringmirror
+  ringmirror verify --bootstrap-server kafka-1:9092 --data-dir /var/lib/ringmirror \\
+      --topics orders --json";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  ringmirror inspect /var/lib/ringmirror
+  ringmirror inspect --entries /var/lib/ringmirror/orders-0/00000000000000000000.index";
+
+const HANDOVER_EXAMPLES: &str = "\
+Examples:
+  ringmirror handover --data-dir /var/lib/ringmirror --node-id 1 > server.properties
+  ringmirror handover --data-dir /var/lib/ringmirror --node-id 1 --kafka-version 3.9";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  ringmirror doctor --data-dir /var/lib/ringmirror";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! `ringmirror mirror`: the main job.
+
+use std::io::{self, IsTerminal as _};
+
+use mirror_coordinator::coordinator::UncleanElection as Policy;
+use mirror_coordinator::retry::RetryPolicy;
+use mirror_node::control_loop::{self, MirrorConfig, MirrorError};
+use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
+use mirror_node::topic_filter::TopicFilter;
+use mirror_shard::limits::ShardLimits;
+use mirror_uring::EngineError;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{MirrorArgs, UncleanElection};
+use crate::exit_code::{CommandError, ExitCode};
+use crate::output::Output;
+use crate::progress::ProgressView;
+use crate::source_options::client_properties;
+
+pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
+    let config = MirrorConfig {
+        properties: client_properties(&args.source)?,
+        filter: TopicFilter::new(&args.topics, args.exclude.as_deref())?,
+        data_dir: args.data_dir,
+        cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
+        limits: ShardLimits { direct_writes: !args.buffered, ..ShardLimits::default() },
+        unclean_election: match args.on_unclean_election {
+            UncleanElection::Truncate => Policy::Truncate,
+            UncleanElection::Fail => Policy::Fail,
+        },
+        retry: RetryPolicy::default(),
+        until_caught_up: args.until_caught_up,
+        seed: u64::from(std::process::id()),
+    };
+    let mut view = ProgressView::new(io::stderr().is_terminal() && !output.json);
+    let outcome = mirror(config, &mut |news| {
+        if output.json {
+            // Data nobody reads must not stop the mirroring.
+            let _ = output.event(&news);
+        } else {
+            view.show(&news);
+        }
+    });
+    view.finish();
+    let outcome = outcome?;
+    if output.json {
+        output.event(&serde_json::json!({ "event": "ended", "outcome": outcome }))?;
+    } else {
+        print_outcome(&outcome, output)?;
+    }
+    Ok(exit_code(&outcome, args.until_caught_up))
+}
+
+/// Mirrors until done or until SIGINT or SIGTERM.
+pub(crate) fn mirror(
+    config: MirrorConfig,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<MirrorOutcome, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stop = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        Ok(control_loop::run(config, stop, observe).await?)
+    })
+}
+
+fn exit_code(outcome: &MirrorOutcome, until_caught_up: bool) -> ExitCode {
+    match outcome.end {
+        MirrorEnd::NothingSelected => ExitCode::Failed,
+        MirrorEnd::Stopped if until_caught_up => ExitCode::Interrupted,
+        _ if !outcome.failed.is_empty() => ExitCode::Failed,
+        MirrorEnd::Stopped | MirrorEnd::CaughtUp => ExitCode::Done,
+    }
+}
+
+fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()> {
+    let progress = &outcome.progress;
+    output.line(match outcome.end {
+        MirrorEnd::CaughtUp => "caught up: everything the source had at the start is here",
+        MirrorEnd::Stopped => "stopped",
+        MirrorEnd::NothingSelected => "nothing to mirror: no topic of the source is selected",
+    })?;
+    output.line(format_args!(
+        "{} partitions, {} offsets, {} in {:.1} s",
+        progress.partitions,
+        progress.offsets_done,
+        indicatif::BinaryBytes(progress.bytes_written),
+        std::time::Duration::from_millis(progress.elapsed_ms).as_secs_f64(),
+    ))?;
+    if !outcome.clean {
+        output.line("not every log was closed cleanly: the next start recovers them")?;
+    }
+    for part in &outcome.failed {
+        output.line(format_args!("not mirrored: {}: {}", part.name, part.reason))?;
+    }
+    Ok(())
+}
+
+impl From<MirrorError> for CommandError {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Directory(error) => error.into(),
+            MirrorError::Source(error) => error.into(),
+            MirrorError::Engine(error @ EngineError::CoreNotAllowed { .. }) => {
+                Self::new(ExitCode::Usage, error)
+            }
+            error @ MirrorError::Engine(_) => Self::new(ExitCode::Failed, error),
+        }
+    }
+}
