@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use harness::driver::{Codec, CreateTopic, Driver, Isolation, Outcome, Produce};
-use harness::{ClusterOptions, Kafka, KafkaCluster, KafkaRelease};
+use harness::{ClusterOptions, Kafka, KafkaCluster, KafkaRelease, dump_log_segments};
 
 #[test]
 fn kafka_4_gives_back_what_its_clients_produced() -> Result<()> {
@@ -49,6 +49,43 @@ fn gives_back_what_was_produced(kafka: &Kafka, release: KafkaRelease) -> Result<
     assert_eq!(after.partitions[1].last_stable, 6);
     assert_eq!(driver.digest("orders", 0, Isolation::ReadUncommitted)?, everything);
     cluster.stop()
+}
+
+#[test]
+fn a_stock_broker_opens_a_directory_that_another_left() -> Result<()> {
+    let Some(kafka) = harness::kafka_or_skip("a_stock_broker_opens_a_directory_that_another_left")
+    else {
+        return Ok(());
+    };
+    for release in KafkaRelease::ALL {
+        opens_what_another_left(&kafka, release)?;
+    }
+    Ok(())
+}
+
+fn opens_what_another_left(kafka: &Kafka, release: KafkaRelease) -> Result<()> {
+    let mut first = kafka.start(release, ClusterOptions::default())?;
+    let id = first.driver().create_topic(&CreateTopic::new("left", 1))?;
+    first.driver().produce(&Produce::new("left", 0, 7).transaction("t", Outcome::Open))?;
+    let before = first.driver().digest("left", 0, Isolation::ReadUncommitted)?;
+    first.stop()?;
+    let properties = first.properties_path(1)?;
+
+    let second = kafka.start_on_directory(release, &properties)?;
+    let driver = second.driver();
+    let found = driver.describe_topic("left")?;
+    assert_eq!(found.topic_id, id);
+    assert_eq!((found.partitions[0].high_watermark, found.partitions[0].last_stable), (7, 0));
+    assert_eq!(driver.digest("left", 0, Isolation::ReadUncommitted)?, before);
+    assert!(!second.output(1)?.contains(" ERROR "), "{}", second.output(1)?);
+
+    // Taking the transactional id over aborts what was open, then goes on behind the marker.
+    let next = Produce::new("left", 0, 1).transaction("t", Outcome::Commit);
+    assert_eq!(driver.produce(&next)?.first_offset, 8);
+    let segment = second.log_dir(1)?.join("left-0/00000000000000000000.log");
+    let dump = dump_log_segments(release, &["--files", &segment.display().to_string()])?;
+    assert_eq!(dump.matches("isvalid: true").count(), 4, "{dump}");
+    Ok(())
 }
 
 #[test]

@@ -205,6 +205,15 @@ impl KafkaCluster {
         Ok(PathBuf::from(node.properties.get("log.dirs").context("no log.dirs")?))
     }
 
+    /// The server.properties of a node.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn properties_path(&self, node: i32) -> Result<PathBuf> {
+        ensure!(self.nodes.contains_key(&node), "no node {node}");
+        Ok(properties_path(&self.work_dir, node))
+    }
+
     /// What a node has printed so far.
     ///
     /// # Errors

@@ -47,12 +47,15 @@ pub fn class_path(directory: &Path) -> String {
 /// `fill` works in a directory beside it, which is renamed into place when it succeeded: what is
 /// there is complete.
 pub(crate) fn once(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let cache = cache_dir()?;
+    once_in(&cache_dir()?, name, fill)
+}
+
+fn once_in(cache: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let ready = cache.join(name);
     if ready.is_dir() {
         return Ok(ready);
     }
-    fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
+    fs::create_dir_all(cache).with_context(|| format!("create {}", cache.display()))?;
     let lock_path = cache.join(format!("{name}.lock"));
     let lock = File::create(&lock_path)
         .with_context(|| format!("create lock file {}", lock_path.display()))?;
@@ -126,3 +129,6 @@ fn pom(release: KafkaRelease) -> String {
 /// The goal with its version, so that a machine's default plugin version does not matter.
 const COPY_DEPENDENCIES: &str =
     "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,7 @@ pub fn free_ports(count: usize) -> Result<Vec<u16>> {
 /// When the system gives no random bytes.
 pub fn random_id() -> Result<String> {
     let mut bytes = random_bytes::<16>()?;
-    // A leading dash would read as an option on a command line; 0xf8 starts one.
+    // A leading dash would read as an option on a command line; bytes from 0xf8 up give one.
     bytes[0] &= 0x7f;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
@@ -110,3 +110,6 @@ fn random_bytes<const N: usize>() -> Result<[u8; N]> {
 
 const FIRST_PORT: u16 = 20_000;
 const PORT_SPAN: u16 = 12_000;
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ impl Driver {
     /// Waits until the cleaner has been over a partition: records are gone and no more go.
     ///
     /// # Errors
-    /// When none is gone after [`COMPACTION_WAIT`].
+    /// When none is gone after a minute.
     pub fn await_compaction(&self, topic: &str, partition: i32) -> Result<Digest> {
         let deadline = Instant::now() + COMPACTION_WAIT;
         let log_start = self.log_start(topic, partition)?;
