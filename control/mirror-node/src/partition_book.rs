@@ -87,7 +87,7 @@ impl PartitionBook {
     /// Notes where a partition stands that was just opened.
     pub(crate) fn note_loaded(&mut self, id: TopicIdPartition, progress: Progress) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.loaded_end = entry.loaded_end.or(Some(progress.log_end.offset()));
+            entry.loaded_end = entry.loaded_end.or_else(|| Some(progress.log_end.offset()));
         }
         self.note_progress(id, progress);
     }
