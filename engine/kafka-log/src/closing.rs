@@ -113,3 +113,6 @@ pub(crate) fn remove_segment(files: &mut impl PartitionFiles, base: Offset) -> i
     files.remove(FileName::transaction_index(base))?;
     files.remove(FileName::snapshot(base))
 }
+
+#[cfg(test)]
+mod tests;

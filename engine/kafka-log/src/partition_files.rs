@@ -150,3 +150,6 @@ pub trait PartitionFiles {
     /// Makes creations and deletions durable.
     fn sync_directory(&mut self) -> io::Result<()>;
 }
+
+#[cfg(test)]
+mod tests;
