@@ -48,6 +48,8 @@
 //! then `socket`, `segment_files`, `file_tasks`, `slab`, `probe`.
 
 pub mod affinity;
+#[cfg(test)]
+mod counting_allocator;
 mod driver;
 mod engine;
 mod engine_error;

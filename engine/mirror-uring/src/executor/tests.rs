@@ -133,3 +133,4 @@ const CONNECTION: ConnectionId = ConnectionId { index: 0, generation: 1 };
 
 mod connections;
 mod files;
+mod steady_state;
