@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use crate::affinity::CpuMask;
 use crate::file_tasks::{FileTaskDone, FileTasks};
 use crate::op_table::OpTable;
+use crate::recycled::RecycledFiles;
 use crate::ring::{Done, InFlight, Range};
 use crate::segment_files::{FileKey, SegmentFile, SegmentFiles, UnsyncedDirectory};
 use crate::socket::{self, Connections, Disconnect};
@@ -86,6 +87,7 @@ struct Transfer {
 impl Executor {
     /// Makes an executor with nothing in flight. Must be used on a tokio-uring runtime.
     pub(crate) fn new(config: ExecutorConfig) -> Self {
+        let recycled = RecycledFiles::default();
         Self {
             data_dir: config.data_dir,
             table: OpTable::new(),
@@ -95,8 +97,8 @@ impl Executor {
             is_turning: false,
             connections: Connections::with_capacity(config.connection_count_max),
             dials: mpsc::unbounded_channel(),
-            files: SegmentFiles::new(config.open_files_max),
-            tasks: FileTasks::new(config.helpers_mask),
+            files: SegmentFiles::new(config.open_files_max, recycled.clone()),
+            tasks: FileTasks::new(config.helpers_mask, recycled),
             tasks_done: mpsc::unbounded_channel(),
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::affinity::CpuMask;
 use crate::file_work;
+use crate::recycled::RecycledFiles;
 
 /// Tasks of one shard running at a time; recovery scans read whole segments, and more of them
 /// only fight for the disk.
@@ -34,12 +35,14 @@ pub(crate) struct FileTasks {
     waiting: VecDeque<PartitionSlot>,
     running_count: usize,
     helpers_mask: CpuMask,
+    recycled: RecycledFiles,
 }
 
 impl FileTasks {
     /// Runs tasks on threads with the given CPU mask.
-    pub(crate) fn new(helpers_mask: CpuMask) -> Self {
-        Self { queues: HashMap::new(), waiting: VecDeque::new(), running_count: 0, helpers_mask }
+    pub(crate) fn new(helpers_mask: CpuMask, recycled: RecycledFiles) -> Self {
+        let (queues, waiting) = (HashMap::new(), VecDeque::new());
+        Self { queues, waiting, running_count: 0, helpers_mask, recycled }
     }
 
     /// Runs `task` on `directory` after the earlier tasks of `slot`; its end goes to `done`.
@@ -81,9 +84,10 @@ impl FileTasks {
             self.running_count += 1;
             let mask = self.helpers_mask;
             let done = done.clone();
+            let recycled = self.recycled.clone();
             tokio::task::spawn_blocking(move || {
                 mask.apply();
-                let result = run_caught(&directory, task);
+                let result = run_caught(&directory, &recycled, task);
                 // Nobody listens when the shard has ended.
                 let _ = done.send(FileTaskDone { slot, result });
             });
@@ -92,13 +96,16 @@ impl FileTasks {
 }
 
 /// Runs a task; a panic in it becomes an error, because its completion must come.
-fn run_caught(directory: &Path, task: FileTask) -> Result<FileOutcome, FileFault> {
-    panic::catch_unwind(AssertUnwindSafe(|| file_work::run(directory, task))).unwrap_or_else(
-        |panic| {
+fn run_caught(
+    directory: &Path,
+    recycled: &RecycledFiles,
+    task: FileTask,
+) -> Result<FileOutcome, FileFault> {
+    panic::catch_unwind(AssertUnwindSafe(|| file_work::run(directory, recycled, task)))
+        .unwrap_or_else(|panic| {
             let text = format!("bug: file work panicked: {}", panic_text(&*panic));
             Err(io::Error::other(text).into())
-        },
-    )
+        })
 }
 
 /// What a panic said.

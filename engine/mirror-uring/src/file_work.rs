@@ -6,18 +6,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kafka_log::closing;
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
-use kafka_log::{closing, recovery};
+use kafka_log::recovery::{self, LogCut};
 use mirror_shard::op::{FileFault, FileOutcome, FileTask};
 
 use crate::real_files::{RealFiles, sync_parent};
+use crate::recycled::RecycledFiles;
 
 /// Runs one task on a partition's directory.
-pub(crate) fn run(directory: &Path, task: FileTask) -> Result<FileOutcome, FileFault> {
+pub(crate) fn run(
+    directory: &Path,
+    recycled: &RecycledFiles,
+    task: FileTask,
+) -> Result<FileOutcome, FileFault> {
     let mut files = RealFiles::new(directory.to_owned());
     Ok(match task {
         FileTask::Load { request, .. } => {
             files.create_directory()?;
+            match request.cut {
+                LogCut::Keep => recycled.adopt(directory)?,
+                LogCut::TruncateTo(_) | LogCut::StartAt(_) => recycled.clear(directory)?,
+            }
             FileOutcome::Loaded(Box::new(recovery::load(&mut files, &request)?))
         }
         FileTask::CloseSegment(segment) => {
@@ -29,14 +39,19 @@ pub(crate) fn run(directory: &Path, task: FileTask) -> Result<FileOutcome, FileF
             FileOutcome::EpochsWritten
         }
         FileTask::RetireSegments(bases) => {
+            for base in &bases {
+                recycled.keep(directory, &directory.join(FileName::log(*base).text()))?;
+            }
             closing::retire_segments(&mut files, &bases)?;
             FileOutcome::SegmentsRetired
         }
         FileTask::CloseLog(log) => {
             closing::close_log(&mut files, &log)?;
+            recycled.clear(directory)?;
             FileOutcome::LogClosed
         }
         FileTask::Remove => {
+            recycled.clear(directory)?;
             remove(directory)?;
             FileOutcome::Removed
         }

@@ -59,6 +59,7 @@ mod file_work;
 mod op_table;
 pub mod probe;
 mod real_files;
+mod recycled;
 mod reports;
 mod ring;
 mod routes;

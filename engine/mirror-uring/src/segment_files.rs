@@ -10,6 +10,8 @@ use std::rc::Rc;
 use kafka_wire::offset::Offset;
 use mirror_shard::op::{IndexKind, PartitionSlot};
 
+use crate::recycled::RecycledFiles;
+
 /// Files a shard keeps open at most, however many descriptors the process may have.
 pub(crate) const OPEN_FILES_MAX: usize = 4096;
 /// Files a shard keeps open at least; fewer would reopen files all the time.
@@ -49,6 +51,7 @@ pub(crate) struct SegmentFiles {
     hand: usize,
     open_files_max: usize,
     is_direct_refused: bool,
+    recycled: RecycledFiles,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,7 @@ pub(crate) struct UnsyncedDirectory {
 
 impl SegmentFiles {
     /// Keeps up to `open_files_max` files open.
-    pub(crate) fn new(open_files_max: usize) -> Self {
+    pub(crate) fn new(open_files_max: usize, recycled: RecycledFiles) -> Self {
         assert!(open_files_max > 0, "a cache of no files cannot hold the one being written");
         Self {
             directories: HashMap::new(),
@@ -88,6 +91,7 @@ impl SegmentFiles {
             hand: 0,
             open_files_max,
             is_direct_refused: false,
+            recycled,
         }
     }
 
@@ -122,7 +126,7 @@ impl SegmentFiles {
             return Ok(file);
         }
         let path = self.path(key)?;
-        let (file, is_new) = match open_or_create(&path, key.file == SegmentFile::DirectLog) {
+        let (file, is_new) = match self.open_or_create(&path, key.file == SegmentFile::DirectLog) {
             Err(error) if is_refusal_of_direct(key, &error) => {
                 self.refuse_direct(&error);
                 return self.open(key);
@@ -242,6 +246,21 @@ impl SegmentFiles {
         directory.expect("a directory outlives its open files").open_count -= 1;
     }
 
+    /// Opens for writing; true with the file when its name is new.
+    fn open_or_create(&self, path: &Path, is_direct: bool) -> io::Result<(File, bool)> {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(if is_direct { libc::O_DIRECT } else { 0 });
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return Ok((result?, false)),
+        }
+        // Only a segment that begins with bulk writes gains from blocks written before.
+        if let (true, Some(directory)) = (is_direct, path.parent()) {
+            self.recycled.take(directory, path)?;
+        }
+        Ok((options.create(true).open(path)?, true))
+    }
+
     fn path(&self, key: FileKey) -> io::Result<PathBuf> {
         let extension = match key.file {
             SegmentFile::Log | SegmentFile::DirectLog => "log",
@@ -255,18 +274,6 @@ impl SegmentFiles {
         };
         let directory = self.directory(key.slot).ok_or_else(missing)?;
         Ok(directory.join(format!("{:020}.{extension}", key.base)))
-    }
-}
-
-/// Opens for writing; true with the file when it was created.
-fn open_or_create(path: &Path, is_direct: bool) -> io::Result<(File, bool)> {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(if is_direct { libc::O_DIRECT } else { 0 });
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok((options.create_new(true).open(path)?, true))
-        }
-        result => Ok((result?, false)),
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::test_directory::TestDirectory;
+use kafka_log::partition_files::FileName;
+use kafka_wire::offset::Offset;
 use tokio::sync::mpsc;
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -7,7 +9,7 @@ fn run<F: Future>(future: F) -> F::Output {
 }
 
 fn tasks() -> FileTasks {
-    FileTasks::new(CpuMask::current().unwrap())
+    FileTasks::new(CpuMask::current().unwrap(), RecycledFiles::default())
 }
 
 #[test]
@@ -64,7 +66,10 @@ fn a_removed_directory_is_gone_and_removing_it_again_is_no_error() {
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("00000000000000000000.log"), b"x").unwrap();
     for _ in 0..2 {
-        assert!(matches!(run_caught(&path, FileTask::Remove), Ok(FileOutcome::Removed)));
+        assert!(matches!(
+            run_caught(&path, &RecycledFiles::default(), FileTask::Remove),
+            Ok(FileOutcome::Removed)
+        ));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
@@ -73,6 +78,26 @@ fn a_removed_directory_is_gone_and_removing_it_again_is_no_error() {
 fn a_task_that_fails_says_what_the_system_said() {
     let directory = TestDirectory::new();
     let path = directory.path().join("missing");
-    let fault = run_caught(&path, FileTask::WriteEpochs(vec![])).unwrap_err();
+    let fault =
+        run_caught(&path, &RecycledFiles::default(), FileTask::WriteEpochs(vec![])).unwrap_err();
     assert!(matches!(fault, FileFault::Io(error) if error.kind() == io::ErrorKind::NotFound));
+}
+
+#[test]
+fn a_retired_segment_leaves_its_log_file_for_the_next_one() {
+    let directory = TestDirectory::new();
+    let path = directory.path();
+    let recycled = RecycledFiles::default();
+    let base = Offset::from_wire(5).unwrap();
+    std::fs::File::create(path.join(FileName::log(base).text()))
+        .unwrap()
+        .set_len(64 << 20)
+        .unwrap();
+    std::fs::write(path.join(FileName::offset_index(base).text()), b"12345678").unwrap();
+    let done = run_caught(path, &recycled, FileTask::RetireSegments(vec![base]));
+    assert!(matches!(done, Ok(FileOutcome::SegmentsRetired)));
+    let names: Vec<_> =
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["ringmirror-recycled-0"]);
+    assert!(recycled.take(path, &path.join("next")).unwrap());
 }

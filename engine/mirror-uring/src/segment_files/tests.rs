@@ -9,7 +9,7 @@ fn key(base: i64, file: SegmentFile) -> FileKey {
 
 fn files(open_files_max: usize) -> (SegmentFiles, TestDirectory) {
     let directory = TestDirectory::new();
-    let mut files = SegmentFiles::new(open_files_max);
+    let mut files = SegmentFiles::new(open_files_max, RecycledFiles::default());
     files.bind(SLOT, directory.path().to_owned());
     (files, directory)
 }
@@ -98,4 +98,17 @@ fn after_a_refusal_direct_files_go_through_the_page_cache() {
     let direct = files.open(key(0, SegmentFile::DirectLog)).unwrap();
     let buffered = files.open(key(0, SegmentFile::Log)).unwrap();
     assert!(Rc::ptr_eq(&direct, &buffered));
+}
+
+#[test]
+fn a_segment_that_begins_with_direct_writes_takes_a_recycled_file() {
+    let (mut files, directory) = files(8);
+    let spare = directory.path().join("ringmirror-recycled-1");
+    std::fs::write(&spare, b"older batches").unwrap();
+    files.open(key(7, SegmentFile::Log)).unwrap();
+    assert!(spare.exists());
+    let file = files.open(key(8, SegmentFile::DirectLog)).unwrap();
+    assert!(!spare.exists());
+    assert_eq!(file.metadata().unwrap().len(), 13);
+    assert_eq!(files.unsynced_directory(SLOT).unwrap().unwrap().created_count, 2);
 }

@@ -1,0 +1,116 @@
+//! Retired log files kept for the next segments of their partition.
+//!
+//! Direct writes into blocks that were written before are a quarter faster than into blocks that
+//! are only reserved: the file system has nothing to note down. So a retired log file is renamed
+//! instead of deleted, and renamed again when a segment begins.
+//!
+//! The new segment's file then ends in batches of the old one. They lie below the log start, so
+//! a recovery scan tells them from its own (`kafka_log::recovery`); whatever else cuts a log may
+//! make their offsets look new, and deletes them first. Finishing a segment cuts the file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Retired files kept per partition.
+const PER_PARTITION_MAX: usize = 2;
+/// Retired files kept per shard: what retention frees must not stay taken.
+pub(crate) const RECYCLED_FILES_MAX: usize = 16;
+/// Smaller files are deleted: they save nothing.
+const BYTES_MIN: u64 = 16 << 20;
+
+/// The retired files of a shard's partitions; clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecycledFiles {
+    count: Arc<AtomicUsize>,
+}
+
+impl RecycledFiles {
+    /// Keeps the log file at `path`, which is retired for good, unless there are enough.
+    ///
+    /// A file that is not kept is left for whoever deletes retired segments.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(crate) fn keep(&self, directory: &Path, path: &Path) -> io::Result<()> {
+        let is_worth_it = path.metadata().is_ok_and(|metadata| metadata.len() >= BYTES_MIN);
+        let place = places(directory).find(|place| !place.exists());
+        let Some(place) = place.filter(|_| is_worth_it) else { return Ok(()) };
+        if !self.count_one() {
+            return Ok(());
+        }
+        fs::rename(path, place).inspect_err(|_| self.discount_one())
+    }
+
+    /// Makes a kept file the new log file at `path`; false when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(crate) fn take(&self, directory: &Path, path: &Path) -> io::Result<bool> {
+        for place in places(directory) {
+            match fs::rename(&place, path) {
+                Ok(()) => {
+                    self.discount_one();
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts files left by an earlier process, deletes those above the limit.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(crate) fn adopt(&self, directory: &Path) -> io::Result<()> {
+        for place in places(directory).filter(|place| place.exists()) {
+            if !self.count_one() {
+                fs::remove_file(place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the files kept for a partition. Only those of [`Self::adopt`] and [`Self::keep`]
+    /// may be there.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(crate) fn clear(&self, directory: &Path) -> io::Result<()> {
+        for place in places(directory) {
+            match fs::remove_file(place) {
+                Ok(()) => self.discount_one(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn count_one(&self) -> bool {
+        let more = |count| (count < RECYCLED_FILES_MAX).then_some(count + 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn discount_one(&self) {
+        let less = |count: usize| Some(count.saturating_sub(1));
+        let result = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        assert!(result.is_ok(), "a saturating subtraction always has a result");
+    }
+}
+
+/// Where a partition's retired files may be; Kafka ignores these names.
+fn places(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..PER_PARTITION_MAX).map(|number| directory.join(format!("ringmirror-recycled-{number}")))
+}
+
+#[cfg(test)]
+mod tests;
