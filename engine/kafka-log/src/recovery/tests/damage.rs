@@ -1,1 +1,292 @@
+//! What one damaged or missing file does.
+
+use kafka_wire::partition::TopicId;
+
 use super::*;
+use crate::test_history::{Next, Step};
+
+/// Five segments, epochs 1 to 3, an aborted transaction, an open one.
+fn log() -> (Vec<Vec<u8>>, TestLog) {
+    let data = |producer, transactional| Next::Data {
+        producer,
+        transactional,
+        records: 2,
+        gap: 0,
+        value_bytes: 100,
+    };
+    let mut steps = Vec::new();
+    for place in 0..15 {
+        let next = match place {
+            4 => data(1, true),
+            6 => Next::Marker { producer: 1, abort: true },
+            9 => data(2, true),
+            _ => data(-1, false),
+        };
+        let epoch_bump = i32::from(place == 5 || place == 11);
+        steps.push(Step { next, epoch_bump, timestamp_step_ms: 1 });
+    }
+    let batches = batches(&steps);
+    let test = TestLog::with(&batches);
+    assert_eq!(test.log.segment_bases().count(), 5);
+    (batches, test)
+}
+
+fn base(test: &TestLog, place: usize) -> Offset {
+    test.log.segment_bases().nth(place).unwrap()
+}
+
+fn flip(files: &mut MemoryFiles, name: FileName, position: u64) {
+    let mut byte = [0];
+    files.read_at(name, position, &mut byte).unwrap();
+    files.write_at(name, position, &[byte[0] ^ 1]).unwrap();
+}
+
+fn clean() -> LoadRequest {
+    LoadRequest { clean: true, ..request() }
+}
+
+#[test]
+fn a_new_directory_gets_its_topic_id_and_an_empty_segment() {
+    let mut files = MemoryFiles::default();
+    let start = Some(LogStartOffset::new(offset(40)));
+    let loaded = load(&mut files, &LoadRequest { log_start: start, ..request() }).unwrap();
+    assert_eq!(loaded.log, PartitionLog::empty(CONFIG, offset(40)));
+    files.crash(|_, _| 0);
+    let names: Vec<String> = files.names().map(|name| name.text()).collect();
+    assert_eq!(names, ["00000000000000000040.log", "partition.metadata"]);
+    let again = load(&mut files, &request()).unwrap();
+    assert_eq!(again.log, loaded.log);
+    assert_eq!(again.findings, []);
+}
+
+#[test]
+fn a_directory_of_another_topic_is_refused_and_left_alone() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let other = TopicId::from_wire([8; 16]).unwrap();
+    let asked = LoadRequest { topic_id: other, cut: LogCut::StartAt(Offset::ZERO), ..request() };
+    let error = load(&mut files, &asked).unwrap_err();
+    let expected = format!("directory belongs to topic id {}, expected {other}", topic_id());
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(segment_files(&test.log, &files), segment_files(&test.log, &test.files));
+}
+
+#[test]
+fn records_without_a_readable_topic_id_are_refused() {
+    let (_, test) = log();
+    let mut missing = test.files.clone();
+    missing.remove(FileName::PARTITION_METADATA).unwrap();
+    assert!(matches!(load(&mut missing, &request()), Err(LoadError::TopicIdMissing)));
+    let mut garbage = test.files.clone();
+    garbage.replace(FileName::PARTITION_METADATA, b"garbage").unwrap();
+    let error = load(&mut garbage, &request()).unwrap_err();
+    assert!(matches!(error, LoadError::TopicIdUnreadable(PartitionMetadataError::Version)));
+}
+
+#[test]
+fn a_flipped_byte_in_the_middle_drops_all_that_follows() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let damaged = base(&test, 2);
+    let bytes = contents(&files, FileName::log(damaged)).len() as u64;
+    flip(&mut files, FileName::log(damaged), bytes - 3);
+    let loaded = load(&mut files, &request()).unwrap();
+    let kept_bytes = u64::from(loaded.log.active_bytes());
+    assert_eq!(loaded.log.active_segment(), damaged);
+    assert!(kept_bytes > 0 && kept_bytes < bytes);
+    let [LoadFinding::CorruptMiddle { segment, dropped_bytes, .. }, dropped] =
+        loaded.findings.as_slice()
+    else {
+        panic!("{:?}", loaded.findings);
+    };
+    assert_eq!((*segment, *dropped_bytes), (damaged, bytes - kept_bytes));
+    assert_eq!(dropped, &LoadFinding::SegmentsDropped { first: base(&test, 3), count: 2 });
+    assert!(!files.names().any(|name| name.offset > loaded.log.accepted_end().offset()));
+}
+
+#[test]
+fn a_clean_directory_is_not_read_so_old_damage_is_not_seen() {
+    let (_, mut test) = log();
+    test.close();
+    let mut files = test.files.clone();
+    flip(&mut files, FileName::log(base(&test, 1)), 70);
+    let loaded = load(&mut files, &clean()).unwrap();
+    assert_eq!(loaded.findings, []);
+    assert_eq!(loaded.log.accepted_end(), test.log.accepted_end());
+}
+
+#[test]
+fn a_damaged_end_of_a_clean_directory_is_cut() {
+    let (_, mut test) = log();
+    test.close();
+    let mut files = test.files.clone();
+    let active = test.log.active_segment();
+    flip(&mut files, FileName::log(active), u64::from(test.log.active_bytes()) - 1);
+    let loaded = load(&mut files, &clean()).unwrap();
+    let [LoadFinding::IndexRebuilt { .. }, LoadFinding::TornTail { segment, .. }] =
+        loaded.findings.as_slice()
+    else {
+        panic!("{:?}", loaded.findings);
+    };
+    assert_eq!(*segment, active);
+    assert!(loaded.log.accepted_end() < test.log.accepted_end());
+}
+
+#[test]
+fn a_missing_or_malformed_index_is_rebuilt_byte_for_byte() {
+    let (_, mut test) = log();
+    test.close();
+    let middle = base(&test, 2);
+    let expected = segment_files(&test.log, &test.files);
+    let names = [
+        FileName::offset_index(middle),
+        FileName::time_index(middle),
+        FileName::transaction_index(middle),
+    ];
+    let mut damages: Vec<(MemoryFiles, &str)> = Vec::new();
+    for name in names {
+        let mut files = test.files.clone();
+        let bytes = contents(&files, name).len() as u64;
+        assert!(bytes > 0, "{name} is empty");
+        files.write_at(name, bytes, &[0]).unwrap();
+        damages.push((files, "a byte too many"));
+        if name.kind != FileKind::TransactionIndex {
+            let mut files = test.files.clone();
+            files.remove(name).unwrap();
+            damages.push((files, "missing"));
+        }
+    }
+    let mut files = test.files.clone();
+    files.write_at(names[0], 0, &[0xff; 8]).unwrap();
+    files.truncate(names[0], 8).unwrap();
+    damages.push((files, "negative entry"));
+    for (mut files, what) in damages {
+        let loaded = load(&mut files, &clean()).unwrap();
+        let [LoadFinding::IndexRebuilt { segment, .. }] = loaded.findings.as_slice() else {
+            panic!("{what}: {:?}", loaded.findings);
+        };
+        assert_eq!(*segment, middle, "{what}");
+        assert_eq!(segment_files(&loaded.log, &files), expected, "{what}");
+        assert_eq!(loaded.log.producers(), test.log.producers(), "{what}");
+    }
+}
+
+#[test]
+fn a_malformed_snapshot_is_replaced_by_reading() {
+    let (_, mut test) = log();
+    test.close();
+    let end = test.log.accepted_end();
+    let mut files = test.files.clone();
+    files.replace(FileName::snapshot(end.offset()), b"garbage").unwrap();
+    let loaded = load(&mut files, &clean()).unwrap();
+    let [LoadFinding::SnapshotDropped { offset, .. }, rebuilt] = loaded.findings.as_slice() else {
+        panic!("{:?}", loaded.findings);
+    };
+    assert_eq!(*offset, end.offset());
+    assert_eq!(rebuilt, &LoadFinding::ProducersRebuilt { log_end: end });
+    assert_eq!(loaded.log.producers(), test.log.producers());
+    assert_eq!(loaded.log.last_stable_offset(), test.log.last_stable_offset());
+    assert!(test.log.last_stable_offset().offset() < end.offset(), "a transaction is open");
+}
+
+#[test]
+fn a_missing_or_malformed_epoch_checkpoint_is_rebuilt() {
+    let (_, mut test) = log();
+    test.close();
+    for damage in [None, Some(b"0\n9\n1 0\n".as_slice()), Some(b"0\n1\n1 0\n"), Some(b"")] {
+        let mut files = test.files.clone();
+        match damage {
+            None => files.remove(FileName::LEADER_EPOCH_CHECKPOINT).unwrap(),
+            Some(text) => files.replace(FileName::LEADER_EPOCH_CHECKPOINT, text).unwrap(),
+        }
+        let loaded = load(&mut files, &clean()).unwrap();
+        assert!(matches!(loaded.findings.as_slice(), [LoadFinding::EpochsRebuilt { .. }]));
+        assert_eq!(loaded.log.epochs(), test.log.epochs());
+        let checkpoint = contents(&files, FileName::LEADER_EPOCH_CHECKPOINT);
+        assert_eq!(checkpoint, test.log.epoch_checkpoint(offset(i64::MAX)));
+    }
+}
+
+#[test]
+fn reserved_space_is_cut_and_is_no_finding() {
+    let (batches, test) = log();
+    let active = FileName::log(test.log.active_segment());
+    for tail in [vec![0; 10_000], batches[0].clone(), batches[..3].concat()] {
+        let mut files = test.files.clone();
+        files.write_at(active, test.log.active_bytes().into(), &tail).unwrap();
+        let loaded = load(&mut files, &request()).unwrap();
+        assert_eq!(loaded.findings, []);
+        assert_eq!(loaded.log, test.settled());
+        let bytes = contents(&files, active).len();
+        assert_eq!(bytes, usize::try_from(test.log.active_bytes()).unwrap());
+    }
+}
+
+#[test]
+fn indexes_without_a_log_are_deleted() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let orphan = FileName::offset_index(offset(9_999));
+    files.write_at(orphan, 0, &[0; 8]).unwrap();
+    let loaded = load(&mut files, &request()).unwrap();
+    assert_eq!(loaded.findings, []);
+    assert_eq!(files.contents(orphan), None);
+}
+
+#[test]
+fn a_hole_between_segments_above_the_recovery_point_is_cut() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let holed = base(&test, 2);
+    let log = FileName::log(holed);
+    // The first batch survives whole: nothing in the file tells that more was written.
+    let first = u64::from(validated(&contents(&files, log)).header.batch_bytes);
+    files.truncate(log, first).unwrap();
+    let loaded = load(&mut files, &request()).unwrap();
+    assert!(matches!(loaded.findings[0], LoadFinding::CorruptMiddle { dropped_bytes: 0, .. }));
+    assert_eq!(loaded.log.active_segment(), holed);
+    assert_eq!(u64::from(loaded.log.active_bytes()), first);
+}
+
+#[test]
+fn a_start_above_the_end_leaves_an_empty_log_at_the_start() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let log_start = LogStartOffset::new(offset(1_000));
+    let asked = LoadRequest { log_start: Some(log_start), ..request() };
+    let loaded = load(&mut files, &asked).unwrap();
+    assert_eq!(loaded.log, PartitionLog::empty(CONFIG, offset(1_000)));
+    let log_end = test.log.accepted_end();
+    assert!(loaded.findings.contains(&LoadFinding::StartAboveEnd { log_start, log_end }));
+    let logs = files.names().filter(|name| name.kind == FileKind::Log);
+    assert_eq!(logs.collect::<Vec<_>>(), [FileName::log(offset(1_000))]);
+}
+
+#[test]
+fn segments_below_the_start_are_deleted_on_load() {
+    let (_, test) = log();
+    let mut files = test.files.clone();
+    let log_start = LogStartOffset::new(offset(base(&test, 2).get() + 1));
+    let asked = LoadRequest { log_start: Some(log_start), ..request() };
+    let loaded = load(&mut files, &asked).unwrap();
+    assert_eq!(loaded.findings, []);
+    assert_eq!(loaded.log.log_start(), log_start);
+    assert_eq!(loaded.log.segment_bases().count(), 3);
+    assert_eq!(loaded.log.epochs().entries()[0].start, log_start.offset());
+    assert_eq!(loaded.log.producers(), test.log.producers());
+}
+
+#[test]
+fn starting_anew_deletes_everything() {
+    let (_, mut test) = log();
+    test.close();
+    for cut in [LogCut::StartAt(offset(5)), LogCut::TruncateTo(Offset::ZERO)] {
+        let start = if cut == LogCut::StartAt(offset(5)) { offset(5) } else { Offset::ZERO };
+        let mut files = test.files.clone();
+        let loaded = load(&mut files, &LoadRequest { cut, ..clean() }).unwrap();
+        assert_eq!(loaded.log, PartitionLog::empty(CONFIG, start));
+        files.crash(|_, _| 0);
+        let left: Vec<FileName> = files.names().collect();
+        assert_eq!(left, [FileName::log(start), FileName::PARTITION_METADATA]);
+    }
+}
