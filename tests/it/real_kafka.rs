@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use harness::driver::{Codec, CreateTopic, Driver, Isolation, Outcome, Produce};
-use harness::{ClusterOptions, Kafka, KafkaCluster, KafkaRelease, dump_log_segments};
+use harness::{
+    ClusterOptions, ConsumedPartition, Kafka, KafkaCluster, KafkaRelease, dump_log_segments,
+    first_difference,
+};
 
 #[test]
 fn kafka_4_gives_back_what_its_clients_produced() -> Result<()> {
@@ -98,6 +101,7 @@ fn kafka_4_shows_every_event_that_a_mirror_must_follow() -> Result<()> {
     let mut cluster = kafka.start(KafkaRelease::V4, options)?;
     leaders_change_and_partitions_appear(cluster.driver())?;
     log_start_moves_and_compaction_leaves_gaps(cluster.driver())?;
+    the_first_different_record_is_found(cluster.driver())?;
     an_unclean_leader_takes_records_back(&mut cluster)
 }
 
@@ -148,6 +152,22 @@ fn log_start_moves_and_compaction_leaves_gaps(driver: &Driver) -> Result<()> {
     driver.produce(&Produce::new("compacted", 0, 1).first(200).timestamp(start + 120_000))?;
     let digest = driver.await_compaction("compacted", 0)?;
     assert_eq!((digest.offsets, digest.end), (vec![(10, 14), (20, 25)], 26));
+    Ok(())
+}
+
+fn the_first_different_record_is_found(driver: &Driver) -> Result<()> {
+    driver.create_topic(&CreateTopic::new("pair", 2))?;
+    let [left, right] =
+        [0, 1].map(|partition| ConsumedPartition { driver, topic: "pair", partition });
+    for partition in [0, 1] {
+        driver.produce(&Produce::new("pair", partition, 21).timestamp(1))?;
+    }
+    assert_eq!(first_difference(left, right)?, None);
+
+    driver.produce(&Produce::new("pair", 0, 9).first(21).timestamp(1))?;
+    driver.produce(&Produce::new("pair", 1, 9).first(21).timestamp(2))?;
+    let told = first_difference(left, right)?.unwrap_or_default();
+    assert!(told.contains("of pair-0 from offset 21 on"), "{told}");
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! The jars of a release, fetched once with Maven into a cache outside the tree.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, process};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -63,7 +63,8 @@ fn once_in(cache: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> 
     if ready.is_dir() {
         return Ok(ready);
     }
-    let fresh = cache.join(format!("{name}.{}.tmp", process::id()));
+    // One name for all: the lock is ours, so what is there was left by a killed process.
+    let fresh = cache.join(format!("{name}.tmp"));
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
     }

@@ -14,6 +14,7 @@
 //! [`kafka_jars`], [`java_process`].
 
 mod cluster_plan;
+pub mod comparison;
 pub mod driver;
 pub mod driver_program;
 pub mod java_process;
@@ -25,6 +26,7 @@ pub mod kafka_tool;
 pub mod server_properties;
 pub mod temp_dir;
 
+pub use comparison::{ConsumedPartition, first_difference};
 pub use driver::Driver;
 pub use kafka::{KAFKA_TESTS_MAX, Kafka, kafka_or_skip};
 pub use kafka_cluster::{ClusterOptions, KafkaCluster};

@@ -44,7 +44,7 @@ fn steps(seeds: u64) -> Vec<Step> {
         step(&["fmt", "--all", "--check"], &[]),
         step(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
         step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
-        step(&["sim", "--seeds", &seeds], &[]),
+        step(&["run", "--release", "--quiet", "-p", "sim", "--", "--seeds", &seeds], &[]),
         step(&["bench", "-p", "benches", "--", "--test"], &[]),
         // The fuzz smoke joins here with tests/fuzz.
     ]
