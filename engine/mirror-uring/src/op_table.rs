@@ -1,4 +1,4 @@
-//! Hot path: no allocation, no lock, no clock, no log line, no syscall.
+//! Hot path: no allocation, no clock, no log line, no syscall; one lock that nobody contends.
 //!
 //! The operations in flight of one shard, polled by one task, each only when it is done.
 //!

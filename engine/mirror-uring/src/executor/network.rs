@@ -1,4 +1,4 @@
-//! Hot path: no allocation, no lock, no clock, no log line, no syscall (but for connecting).
+//! Hot path: no allocation, no lock, no clock, no log line; syscalls only to connect and shut down.
 //!
 //! The operations on connections.
 
