@@ -53,16 +53,16 @@ pub(crate) fn files_with_extension(extension: &str) -> Vec<SourceFile> {
 fn collect(root: &Path, directory: &Path, extension: &str, files: &mut Vec<SourceFile>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let path = entry.expect("a directory of the tree can be listed").path();
+        let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
         if path.is_dir() {
             if !NOT_SOURCE.contains(&name.as_str()) {
                 collect(root, &path, extension, files);
             }
         } else if path.extension().is_some_and(|found| found == extension) {
-            let relative = path.strip_prefix(root).unwrap().display().to_string();
-            let text = fs::read_to_string(&path).unwrap();
-            files.push(SourceFile { path: relative, text });
+            let relative = path.strip_prefix(root).expect("it lies below the root").display();
+            let text = fs::read_to_string(&path).expect("a source file is UTF-8");
+            files.push(SourceFile { path: relative.to_string(), text });
         }
     }
 }
