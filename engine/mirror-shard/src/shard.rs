@@ -268,7 +268,8 @@ impl Shard {
             partition.upkeep_listed = true;
             self.upkeep.push(slot);
         }
-        self.next_upkeep = Some(self.next_upkeep.unwrap_or(self.now.after_ms(UPKEEP_INTERVAL_MS)));
+        self.next_upkeep =
+            Some(self.next_upkeep.unwrap_or_else(|| self.now.after_ms(UPKEEP_INTERVAL_MS)));
     }
 
     /// A pause of about `base_ms * 2^attempt`, never above the limit, with a fifth of jitter.
