@@ -115,8 +115,8 @@ fn illegal(key: &'static str, value: String, expected: &'static str) -> MetaProp
 /// The last value of `key`, as `java.util.Properties` reads it; lines are not continued.
 fn property(text: &str, key: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
-    let pairs = lines.filter_map(|line| line.split_once(['=', ':']));
-    let found = pairs.filter(|(name, _)| name.trim() == key).next_back()?;
+    let mut pairs = lines.filter_map(|line| line.split_once(['=', ':']));
+    let found = pairs.rfind(|(name, _)| name.trim() == key)?;
     Some(unescape(found.1.trim()))
 }
 

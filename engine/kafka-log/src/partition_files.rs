@@ -143,7 +143,8 @@ pub trait PartitionFiles {
     fn truncate(&mut self, file: FileName, bytes: u64) -> io::Result<()>;
     /// Makes the file's bytes and length durable.
     fn sync(&mut self, file: FileName) -> io::Result<()>;
-    /// Replaces the whole file atomically and durably: temporary name, sync, rename, directory sync.
+    /// Replaces the whole file atomically and durably: temporary name, sync, rename, directory
+    /// sync.
     fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()>;
     /// Deletes the file; no error when it is not there.
     fn remove(&mut self, file: FileName) -> io::Result<()>;

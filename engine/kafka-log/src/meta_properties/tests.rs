@@ -1,7 +1,7 @@
 use super::*;
 
-const TEXT: &[u8] =
-    b"version=1\ncluster.id=5L6g3nShT-eMCtK--X86sw\nnode.id=1\ndirectory.id=AQEBAQEBAQEBAQEBAQEBAQ\n";
+const TEXT: &[u8] = b"version=1\ncluster.id=5L6g3nShT-eMCtK--X86sw\nnode.id=1\n\
+                      directory.id=AQEBAQEBAQEBAQEBAQEBAQ\n";
 
 fn properties() -> MetaProperties {
     MetaProperties {

@@ -112,12 +112,11 @@ impl<F: PartitionFiles> Loader<'_, F> {
         let gap = format!("ends at offset {}, next segment starts at {next}", carried.end);
         Ok(match end {
             ScanEnd::Torn(reason) => Some(reason.clone()),
-            ScanEnd::Unused => Some(gap),
+            ScanEnd::Unused | ScanEnd::Cut => Some(gap),
             ScanEnd::Whole if self.is_trusted(segment.base) => None,
             ScanEnd::Whole if self.was_closed(segment, found)? => None,
             // Compaction leaves gaps, and so does a lost write: only the source knows.
             ScanEnd::Whole => Some(gap),
-            ScanEnd::Cut => None,
         })
     }
 

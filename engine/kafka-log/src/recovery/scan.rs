@@ -128,12 +128,13 @@ impl Scan<'_> {
         if first < self.carried.end {
             return Some(ScanEnd::Unused);
         }
-        if self.bounds.cut.is_some_and(|cut| last >= cut) {
-            return Some(ScanEnd::Cut);
-        }
         if let Some(next) = self.bounds.next_base.filter(|next| last >= *next) {
             let reason = format!("batch ends at offset {last}, next segment starts at {next}");
             return Some(ScanEnd::Torn(reason));
+        }
+        // After the check above: a header that lies about its offsets must not pass for a cut.
+        if self.bounds.cut.is_some_and(|cut| last >= cut) {
+            return Some(ScanEnd::Cut);
         }
         let bytes = u64::from(self.segment.bytes) + u64::from(header.batch_bytes);
         let fits = bytes <= u64::from(SEGMENT_FILE_BYTES_MAX);

@@ -76,7 +76,8 @@ proptest! {
             prop_assert!(!loaded.findings.is_empty());
         } else {
             prop_assert_eq!(&loaded.log, &expected);
-            prop_assert_eq!(segment_files(&loaded.log, &files), segment_files(&expected, &test.files));
+            let on_disk = segment_files(&expected, &test.files);
+            prop_assert_eq!(segment_files(&loaded.log, &files), on_disk);
             prop_assert_eq!(loaded.findings, vec![]);
         }
     }
@@ -168,6 +169,45 @@ proptest! {
             // Zeros are reserved space and no finding.
             let is_torn = torn.iter().any(|byte| *byte != 0);
             prop_assert_eq!(is_torn, !loaded.findings.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_bytes_on_disk_make_a_load_panic(
+        steps in steps(25, true),
+        closed in any::<bool>(),
+        clean in any::<bool>(),
+        cut in prop::option::of(0_i64..60),
+        damages in prop::collection::vec((any::<u16>(), any::<u16>(), any::<u8>()), 1..4),
+    ) {
+        let mut test = TestLog::with(&batches(&steps));
+        if closed {
+            test.close();
+        }
+        let mut files = test.files;
+        for (which, place, byte) in damages {
+            let names: Vec<_> = files
+                .names()
+                .filter(|name| name.kind != FileKind::PartitionMetadata)
+                .collect();
+            let Some(name) = names.get(usize::from(which) % names.len().max(1)).copied() else {
+                break;
+            };
+            let bytes = contents(&files, name).len() as u64;
+            let position = u64::from(place) % (bytes + 20);
+            match byte % 4 {
+                0 => files.truncate(name, position).unwrap(),
+                1 => files.remove(name).unwrap(),
+                _ => files.write_at(name, position, &[byte; 3]).unwrap(),
+            }
+        }
+        let cut = cut.map_or(LogCut::Keep, |cut| LogCut::TruncateTo(offset(cut)));
+        let loaded = load(&mut files, &LoadRequest { clean, cut, ..request() }).unwrap();
+        // Whatever it was, it is repaired now.
+        let again = load(&mut files, &request()).unwrap();
+        if !clean {
+            prop_assert_eq!(&again.findings, &vec![]);
+            prop_assert_eq!(again.log.accepted_end(), loaded.log.accepted_end());
         }
     }
 

@@ -290,3 +290,23 @@ fn starting_anew_deletes_everything() {
         assert_eq!(left, [FileName::log(start), FileName::PARTITION_METADATA]);
     }
 }
+
+#[test]
+fn a_hole_left_by_compaction_stays_when_closed_indexes_vouch_for_it() {
+    let next =
+        Next::Data { producer: -1, transactional: false, records: 2, gap: 1, value_bytes: 100 };
+    let step = Step { next, epoch_bump: 0, timestamp_step_ms: 1 };
+    let mut test = TestLog::with(&batches(&vec![step; 12]));
+    assert!(test.log.segment_bases().count() > 3);
+    test.write_indexes();
+    let mut files = test.files.clone();
+    let loaded = load(&mut files, &request()).unwrap();
+    assert_eq!(loaded.findings, []);
+    assert_eq!(loaded.log, test.settled());
+    // Without the time index's last entry nothing tells that the segment was complete.
+    let index = FileName::time_index(base(&test, 1));
+    let bytes = contents(&test.files, index).len() as u64;
+    test.files.truncate(index, bytes - 12).unwrap();
+    let loaded = load(&mut test.files, &request()).unwrap();
+    assert_eq!(loaded.log.segment_bases().count(), 2);
+}
