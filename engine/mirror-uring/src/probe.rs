@@ -6,6 +6,7 @@ use std::io;
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 use crate::affinity;
+use crate::engine_error::EngineError;
 
 mod directory;
 
@@ -44,9 +45,9 @@ pub enum RingFacts {
     },
     /// It cannot.
     Refused {
-        /// The system's error code, see [`EngineError`](crate::EngineError) for what it means.
+        /// The system's error code.
         error_code: Option<i32>,
-        /// What the system said.
+        /// What the system said, what it means, and how to change it.
         reason: String,
     },
 }
@@ -93,7 +94,11 @@ fn ring_facts() -> RingFacts {
     let mut probe = Probe::new();
     let asked = make_ring().and_then(|ring| ring.submitter().register_probe(&mut probe));
     if let Err(error) = asked {
-        return RingFacts::Refused { error_code: error.raw_os_error(), reason: error.to_string() };
+        let error_code = error.raw_os_error();
+        return RingFacts::Refused {
+            error_code,
+            reason: EngineError::from_ring(error).to_string(),
+        };
     }
     let missing: Vec<&'static str> = OPCODES
         .iter()

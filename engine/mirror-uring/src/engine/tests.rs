@@ -1,7 +1,9 @@
 use super::*;
 use crate::test_directory::TestDirectory;
-use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId};
-use mirror_shard::bridge::EngineReport;
+use kafka_log::log_config::LogConfig;
+use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicPartition};
+use mirror_shard::bridge::{DivergencePolicy, EngineReport, NewPartition, PartitionEvent};
 use mirror_shard::op::BrokerAddress;
 use std::time::Duration;
 
@@ -109,4 +111,86 @@ fn a_refused_ring_is_explained_with_its_fix() {
     assert!(text(libc::EPERM).contains("kernel.io_uring_disabled"));
     assert!(text(libc::ENOSYS).contains("no io_uring"));
     assert!(text(libc::EINVAL).contains("too old"));
+}
+
+fn new_partition(directory_name: &str, clean: bool) -> NewPartition {
+    let name = TopicPartition::parse_directory(directory_name).unwrap();
+    let topic_id = TopicId::from_wire([1; 16]).unwrap();
+    NewPartition {
+        id: TopicIdPartition { topic_id, partition: name.partition },
+        name,
+        source_has_topic_ids: true,
+        leader: BrokerId::from_wire(1).unwrap(),
+        source_epoch: None,
+        leader_epoch: LeaderEpoch::ZERO,
+        log_config: LogConfig::default(),
+        recovery_point: None,
+        log_start: None,
+        clean,
+        on_divergence: DivergencePolicy::Truncate,
+    }
+}
+
+/// Takes reports until `wanted` says yes to one.
+fn wait_for(reports: &mut Reports, wanted: impl Fn(&EngineReport) -> bool) {
+    loop {
+        let report = reports.recv_timeout(LONG).expect("the report wanted comes in time");
+        if wanted(&report) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn partitions_of_an_unreachable_broker_are_loaded_reported_and_closed() {
+    let directory = TestDirectory::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    for is_again in [false, true] {
+        let (engine, mut reports) = Engine::start(config(&directory)).unwrap();
+        let address = BrokerAddress { host: "127.0.0.1".into(), port };
+        let broker = BrokerId::from_wire(1).unwrap();
+        engine.send_blocking(EngineCommand::SetBroker { broker, address }).unwrap();
+        for name in ["orders-0", "orders-1"] {
+            let new = Box::new(new_partition(name, is_again));
+            let id = new.id;
+            engine.send_blocking(EngineCommand::AddPartition(new)).unwrap();
+            assert!(engine.shard_of(&id).is_some());
+        }
+        for _ in 0..2 {
+            wait_for(&mut reports, |report| match report {
+                EngineReport::Partition { event, .. } => {
+                    matches!(event, PartitionEvent::Loaded { findings, .. } if findings.is_empty())
+                }
+                _ => false,
+            });
+        }
+        wait_for(&mut reports, |report| {
+            matches!(report, EngineReport::BrokerUnreachable { reason, attempt: 2, .. }
+                if reason.contains("refused"))
+        });
+        let count = engine.shard_count();
+        engine.stop().unwrap();
+        assert_eq!(stopped_shards(&mut reports), all_clean(count));
+        for name in ["orders-0", "orders-1"] {
+            assert!(directory.path().join(name).join("partition.metadata").exists());
+        }
+    }
+}
+
+#[test]
+fn a_removed_partition_loses_its_directory_and_its_route() {
+    let directory = TestDirectory::new();
+    let (engine, mut reports) = Engine::start(config(&directory)).unwrap();
+    let new = Box::new(new_partition("orders-7", false));
+    let partition = new.id;
+    engine.send_blocking(EngineCommand::AddPartition(new)).unwrap();
+    engine.send_blocking(EngineCommand::Remove { partition, delete: true }).unwrap();
+    wait_for(&mut reports, |report| {
+        matches!(report, EngineReport::Partition { event: PartitionEvent::Removed, .. })
+    });
+    assert_eq!(engine.shard_of(&partition), None);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    engine.stop().unwrap();
 }
