@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mirror_shard::op::BrokerAddress;
+use mirror_uring::BrokerAddress;
 
 use crate::properties::{self, PropertiesError, Property};
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use kafka_wire::partition::{BrokerId, TopicName};
 use mirror_coordinator::coordinator::{Action, Coordinator, Input, UncleanElection};
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_shard::bridge::EngineCommand;
-use mirror_shard::limits::ShardLimits;
-use mirror_shard::op::BrokerAddress;
+use mirror_uring::BrokerAddress;
+use mirror_uring::EngineCommand;
+use mirror_uring::ShardLimits;
 use mirror_uring::{Engine, EngineConfig, EngineError, Reports};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 

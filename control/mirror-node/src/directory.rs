@@ -16,13 +16,15 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kafka_log::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use kafka_log::offset_checkpoint::{CheckpointError, CheckpointName, OffsetCheckpoint};
+use kafka_log::{bootstrap_checkpoint, clean_shutdown};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::TopicPartition;
+use kafka_wire::partition::{BrokerId, TopicPartition};
 
 use crate::directory_state::{DirectoryState, DirectoryStateError, STATE_BYTES_MAX};
 use crate::durable_file;
-use crate::meta_properties::{MetaProperties, MetaPropertiesError};
+use crate::random_id::random_id;
 
 /// A data directory this process holds the lock of.
 #[derive(Debug)]
@@ -151,9 +153,8 @@ impl DataDirectory {
         let state_path = root.join(STATE_FILE);
         if !state_path.exists() {
             refuse_foreign(root)?;
-            let meta_path = root.join(META_FILE);
-            let meta = MetaProperties::generate()
-                .map_err(|error| failed(root, "make an id for it", error))?;
+            let meta_path = root.join(meta_properties::FILE_NAME);
+            let meta = generate_meta().map_err(|error| failed(root, "make an id for it", error))?;
             durable_file::replace(&meta_path, &meta.encode())
                 .map_err(|error| failed(&meta_path, "write it", error))?;
             durable_file::replace(&state_path, &DirectoryState::default().encode())
@@ -162,7 +163,7 @@ impl DataDirectory {
         let directory = Self::load(root, lock)?;
         directory.refuse_handed_over()?;
         // What a handover prepared no longer fits once more is mirrored.
-        directory.remove_file(BOOTSTRAP_FILE)?;
+        directory.remove_file(bootstrap_checkpoint::FILE_NAME)?;
         Ok(directory)
     }
 
@@ -183,9 +184,9 @@ impl DataDirectory {
         let contents = read(&state_path, STATE_BYTES_MAX)?.unwrap_or_default();
         let state = DirectoryState::parse(&contents)
             .map_err(|error| DirectoryError::State { path: state_path, error })?;
-        let meta_path = root.join(META_FILE);
+        let meta_path = root.join(meta_properties::FILE_NAME);
         let contents = read(&meta_path, SMALL_FILE_BYTES_MAX)?.unwrap_or_default();
-        let meta = MetaProperties::parse(&String::from_utf8_lossy(&contents))
+        let meta = MetaProperties::parse(&contents)
             .map_err(|error| DirectoryError::Meta { path: meta_path, error })?;
         Ok(Self { root: root.to_owned(), meta, state, _lock: lock })
     }
@@ -228,7 +229,7 @@ impl DataDirectory {
     /// # Errors
     /// What the system said.
     pub fn write_meta(&self) -> Result<(), DirectoryError> {
-        self.replace_file(META_FILE, &self.meta.encode())
+        self.replace_file(meta_properties::FILE_NAME, &self.meta.encode())
     }
 
     /// Reads the three checkpoints; missing ones are empty.
@@ -275,7 +276,7 @@ impl DataDirectory {
     /// # Errors
     /// What the system said.
     pub fn take_clean_marker(&self) -> Result<bool, DirectoryError> {
-        self.remove_file(CLEAN_MARKER_FILE)
+        self.remove_file(clean_shutdown::FILE_NAME)
     }
 
     /// Says that every log in the directory was closed cleanly. The last thing to be written.
@@ -283,7 +284,10 @@ impl DataDirectory {
     /// # Errors
     /// What the system said.
     pub fn write_clean_marker(&self) -> Result<(), DirectoryError> {
-        self.replace_file(CLEAN_MARKER_FILE, CLEAN_MARKER.as_bytes())
+        self.replace_file(
+            clean_shutdown::FILE_NAME,
+            &clean_shutdown::encode(clean_shutdown::NO_BROKER_EPOCH),
+        )
     }
 
     /// Replaces a file at the root.
@@ -335,6 +339,15 @@ impl DataDirectory {
     }
 }
 
+/// A fresh identity for a new directory.
+fn generate_meta() -> io::Result<MetaProperties> {
+    Ok(MetaProperties {
+        cluster_id: random_id()?.to_string(),
+        node_id: NODE_ID_UNTIL_HANDOVER,
+        directory_id: Some(random_id()?.bytes()),
+    })
+}
+
 fn take_lock(root: &Path) -> Result<File, DirectoryError> {
     let path = root.join(LOCK_FILE);
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
@@ -351,7 +364,8 @@ fn refuse_foreign(root: &Path) -> Result<(), DirectoryError> {
     let unreadable = |error| failed(root, "list it", error);
     for entry in fs::read_dir(root).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-        let ours_before_state = name == LOCK_FILE || name == META_FILE || name.ends_with(".tmp");
+        let ours_before_state =
+            name == LOCK_FILE || name == meta_properties::FILE_NAME || name.ends_with(".tmp");
         if !ours_before_state && name != "lost+found" {
             return Err(DirectoryError::Foreign { path: root.to_owned(), found: name });
         }
@@ -367,14 +381,10 @@ fn failed(path: &Path, action: &'static str, error: io::Error) -> DirectoryError
     DirectoryError::Io { path: path.to_owned(), action, error }
 }
 
-/// What the cluster's metadata is read from at its first start.
-pub const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
+/// Kafka wants a number; handover replaces it by the one chosen then.
+const NODE_ID_UNTIL_HANDOVER: BrokerId = BrokerId::from_wire(1).expect("1 is not negative");
 const LOCK_FILE: &str = ".lock";
-const META_FILE: &str = "meta.properties";
 const STATE_FILE: &str = "ringmirror.json";
-const CLEAN_MARKER_FILE: &str = ".kafka_cleanshutdown";
-/// No broker of the adopting cluster was registered before, hence no broker epoch.
-const CLEAN_MARKER: &str = "{\"version\":0,\"brokerEpoch\":-1}";
 const CLUSTER_METADATA_DIRECTORY: &str = "__cluster_metadata-0";
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
 /// A million entries with names of full length.

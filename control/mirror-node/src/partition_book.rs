@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{TopicIdPartition, TopicPartition};
-use mirror_shard::bridge::Progress;
+use mirror_uring::Progress;
 
 use crate::directory::DirectoryCheckpoints;
 

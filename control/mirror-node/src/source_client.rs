@@ -17,7 +17,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
-use mirror_shard::op::BrokerAddress;
+use mirror_uring::BrokerAddress;
 
 use crate::client_properties::ClientProperties;
 use crate::source_connection::{SourceConnection, SourceError};

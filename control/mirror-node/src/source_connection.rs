@@ -3,37 +3,36 @@
 //! One request at a time. A connection that failed in any way is of no further use; its owner
 //! drops it and connects again.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
+use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::Request;
+use kafka_wire::api_versions::{
+    API_VERSIONS_VERSION, ApiVersionRanges, ApiVersionsAnswer, decode_api_versions,
+    encode_api_versions,
 };
-use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Request, StrBytes, VersionRange,
-};
-use mirror_shard::op::BrokerAddress;
+use kafka_wire::message::{MessageError, RequestHead, SIZE_BYTES, decode_response, encode_request};
+use mirror_uring::BrokerAddress;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client_properties::{ClientProperties, DisplayAddress};
-use crate::response_shape;
 
 /// Longest response taken, in bytes: metadata of 100,000 partitions is a tenth of it.
-pub const FRAME_BYTES_MAX: u32 = 256 << 20;
+pub const FRAME_BYTES_MAX: u32 = 128 << 20;
 
 /// A connection whose ApiVersions are known.
 #[derive(Debug)]
 pub struct SourceConnection {
     stream: TcpStream,
     address: String,
-    client_id: StrBytes,
+    client_id: String,
     request_timeout: Duration,
     correlation_id: i32,
-    versions: BTreeMap<i16, VersionRange>,
+    versions: ApiVersionRanges,
 }
 
 /// Why the source cannot be asked.
@@ -105,33 +104,15 @@ pub enum SourceError {
         /// The announced length.
         bytes: i32,
     },
-    /// An answer to another question.
-    #[error("{address} answers correlation id {found}, expected {expected} ({request})")]
-    WrongCorrelation {
-        /// Where.
-        address: String,
-        /// Which request.
-        request: String,
-        /// What was asked.
-        expected: i32,
-        /// What was answered.
-        found: i32,
-    },
     /// Bytes that are not the response they should be.
-    #[error(
-        "{address} answers {request} version {version} with {bytes} bytes that do not decode: {reason}"
-    )]
-    Undecodable {
+    #[error("{address} answers {request} with something else: {error}")]
+    Message {
         /// Where.
         address: String,
         /// Which request.
         request: String,
-        /// Version of the request.
-        version: i16,
-        /// Length of the response.
-        bytes: usize,
-        /// What the decoder said.
-        reason: String,
+        /// What is wrong.
+        error: MessageError,
     },
     /// The broker speaks no version of a request that we speak.
     #[error("{address} serves {request} in versions {theirs}, ringmirror speaks {ours}")]
@@ -197,10 +178,10 @@ impl SourceConnection {
         let mut connection = Self {
             stream,
             address,
-            client_id: StrBytes::from_string(properties.client_id.clone()),
+            client_id: properties.client_id.clone(),
             request_timeout: Duration::from_millis(properties.request_timeout_ms),
             correlation_id: 0,
-            versions: BTreeMap::new(),
+            versions: ApiVersionRanges::default(),
         };
         connection.learn_versions().await.map_err(in_handshake)?;
         Ok(connection)
@@ -217,15 +198,17 @@ impl SourceConnection {
     /// # Errors
     /// When there is none.
     pub fn version<R: Request>(&self, newest: i16) -> Result<i16, SourceError> {
-        let ours = VersionRange { min: R::VERSIONS.min, max: R::VERSIONS.max.min(newest) };
-        let theirs = self.versions.get(&R::KEY);
-        let common = theirs.map(|theirs| theirs.intersect(&ours));
-        common.filter(|common| !common.is_empty()).map(|common| common.max).ok_or_else(|| {
+        let (our_min, our_max) = (R::VERSIONS.min, R::VERSIONS.max.min(newest));
+        self.versions.negotiate(R::KEY, our_min, our_max).ok_or_else(|| {
+            let theirs = self.versions.get(R::KEY);
             SourceError::NoCommonVersion {
                 address: self.address.clone(),
                 request: request_name(R::KEY),
-                theirs: theirs.map_or_else(|| "none".to_owned(), ToString::to_string),
-                ours: ours.to_string(),
+                theirs: theirs.map_or_else(
+                    || "none".to_owned(),
+                    |theirs| format!("{} to {}", theirs.min, theirs.max),
+                ),
+                ours: format!("{our_min} to {our_max}"),
             }
         })
     }
@@ -239,21 +222,41 @@ impl SourceConnection {
         request: &R,
         version: i16,
     ) -> Result<R::Response, SourceError> {
-        let response = self.exchange(request, version).await?;
-        self.decode::<R>(response, version)
+        let name = request_name(R::KEY);
+        let head = self.next_head(version);
+        let (correlation_id, frame) = (head.correlation_id, encode_request(&head, request));
+        let frame = frame.map_err(|error| self.wrong(&name, error))?;
+        let response = self.exchange(&frame, &name).await?;
+        decode_response(version, correlation_id, response).map_err(|error| self.wrong(&name, error))
     }
 
     async fn learn_versions(&mut self) -> Result<(), SourceError> {
-        let response: ApiVersionsResponse =
-            self.call(&ApiVersionsRequest::default(), API_VERSIONS_VERSION).await?;
-        if response.error_code != 0 {
-            return Err(self.refused("ApiVersions", response.error_code));
+        let mut version = API_VERSIONS_VERSION;
+        for _ in 0..2 {
+            let head = self.next_head(version);
+            let (correlation_id, frame) = (head.correlation_id, encode_api_versions(&head));
+            let frame = frame.map_err(|error| self.wrong(API_VERSIONS, error))?;
+            let response = self.exchange(&frame, API_VERSIONS).await?;
+            let answer = decode_api_versions(version, correlation_id, response)
+                .map_err(|error| self.wrong(API_VERSIONS, error))?;
+            match answer {
+                ApiVersionsAnswer::Ranges(ranges) => {
+                    self.versions = ranges;
+                    return Ok(());
+                }
+                ApiVersionsAnswer::RetryWith { version: known } => version = known,
+                ApiVersionsAnswer::Refused { error_code } => {
+                    return Err(self.refused(API_VERSIONS, error_code));
+                }
+            }
         }
-        let range = |api: &kafka_protocol::messages::api_versions_response::ApiVersion| {
-            (api.api_key, VersionRange { min: api.min_version, max: api.max_version })
-        };
-        self.versions = response.api_keys.iter().map(range).collect();
-        Ok(())
+        Err(self.refused(API_VERSIONS, UNSUPPORTED_VERSION))
+    }
+
+    fn next_head(&mut self, version: i16) -> RequestHead<'_> {
+        self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
+        let (correlation_id, client_id) = (self.correlation_id, self.client_id.as_str());
+        RequestHead { version, correlation_id, client_id }
     }
 
     /// An error of the protocol, with where and what.
@@ -266,55 +269,16 @@ impl SourceConnection {
         }
     }
 
-    /// Sends a request and returns the body of its response, the header taken off.
-    async fn exchange<R: Request>(
-        &mut self,
-        request: &R,
-        version: i16,
-    ) -> Result<Bytes, SourceError> {
-        self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
-        let frame = self.encode(request, version)?;
-        let name = request_name(R::KEY);
-        let waited = timeout(self.request_timeout, self.round_trip(&frame, &name)).await;
-        let mut response = waited.unwrap_or_else(|_| {
+    /// Sends a frame and returns the frame that answers it, without its size.
+    async fn exchange(&mut self, frame: &[u8], name: &str) -> Result<Bytes, SourceError> {
+        let timed = timeout(self.request_timeout, self.round_trip(frame, name)).await;
+        timed.unwrap_or_else(|_| {
             Err(SourceError::TimedOut {
                 address: self.address.clone(),
-                request: name.clone(),
+                request: name.to_owned(),
                 timeout_ms: self.request_timeout.as_millis(),
             })
-        })?;
-        let header_version = R::Response::header_version(version);
-        let bytes = response.len();
-        let header = ResponseHeader::decode(&mut response, header_version)
-            .map_err(|error| self.undecodable(&name, version, bytes, &error.to_string()))?;
-        if header.correlation_id != self.correlation_id {
-            return Err(SourceError::WrongCorrelation {
-                address: self.address.clone(),
-                request: name,
-                expected: self.correlation_id,
-                found: header.correlation_id,
-            });
-        }
-        Ok(response)
-    }
-
-    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, SourceError> {
-        let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(self.correlation_id)
-            .with_client_id(Some(self.client_id.clone()));
-        let mut frame = BytesMut::new();
-        frame.put_i32(0);
-        let encoded = header
-            .encode(&mut frame, R::header_version(version))
-            .and_then(|()| request.encode(&mut frame, version));
-        let name = request_name(R::KEY);
-        encoded.map_err(|error| self.undecodable(&name, version, 0, &error.to_string()))?;
-        let length = i32::try_from(frame.len() - 4)
-            .map_err(|error| self.undecodable(&name, version, frame.len(), &error.to_string()))?;
-        frame[..4].copy_from_slice(&length.to_be_bytes());
-        Ok(frame.freeze())
+        })
     }
 
     async fn round_trip(&mut self, frame: &[u8], name: &str) -> Result<Bytes, SourceError> {
@@ -324,7 +288,7 @@ impl SourceConnection {
             SourceError::Closed { address: address.clone(), request, error }
         };
         self.stream.write_all(frame).await.map_err(closed)?;
-        let mut prefix = [0; 4];
+        let mut prefix = [0; SIZE_BYTES];
         self.stream.read_exact(&mut prefix).await.map_err(closed)?;
         let announced = i32::from_be_bytes(prefix);
         let bytes = u32::try_from(announced).unwrap_or(u32::MAX);
@@ -345,27 +309,9 @@ impl SourceConnection {
         Ok(body.into())
     }
 
-    fn decode<R: Request>(
-        &self,
-        mut body: Bytes,
-        version: i16,
-    ) -> Result<R::Response, SourceError> {
-        let bytes = body.len();
-        let name = request_name(R::KEY);
-        response_shape::check(R::KEY, version, &body)
-            .map_err(|reason| self.undecodable(&name, version, bytes, &reason))?;
-        R::Response::decode(&mut body, version)
-            .map_err(|error| self.undecodable(&name, version, bytes, &error.to_string()))
-    }
-
-    fn undecodable(&self, request: &str, version: i16, bytes: usize, reason: &str) -> SourceError {
-        SourceError::Undecodable {
-            address: self.address.clone(),
-            request: request.to_owned(),
-            version,
-            bytes,
-            reason: reason.trim().to_owned(),
-        }
+    fn wrong(&self, request: &str, error: MessageError) -> SourceError {
+        let (address, request) = (self.address.clone(), request.to_owned());
+        SourceError::Message { address, request, error }
     }
 }
 
@@ -377,11 +323,8 @@ fn in_handshake(error: SourceError) -> SourceError {
             let seen = format!("bytes that would be a response of {bytes} bytes");
             SourceError::NotKafka { address, seen }
         }
-        SourceError::WrongCorrelation { address, .. } => {
-            SourceError::NotKafka { address, seen: "something else than was asked".to_owned() }
-        }
-        SourceError::Undecodable { address, reason, .. } => {
-            let seen = format!("ApiVersions with something that does not decode ({reason})");
+        SourceError::Message { address, error, .. } => {
+            let seen = format!("ApiVersions with something else ({error})");
             SourceError::NotKafka { address, seen }
         }
         other => other,
@@ -419,8 +362,9 @@ pub fn error_name(code: i16) -> String {
     name
 }
 
-/// Every broker since 0.10 serves version 0, and it says all we need.
-const API_VERSIONS_VERSION: i16 = 0;
+const API_VERSIONS: &str = "ApiVersions";
+/// UNSUPPORTED_VERSION
+const UNSUPPORTED_VERSION: i16 = 35;
 /// Shortest response: a correlation id.
 const MIN_RESPONSE_BYTES: u32 = 4;
 

@@ -7,8 +7,8 @@ use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::control_loop::{self, MirrorConfig, MirrorError};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::topic_filter::TopicFilter;
-use mirror_shard::limits::ShardLimits;
 use mirror_uring::EngineError;
+use mirror_uring::ShardLimits;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{MirrorArgs, UncleanElection};

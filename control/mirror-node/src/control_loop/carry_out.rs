@@ -1,7 +1,7 @@
 //! What the coordinator wants, done.
 
 use mirror_coordinator::coordinator::{Action, UncleanElection};
-use mirror_shard::bridge::{DivergencePolicy, EngineCommand, NewPartition};
+use mirror_uring::{DivergencePolicy, EngineCommand, NewPartition};
 
 use super::{MirrorError, MirrorLoop};
 use crate::mirror_news::MirrorNews;

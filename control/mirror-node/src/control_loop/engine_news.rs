@@ -3,7 +3,7 @@
 use kafka_wire::partition::TopicIdPartition;
 use mirror_coordinator::coordinator::{EngineEvent, Input};
 use mirror_coordinator::retry::RetryClass;
-use mirror_shard::bridge::{EngineReport, PartitionEvent, PartitionFailure, Progress};
+use mirror_uring::{EngineReport, PartitionEvent, PartitionFailure, Progress};
 
 use super::{MirrorError, MirrorLoop};
 use crate::mirror_news::MirrorNews;

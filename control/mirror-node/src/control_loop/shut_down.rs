@@ -1,7 +1,7 @@
 //! The end of a run: logs closed, checkpoints and the clean marker written, threads joined.
 
-use mirror_shard::bridge::{EngineCommand, EngineReport};
 use mirror_uring::Reports;
+use mirror_uring::{EngineCommand, EngineReport};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 

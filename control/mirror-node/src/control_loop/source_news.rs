@@ -6,14 +6,14 @@ use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use mirror_coordinator::coordinator::Input;
-use mirror_shard::bridge::EngineCommand;
+use mirror_uring::EngineCommand;
 
 use super::{MirrorError, MirrorLoop};
 use crate::directory_state::MirrorTopic;
 use crate::discovery::TopicFinding;
-use crate::meta_properties::random_id;
 use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
+use crate::random_id::random_id;
 use crate::source_client::{SourceLeader, SourceTopic};
 use crate::source_watch::SourceLook;
 

@@ -5,7 +5,7 @@ use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
 
 use super::{DataDirectory, DirectoryCheckpoints, DirectoryError};
-use crate::meta_properties::random_id;
+use crate::random_id::random_id;
 
 /// A directory of its own for one test, deleted at its end.
 struct Scratch(PathBuf);

@@ -1,7 +1,7 @@
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicPartition};
-use mirror_shard::bridge::Progress;
+use mirror_uring::Progress;
 
 use super::{BookEntry, PartitionBook};
 use crate::directory::DirectoryCheckpoints;

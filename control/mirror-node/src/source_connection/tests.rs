@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsResponse, MetadataRequest};
 use kafka_protocol::protocol::Encodable;
-use mirror_shard::op::BrokerAddress;
+use mirror_uring::BrokerAddress;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -60,7 +60,7 @@ fn versions(error_code: i16) -> BytesMut {
     let response =
         ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(keys.to_vec());
     let mut body = BytesMut::new();
-    response.encode(&mut body, 0).unwrap();
+    response.encode(&mut body, 3).unwrap();
     body
 }
 
@@ -143,10 +143,13 @@ fn bytes_after_or_instead_of_a_response_are_refused() {
 fn a_broker_that_refuses_says_so() {
     let error = against(|mut stream| async move {
         let id = take_request(&mut stream).await;
-        answer(&mut stream, id, &versions(35)).await;
+        answer(&mut stream, id, &versions(29)).await;
     })
     .unwrap_err();
-    assert!(error.to_string().contains("refuses ApiVersions: UNSUPPORTED_VERSION (35)"), "{error}");
+    assert!(
+        error.to_string().contains("refuses ApiVersions: TOPIC_AUTHORIZATION_FAILED (29)"),
+        "{error}"
+    );
 }
 
 #[test]
