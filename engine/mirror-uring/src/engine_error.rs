@@ -83,7 +83,10 @@ pub enum EngineError {
         allowed: Vec<usize>,
     },
     /// An order for a partition that was not added, or was removed.
-    #[error("partition {} of topic {} is not mirrored here", partition.partition, partition.topic_id)]
+    #[error(
+        "partition {} of topic {} is not mirrored here",
+        partition.partition, partition.topic_id
+    )]
     UnknownPartition {
         /// The partition.
         partition: TopicIdPartition,
