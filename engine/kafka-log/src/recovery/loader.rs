@@ -164,6 +164,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
             self.found.segments.remove(base);
             self.remove_segment(*base)?;
         }
+        self.files.sync_directory()?;
         assert!(!self.found.segments.is_empty(), "the cut lies above the first segment's base");
         Ok(!bases.is_empty())
     }
@@ -235,7 +236,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
     }
 
     /// The producers of the snapshot at `offset`; a malformed one is deleted.
-    fn snapshot_at(&mut self, offset: Offset) -> io::Result<Option<ProducerStates>> {
+    pub(super) fn snapshot_at(&mut self, offset: Offset) -> io::Result<Option<ProducerStates>> {
         let Some(bytes) = self.found.snapshots.get(&offset).copied() else { return Ok(None) };
         let name = FileName::snapshot(offset);
         let contents = read_whole(self.files, name, bytes, SNAPSHOT_BYTES_MAX)?;

@@ -5,7 +5,7 @@ use std::io;
 
 use kafka_wire::offset::Offset;
 
-use super::inventory::{SegmentFiles, read_whole, replace_if_changed};
+use super::inventory::{SegmentFiles, replace_if_changed};
 use super::loader::Loader;
 use super::scan::{Bounds, Carried, ScanEnd, scan_segment};
 use super::trusted::TrustedTail;
@@ -76,7 +76,7 @@ impl<F: PartitionFiles> Loader<'_, F> {
         let (mut segment, end) = scan_segment(self.files, base, bounds, config, carried)?;
         let found = self.found.segments[&base];
         if let Some(next) = bounds.next_base {
-            if let Some(reason) = self.loss_before(next, &segment, &end, carried, &found)? {
+            if let Some(reason) = self.loss_before(next, &segment, &end, carried)? {
                 self.report_loss(&segment, &found, reason);
                 self.drop_behind(base)?;
             } else {
@@ -104,7 +104,6 @@ impl<F: PartitionFiles> Loader<'_, F> {
         segment: &Segment,
         end: &ScanEnd,
         carried: &Carried,
-        found: &SegmentFiles,
     ) -> io::Result<Option<String>> {
         if carried.end == next {
             return Ok(None);
@@ -114,31 +113,11 @@ impl<F: PartitionFiles> Loader<'_, F> {
             ScanEnd::Torn(reason) => Some(reason.clone()),
             ScanEnd::Unused | ScanEnd::Cut => Some(gap),
             ScanEnd::Whole if self.is_trusted(segment.base) => None,
-            ScanEnd::Whole if self.was_closed(segment, found)? => None,
+            // A snapshot at a segment's end is written once its log was synced.
+            ScanEnd::Whole if self.snapshot_at(next)?.is_some() => None,
             // Compaction leaves gaps, and so does a lost write: only the source knows.
             ScanEnd::Whole => Some(gap),
         })
-    }
-
-    /// True when the indexes on disk are those of the closed segment: then its log was synced.
-    /// Only the time index's last entry tells a closed index from one still growing.
-    fn was_closed(&mut self, segment: &Segment, found: &SegmentFiles) -> io::Result<bool> {
-        let closed = segment.closed_time_index().bytes;
-        if closed.len() == segment.time_index.pending_bytes() {
-            return Ok(false);
-        }
-        let time = FileName::time_index(segment.base);
-        let offset = FileName::offset_index(segment.base);
-        Ok(self.holds(time, found.time_index, &closed)?
-            && self.holds(offset, found.offset_index, &segment.offset_index.tail().bytes)?)
-    }
-
-    fn holds(&mut self, name: FileName, bytes: Option<u64>, contents: &[u8]) -> io::Result<bool> {
-        let length = contents.len() as u64;
-        if bytes != Some(length) {
-            return Ok(false);
-        }
-        Ok(read_whole(self.files, name, length, length)?.as_deref() == Some(contents))
     }
 
     fn report_loss(&mut self, segment: &Segment, found: &SegmentFiles, reason: String) {
@@ -164,7 +143,8 @@ impl<F: PartitionFiles> Loader<'_, F> {
             self.found.segments.remove(&base);
             self.remove_segment(base)?;
         }
-        Ok(())
+        // Before the cut itself: else a crash could leave the cut and what lay behind it.
+        self.files.sync_directory()
     }
 
     /// Makes the segment's files what its batches say, durably.

@@ -242,6 +242,7 @@ fn a_hole_between_segments_above_the_recovery_point_is_cut() {
     // The first batch survives whole: nothing in the file tells that more was written.
     let first = u64::from(validated(&contents(&files, log)).header.batch_bytes);
     files.truncate(log, first).unwrap();
+    files.remove(FileName::snapshot(base(&test, 3))).unwrap();
     let loaded = load(&mut files, &request()).unwrap();
     assert!(matches!(loaded.findings[0], LoadFinding::CorruptMiddle { dropped_bytes: 0, .. }));
     assert_eq!(loaded.log.active_segment(), holed);
@@ -292,21 +293,18 @@ fn starting_anew_deletes_everything() {
 }
 
 #[test]
-fn a_hole_left_by_compaction_stays_when_closed_indexes_vouch_for_it() {
+fn a_hole_left_by_compaction_stays_when_a_snapshot_vouches_for_it() {
     let next =
         Next::Data { producer: -1, transactional: false, records: 2, gap: 1, value_bytes: 100 };
     let step = Step { next, epoch_bump: 0, timestamp_step_ms: 1 };
-    let mut test = TestLog::with(&batches(&vec![step; 12]));
+    let mut test = TestLog::with(&batches(&vec![step; 24]));
     assert!(test.log.segment_bases().count() > 3);
     test.write_indexes();
     let mut files = test.files.clone();
     let loaded = load(&mut files, &request()).unwrap();
     assert_eq!(loaded.findings, []);
     assert_eq!(loaded.log, test.settled());
-    // Without the time index's last entry nothing tells that the segment was complete.
-    let index = FileName::time_index(base(&test, 1));
-    let bytes = contents(&test.files, index).len() as u64;
-    test.files.truncate(index, bytes - 12).unwrap();
+    test.files.remove(FileName::snapshot(base(&test, 2))).unwrap();
     let loaded = load(&mut test.files, &request()).unwrap();
     assert_eq!(loaded.log.segment_bases().count(), 2);
 }
