@@ -58,7 +58,7 @@ mod file_tasks;
 mod file_work;
 mod op_table;
 pub mod probe;
-mod real_files;
+pub mod real_files;
 mod recycled;
 mod reports;
 mod ring;

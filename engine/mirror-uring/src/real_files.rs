@@ -9,7 +9,7 @@ use kafka_log::partition_files::{FileName, PartitionFiles};
 
 /// The files of one partition, in `<data_dir>/<topic>-<partition>/`.
 #[derive(Debug)]
-pub(crate) struct RealFiles {
+pub struct RealFiles {
     directory: PathBuf,
     /// The file used last; recovery reads one file in many pieces.
     open: Option<(FileName, File)>,
@@ -17,7 +17,8 @@ pub(crate) struct RealFiles {
 
 impl RealFiles {
     /// The files in `directory`.
-    pub(crate) fn new(directory: PathBuf) -> Self {
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
         Self { directory, open: None }
     }
 
