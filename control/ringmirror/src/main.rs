@@ -18,6 +18,7 @@ mod mirror;
 mod output;
 mod progress;
 mod source_options;
+mod verify;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process;
@@ -53,7 +54,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Mirror(args) => mirror::run(args, output),
         Command::Inspect(args) => inspect::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, output),
-        Command::Demo(_) | Command::Verify(_) | Command::Handover(_) => {
+        Command::Verify(args) => verify::run(args, output),
+        Command::Demo(_) | Command::Handover(_) => {
             Err(CommandError::usage("this command is not there yet"))
         }
     }
