@@ -1,8 +1,6 @@
 //! A host program: mirrors a topic's partitions until nothing has happened for five seconds.
-//! Pauses partition 0 when it first moves, and cuts partition 1 in half when it does:
+//! Pauses partition 0 when it first moves, and cuts partition 1 in half when it has records:
 //! `cargo run -p mirror-uring --example embed -- HOST PORT DIRECTORY TOPIC TOPIC_ID PARTITIONS`
-
-use std::{env, error::Error, mem::take, time::Duration};
 
 use kafka_wire::partition::{BrokerId, TopicId, TopicIdPartition, TopicPartition};
 use kafka_wire::{epoch::LeaderEpoch, offset::Offset};
@@ -10,14 +8,15 @@ use mirror_uring::{
     BrokerAddress, DivergencePolicy, Engine, EngineCommand, EngineConfig, EngineReport, LogConfig,
     NewPartition, PartitionEvent,
 };
+use std::{env, error::Error, mem::take, time::Duration};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let mut next = || args.next().ok_or("HOST PORT DIRECTORY TOPIC TOPIC_ID PARTITIONS");
     let address = BrokerAddress { host: next()?.into(), port: next()?.parse()? };
     let (engine, mut reports) = Engine::start(EngineConfig::new(next()?))?;
-    let leader = BrokerId::from_wire(1).ok_or("negative id")?;
-    engine.send_blocking(EngineCommand::SetBroker { broker: leader, address })?;
+    let broker = BrokerId::from_wire(1).ok_or("negative id")?;
+    engine.send_blocking(EngineCommand::SetBroker { broker, address })?;
     let (topic, topic_id) = (next()?, TopicId::parse(&next()?).ok_or("illegal topic id")?);
     for index in 0..next()?.parse::<u32>()? {
         let name = TopicPartition::parse_directory(&format!("{topic}-{index}")).ok_or("name")?;
@@ -25,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             id: TopicIdPartition { topic_id, partition: name.partition },
             name,
             source_has_topic_ids: true,
-            leader,
+            leader: broker,
             source_epoch: None,
             leader_epoch: LeaderEpoch::ZERO, // raised below when a batch asks for more
             log_config: LogConfig::default(),
@@ -47,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             (PartitionEvent::Progress(_), 0) if take(&mut to_pause) => {
                 EngineCommand::Pause(partition)
             }
-            (PartitionEvent::Progress(now), 1) if take(&mut to_cut) => {
+            (PartitionEvent::Progress(now), 1)
+                if now.log_end.offset() > Offset::ZERO && take(&mut to_cut) =>
+            {
                 let to = Offset::from_wire(now.log_end.offset().get() / 2).ok_or("negative")?;
                 EngineCommand::Truncate { partition, to }
             }
