@@ -13,6 +13,7 @@
 mod cli;
 mod doctor;
 mod exit_code;
+mod handover;
 mod inspect;
 mod mirror;
 mod output;
@@ -55,9 +56,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Inspect(args) => inspect::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, output),
         Command::Verify(args) => verify::run(args, output),
-        Command::Demo(_) | Command::Handover(_) => {
-            Err(CommandError::usage("this command is not there yet"))
-        }
+        Command::Handover(args) => handover::run(&args, output),
+        Command::Demo(_) => Err(CommandError::usage("this command is not there yet")),
     }
 }
 
