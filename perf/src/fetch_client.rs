@@ -1,81 +1,111 @@
 //! The simplest fetcher: asks, receives, discards. What is left of a source's rate on one core.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::BytesMut;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{ApiKey, FetchRequest, RequestHeader, TopicName as WireTopic};
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use kafka_wire::offset::Offset;
-use kafka_wire::partition::TopicName;
 
-use crate::synthetic_source::SyntheticSource;
-use crate::synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
+use crate::machine::{HugeBuffers, pin, thread_cpu};
+use crate::measurement::{Sample, repeat_for};
+use crate::source_child::{SourceDescription, SourcePartition};
 
-/// Bytes asked for in one response.
-const RESPONSE_BYTES: i32 = 1 << 20;
-/// Version without sessions or topic ids to care about.
-const VERSION: i16 = 12;
-/// Requests sent ahead of the response being read.
-const IN_FLIGHT: usize = 2;
-const TOPIC: &str = "discard";
+/// What to fetch and throw away.
+#[derive(Clone, Copy, Debug)]
+pub struct DiscardPlan<'a> {
+    /// From where; each connection fetches another partition.
+    pub source: &'a SourceDescription,
+    /// The core all connections share.
+    pub core: usize,
+    /// Connections, each with a blocking thread.
+    pub connections: usize,
+    /// Requests of a connection that are sent ahead of the response being read, itself included.
+    pub requests_in_flight: usize,
+    /// Bytes asked for in one response.
+    pub response_bytes: u32,
+    /// For how long.
+    pub time: Duration,
+}
+
+/// Fetches and throws away; processor time is that of the receiving threads.
+///
+/// # Errors
+/// When the source refuses or its partitions are too short.
+pub fn discard(plan: &DiscardPlan<'_>) -> Result<Sample> {
+    let partitions = plan.source.partitions.get(..plan.connections);
+    let partitions = partitions.context("the source has fewer partitions than connections")?;
+    let start = Barrier::new(plan.connections);
+    let start = &start;
+    let run = |partition| -> Result<Sample> {
+        pin(plan.core)?;
+        let prepared = FetchClient::connect(plan, partition)
+            .and_then(|client| Ok((client, HugeBuffers::new(1)?)));
+        // Also when this one failed: the others must not wait for ever.
+        start.wait();
+        let (mut client, mut buffers) = prepared?;
+        let buffer = buffers.chunks_mut().next().context("one buffer was made")?;
+        let before = thread_cpu()?;
+        let (bytes, elapsed) = repeat_for(plan.time, || client.fetch(buffer))?;
+        let cpu = thread_cpu()?.saturating_sub(before);
+        client.stream.shutdown(Shutdown::Both)?;
+        Ok(Sample { bytes, elapsed, cpu })
+    };
+    let run = &run;
+    let mut total = Sample { bytes: 0, elapsed: Duration::ZERO, cpu: Duration::ZERO };
+    thread::scope(|scope| -> Result<()> {
+        let spawn = |partition| scope.spawn(move || run(partition));
+        let clients: Vec<_> = partitions.iter().map(spawn).collect();
+        for client in clients {
+            let result = client.join().unwrap_or_else(|_| anyhow::bail!("a client panicked"));
+            let sample = result?;
+            total.bytes += sample.bytes;
+            total.cpu += sample.cpu;
+            total.elapsed = total.elapsed.max(sample.elapsed);
+        }
+        Ok(())
+    })?;
+    Ok(total)
+}
 
 /// A connection that fetches the same few ranges again and again.
 #[derive(Debug)]
-pub struct FetchClient {
+struct FetchClient {
     stream: TcpStream,
     requests: Vec<Vec<u8>>,
     next: usize,
+    response_bytes: usize,
 }
 
 impl FetchClient {
-    /// The source this client expects: one topic of one partition.
-    #[must_use]
-    pub fn source_spec() -> SyntheticSpec {
-        let name = TopicName::parse(TOPIC).expect("a legal name");
-        let topic = TopicSpec::new(name, 1, LogSize::Bytes(1 << 30));
-        SyntheticSpec { topics: vec![topic], ..SyntheticSpec::default() }
-    }
-
-    /// Connects and prepares requests for ranges of 1 MiB.
-    ///
-    /// # Errors
-    /// When the source cannot be reached or has no such topic.
-    pub fn connect(source: &SyntheticSource) -> Result<Self> {
-        let partition = source.partitions().into_iter().next().context("no partition")?;
-        let log = source.log(&partition)?;
-        let end = log.end_offset().offset();
-        let mut requests = Vec::new();
-        let mut bytes = 0;
-        for batch in log.batches(Offset::ZERO, end) {
-            if bytes / usize::try_from(RESPONSE_BYTES)? >= requests.len() {
-                requests.push(request(batch.base_offset)?);
-            }
-            bytes += batch.bytes();
-            if requests.len() == RANGES {
-                break;
-            }
-        }
-        let stream = TcpStream::connect(source.bootstrap())?;
+    fn connect(plan: &DiscardPlan<'_>, partition: &SourcePartition) -> Result<Self> {
+        let response_bytes = usize::try_from(plan.response_bytes)?;
+        let needed = u64::from(plan.response_bytes) * 2;
+        ensure!(partition.bytes >= needed, "a partition of {} bytes is too short", partition.bytes);
+        // Starts lie in the first half, so that every response finds its bytes.
+        let start = |number| partition.end_offset * number / (2 * RANGES);
+        let requests = (0..RANGES).map(|number| request(partition, start(number), plan));
+        let stream = TcpStream::connect(plan.source.address)?;
         stream.set_nodelay(true)?;
-        let mut client = Self { stream, requests, next: 0 };
-        for _ in 0..IN_FLIGHT {
+        let requests = requests.collect::<Result<_>>()?;
+        let mut client = Self { stream, requests, next: 0, response_bytes };
+        for _ in 0..plan.requests_in_flight {
             client.send()?;
         }
         Ok(client)
     }
 
     /// Receives one response into `buffer`, over and over, and returns its bytes.
-    ///
-    /// # Errors
-    /// When the connection ends or the response is not whole.
-    pub fn fetch(&mut self, buffer: &mut [u8]) -> Result<u64> {
+    fn fetch(&mut self, buffer: &mut [u8]) -> Result<u64> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
         let bytes = usize::try_from(i32::from_be_bytes(prefix))?;
-        ensure!(bytes > usize::try_from(RESPONSE_BYTES)?, "a response of only {bytes} bytes");
+        ensure!(bytes > self.response_bytes / 2, "a response of only {bytes} bytes");
         let mut missing = bytes;
         while missing > 0 {
             let wanted = missing.min(buffer.len());
@@ -94,17 +124,17 @@ impl FetchClient {
     }
 }
 
-fn request(offset: Offset) -> Result<Vec<u8>> {
+fn request(asked: &SourcePartition, offset: i64, plan: &DiscardPlan<'_>) -> Result<Vec<u8>> {
+    let bytes = i32::try_from(plan.response_bytes)?;
     let partition = FetchPartition::default()
-        .with_fetch_offset(offset.get())
-        .with_partition_max_bytes(RESPONSE_BYTES);
+        .with_partition(asked.partition)
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(bytes);
     let topic = FetchTopic::default()
-        .with_topic(WireTopic(StrBytes::from_static_str(TOPIC)))
+        .with_topic(WireTopic(StrBytes::from_string(asked.topic.clone())))
         .with_partitions(vec![partition]);
-    let request = FetchRequest::default()
-        .with_min_bytes(1)
-        .with_max_bytes(RESPONSE_BYTES)
-        .with_topics(vec![topic]);
+    let request =
+        FetchRequest::default().with_min_bytes(1).with_max_bytes(bytes).with_topics(vec![topic]);
     let mut frame = BytesMut::zeroed(4);
     let header = RequestHeader::default()
         .with_request_api_key(ApiKey::Fetch as i16)
@@ -116,5 +146,7 @@ fn request(offset: Offset) -> Result<Vec<u8>> {
     Ok(frame.to_vec())
 }
 
-/// Ranges asked for in turn; as many as the source's prebuilt batches fill.
-const RANGES: usize = 8;
+/// Version without sessions or topic ids to care about.
+const VERSION: i16 = 12;
+/// Ranges asked for in turn.
+const RANGES: i64 = 8;

@@ -6,10 +6,17 @@
 //! It does not know the engine's insides: it measures what an embedding program would see.
 //!
 //! Reading order: `synthetic_source`, `synthetic_source::spec`, `synthetic_source::synthetic_log`;
-//! then `limits` over `measurement` and `machine`.
+//! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
+//! `source_child`, and `idle`.
 
+pub mod disk_probe;
+pub mod engine_run;
 pub mod fetch_client;
+pub mod idle;
 pub mod limits;
 pub mod machine;
 pub mod measurement;
+pub mod mirror;
+pub mod mirror_row;
+pub mod source_child;
 pub mod synthetic_source;

@@ -5,26 +5,28 @@
 //!
 //! Plain blocking calls on purpose: the yardstick must not share code with what it measures.
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use crc_fast::{CrcAlgorithm, checksum};
+use kafka_wire::partition::TopicName;
 
-use crate::fetch_client::FetchClient;
+use crate::disk_probe::DiskProbe;
+use crate::fetch_client::{DiscardPlan, discard};
 use crate::machine::{CorePair, HugeBuffers, WARM_UP, pin, thread_cpu, warm_up};
 use crate::measurement::{LimitRow, Sample, Series, repeat_for};
+use crate::source_child::{SourceDescription, TOPIC};
+use crate::synthetic_source::SyntheticSource;
+use crate::synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
 
 /// How to measure.
 #[derive(Clone, Debug)]
 pub struct LimitsPlan {
-    /// Where the disk is probed; a file of [`DISK_FILE_BYTES`] is made and removed.
+    /// Where the disk is probed; files are made and removed.
     pub directory: PathBuf,
     /// Rounds of every scenario, interleaved.
     pub rounds: u32,
@@ -32,10 +34,6 @@ pub struct LimitsPlan {
     pub round_time: Duration,
 }
 
-/// Bytes of the file that is overwritten again and again.
-pub const DISK_FILE_BYTES: u64 = 2 << 30;
-/// Writes in flight.
-const DISK_DEPTH: usize = 16;
 /// Bytes checked at a time: what stays in the second-level cache.
 const CRC_PIECE_BYTES: usize = 256 * 1024;
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -45,12 +43,13 @@ const CHUNK_BYTES: u64 = 1 << 20;
 pub struct Limits {
     cores: CorePair,
     round_time: Duration,
-    disk: DiskFile,
-    buffers: HugeBuffers,
+    disk: DiskProbe,
     /// Receive from a prebuilt sender, on one core.
     pub receive: Series,
-    /// Memory to disk.
+    /// Memory to blocks that were written before.
     pub disk_write: Series,
+    /// Memory to a new file with reserved space.
+    pub disk_fill: Series,
     /// CRC-32C of memory that was just touched.
     pub crc: Series,
     /// Fetch from the synthetic source and discard.
@@ -64,18 +63,15 @@ impl Limits {
     /// When the directory takes no direct writes, or memory or cores are missing.
     pub fn prepare(plan: &LimitsPlan) -> Result<Self> {
         let cores = CorePair::choose()?;
-        let mut buffers = HugeBuffers::new(DISK_DEPTH)?;
-        let disk = DiskFile::create(&plan.directory)?;
-        // The first pass allocates blocks; only overwriting is measured.
-        write_to_disk(&disk.file, &mut buffers, Pass::WholeFile)?;
+        let disk = DiskProbe::new(&plan.directory)?;
         warm_up(WARM_UP)?;
         Ok(Self {
             cores,
             round_time: plan.round_time,
             disk,
-            buffers,
             receive: Series::default(),
             disk_write: Series::default(),
+            disk_fill: Series::default(),
             crc: Series::default(),
             source: Series::default(),
         })
@@ -88,8 +84,8 @@ impl Limits {
     pub fn round(&mut self) -> Result<()> {
         let (cores, time) = (self.cores, self.round_time);
         self.receive.round(|| receive(cores, time))?;
-        let (file, buffers) = (&self.disk.file, &mut self.buffers);
-        self.disk_write.round(|| write_to_disk(file, buffers, Pass::For(time)))?;
+        self.disk_write.round(|| self.disk.overwrite(time))?;
+        self.disk_fill.round(|| self.disk.fill_reserved(time))?;
         self.crc.round(|| check_crcs(cores, time / 4))?;
         self.source.round(|| fetch_and_discard(cores, time))?;
         Ok(())
@@ -101,6 +97,7 @@ impl Limits {
         vec![
             self.receive.row("receive_1mib_reads"),
             self.disk_write.row("disk_direct_1mib_depth16_overwrite"),
+            self.disk_fill.row("disk_direct_1mib_depth16_new_file"),
             self.crc.row("crc32c_256kib_cached"),
             self.source.row("synthetic_source_1mib_fetch_discard"),
         ]
@@ -119,7 +116,11 @@ pub fn measure(plan: &LimitsPlan) -> Result<Vec<LimitRow>> {
     Ok(limits.rows())
 }
 
-fn receive(cores: CorePair, time: Duration) -> Result<Sample> {
+/// Receives what a sender with a prebuilt buffer sends, on one connection.
+///
+/// # Errors
+/// When a socket or `/proc` refuses.
+pub fn receive(cores: CorePair, time: Duration) -> Result<Sample> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     thread::scope(|scope| {
@@ -151,51 +152,11 @@ fn send_until_closed(core: usize, listener: &TcpListener) -> Result<()> {
     Ok(())
 }
 
-#[derive(Clone, Copy)]
-enum Pass {
-    WholeFile,
-    For(Duration),
-}
-
-/// Overwrites the file in order with [`DISK_DEPTH`] writes in flight, one thread each.
-fn write_to_disk(file: &File, buffers: &mut HugeBuffers, pass: Pass) -> Result<Sample> {
-    let next = AtomicU64::new(0);
-    let begun = Instant::now();
-    let is_over = |chunk: u64| match pass {
-        Pass::WholeFile => chunk * CHUNK_BYTES >= DISK_FILE_BYTES,
-        Pass::For(time) => begun.elapsed() >= time,
-    };
-    let (is_over, next) = (&is_over, &next);
-    let mut total = Sample { bytes: 0, elapsed: Duration::ZERO, cpu: Duration::ZERO };
-    let write = |chunk: &mut [u8]| -> Result<(u64, Duration)> {
-        let before = thread_cpu()?;
-        let mut bytes = 0;
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if is_over(number) {
-                return Ok((bytes, thread_cpu()?.saturating_sub(before)));
-            }
-            file.write_all_at(chunk, number * CHUNK_BYTES % DISK_FILE_BYTES)?;
-            bytes += CHUNK_BYTES;
-        }
-    };
-    let write = &write;
-    thread::scope(|scope| -> Result<()> {
-        let writers: Vec<_> =
-            buffers.chunks_mut().map(|chunk| scope.spawn(move || write(chunk))).collect();
-        for writer in writers {
-            let written = writer.join().unwrap_or_else(|_| anyhow::bail!("a writer panicked"));
-            let (bytes, cpu) = written.context("writing to the disk")?;
-            total.bytes += bytes;
-            total.cpu += cpu;
-        }
-        Ok(())
-    })?;
-    total.elapsed = begun.elapsed();
-    Ok(total)
-}
-
-fn check_crcs(cores: CorePair, time: Duration) -> Result<Sample> {
+/// Checks CRCs of memory that fits the second-level cache.
+///
+/// # Errors
+/// When `/proc` refuses.
+pub fn check_crcs(cores: CorePair, time: Duration) -> Result<Sample> {
     let measure = move || -> Result<Sample> {
         pin(cores.receiver)?;
         let mut buffers = HugeBuffers::new(1)?;
@@ -215,50 +176,24 @@ fn check_crcs(cores: CorePair, time: Duration) -> Result<Sample> {
 }
 
 fn fetch_and_discard(cores: CorePair, time: Duration) -> Result<Sample> {
-    let spec = FetchClient::source_spec();
+    let name = TopicName::parse(TOPIC).context("a legal name")?;
+    let topic = TopicSpec::new(name, 1, LogSize::Bytes(1 << 30));
+    let spec = SyntheticSpec { topics: vec![topic], ..SyntheticSpec::default() };
     let start = move || {
         pin(cores.sender)?;
-        crate::synthetic_source::SyntheticSource::start(&spec)
+        SyntheticSource::start(&spec)
     };
     let source =
         thread::spawn(start).join().unwrap_or_else(|_| anyhow::bail!("the source panicked"))?;
-    let mut client = FetchClient::connect(&source)?;
-    let measure = move || -> Result<Sample> {
-        pin(cores.receiver)?;
-        let mut buffers = HugeBuffers::new(1)?;
-        let buffer = buffers.chunks_mut().next().context("one buffer was made")?;
-        let before = thread_cpu()?;
-        let (bytes, elapsed) = repeat_for(time, || client.fetch(buffer))?;
-        Ok(Sample { bytes, elapsed, cpu: thread_cpu()?.saturating_sub(before) })
+    let plan = DiscardPlan {
+        source: &SourceDescription::of(&source)?,
+        core: cores.receiver,
+        connections: 1,
+        requests_in_flight: 2,
+        response_bytes: 1 << 20,
+        time,
     };
-    let sample =
-        thread::spawn(measure).join().unwrap_or_else(|_| anyhow::bail!("the client panicked"));
+    let sample = discard(&plan);
     source.stop();
     sample
-}
-
-/// The probe file; removed when dropped.
-#[derive(Debug)]
-struct DiskFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl DiskFile {
-    fn create(directory: &Path) -> Result<Self> {
-        let path = directory.join(format!("perf-disk-probe-{}.tmp", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.create_new(true).write(true).custom_flags(libc::O_DIRECT);
-        let file = options
-            .open(&path)
-            .with_context(|| format!("opening {} for direct writes", path.display()))?;
-        Ok(Self { file, path })
-    }
-}
-
-impl Drop for DiskFile {
-    fn drop(&mut self) {
-        // Nothing else can be done about a file that does not go away.
-        let _ = std::fs::remove_file(&self.path);
-    }
 }

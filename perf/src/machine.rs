@@ -82,6 +82,29 @@ pub fn thread_cpu() -> Result<Duration> {
     Ok(Duration::from_nanos(nanos.context("schedstat starts with nanoseconds")?))
 }
 
+/// Processor time so far of all threads of this process: the ended ones and the kernel's workers
+/// for it are included. Steps of 10 ms.
+///
+/// # Errors
+/// When `/proc` does not have the expected fields.
+pub fn process_cpu() -> Result<Duration> {
+    Ok(Duration::from_millis(process_ticks("self")? * TICK_MS))
+}
+
+/// Memory of this process that is in use now, in bytes.
+///
+/// # Errors
+/// When `/proc` does not have the expected fields.
+pub fn resident_bytes() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.map(str::trim).and_then(|line| line.strip_suffix(" kB"));
+    Ok(kib.context("no VmRSS in /proc status")?.parse::<u64>()? * 1024)
+}
+
+/// Linux tells processor times in hundredths of a second, whatever its own clock does.
+const TICK_MS: u64 = 10;
+
 /// Busy time of the machine and of this process tree, to tell foreign work.
 #[derive(Clone, Copy, Debug)]
 pub struct BusyClock {

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use kafka_wire::partition::TopicName;
+use perf::idle;
 use perf::limits::{LimitsPlan, measure};
 use perf::machine::pin;
 use perf::measurement::LimitRow;
+use perf::mirror::{self, MirrorPlan, SCENARIOS};
+use perf::mirror_row::MirrorRow;
+use perf::source_child::SourceDescription;
 use perf::synthetic_source::SyntheticSource;
 use perf::synthetic_source::spec::{BatchContent, Codec, LogSize, SyntheticSpec, TopicSpec};
 
@@ -29,6 +33,8 @@ struct Cli {
 enum Command {
     /// What this machine can do at most: receive, write to disk, check CRCs, serve.
     Limits(LimitsArgs),
+    /// What the engine makes of it, against a source in a child process.
+    Mirror(MirrorArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -47,6 +53,31 @@ struct LimitsArgs {
     /// Length of one round in milliseconds.
     #[arg(long, default_value_t = 1500)]
     round_ms: u64,
+}
+
+#[derive(Args)]
+struct MirrorArgs {
+    /// Print rows as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Only these scenarios, like 1MiB-8conn or idle-10000; all by default.
+    #[arg(long = "scenario", value_delimiter = ',')]
+    scenarios: Vec<String>,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Bytes mirrored in one engine run.
+    #[arg(long, default_value_t = 4 << 30)]
+    bytes: u64,
+    /// Fetch sessions on each connection, each with a request in flight and a partition.
+    #[arg(long, default_value_t = 1)]
+    fetches: u32,
+    /// Leave the twin with buffered appends out.
+    #[arg(long)]
+    skip_buffered: bool,
+    /// Directory on the disk to write to; what is written is removed.
+    #[arg(long, default_value = "target/tmp")]
+    directory: PathBuf,
 }
 
 #[derive(Args)]
@@ -81,6 +112,9 @@ struct SourceArgs {
     /// Pin all threads to this core.
     #[arg(long)]
     core: Option<usize>,
+    /// Print one line of JSON that tells every partition, instead of the address.
+    #[arg(long)]
+    describe: bool,
     /// Stop when standard input ends, so that a parent takes the source along.
     #[arg(long)]
     until_stdin_closes: bool,
@@ -89,6 +123,7 @@ struct SourceArgs {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Limits(args) => limits(&args),
+        Command::Mirror(args) => mirror(&args),
         Command::Source(args) => source(&args),
     }
 }
@@ -120,13 +155,67 @@ fn limits(args: &LimitsArgs) -> Result<()> {
     Ok(())
 }
 
+fn mirror(args: &MirrorArgs) -> Result<()> {
+    check_names(&args.scenarios)?;
+    let plan = MirrorPlan {
+        directory: args.directory.clone(),
+        rounds: args.rounds,
+        bytes: args.bytes,
+        fetches_per_connection: args.fetches,
+        scenarios: args.scenarios.clone(),
+        skip_buffered: args.skip_buffered,
+    };
+    let is_asked =
+        |name: &str| args.scenarios.is_empty() || args.scenarios.iter().any(|s| s == name);
+    let rows = mirror::measure(&plan, |line| eprintln!("{line}"))?;
+    let idle =
+        is_asked(idle::SCENARIO).then(|| idle::measure(args.directory.clone())).transpose()?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        let rows = rows.iter().map(serde_json::to_value);
+        let idle = idle.iter().map(serde_json::to_value);
+        let rows = rows.chain(idle).collect::<serde_json::Result<Vec<_>>>()?;
+        serde_json::to_writer_pretty(&mut out, &rows)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    if !rows.is_empty() {
+        writeln!(out, "{}", MirrorRow::head())?;
+    }
+    for row in &rows {
+        writeln!(out, "{}", row.text())?;
+        if row.disturbed_rounds_kept > 0 {
+            let (name, kept) = (&row.scenario, row.disturbed_rounds_kept);
+            eprintln!("{name}: {kept} of {} rounds were disturbed; run again", row.rounds);
+        }
+    }
+    if let Some(idle) = idle {
+        writeln!(out, "{}", idle.text())?;
+    }
+    Ok(())
+}
+
+fn check_names(asked: &[String]) -> Result<()> {
+    let known = SCENARIOS.iter().map(|scenario| scenario.name).chain([idle::SCENARIO]);
+    let known: Vec<&str> = known.collect();
+    for name in asked {
+        ensure!(known.contains(&name.as_str()), "no scenario {name}; there are {known:?}");
+    }
+    Ok(())
+}
+
 fn source(args: &SourceArgs) -> Result<()> {
     if let Some(core) = args.core {
         pin(core)?;
     }
     let source = SyntheticSource::start(&spec(args)?)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", source.bootstrap())?;
+    if args.describe {
+        serde_json::to_writer(&mut out, &SourceDescription::of(&source)?)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{}", source.bootstrap())?;
+    }
     out.flush()?;
     if args.until_stdin_closes {
         io::stdin().read_to_end(&mut Vec::new())?;

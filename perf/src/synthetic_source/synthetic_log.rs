@@ -101,6 +101,12 @@ impl SyntheticLog {
         SourceLeaderEpoch::from_wire(self.epoch()).expect("epochs come from the typed spec")
     }
 
+    /// Bytes of all batches it still serves.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        self.bytes_between(self.batch_at(self.start()), self.batch_count)
+    }
+
     /// Batches from the one that holds or follows `from` while they start below `to`.
     pub fn batches(&self, from: Offset, to: Offset) -> impl Iterator<Item = SyntheticBatch<'_>> {
         (self.batch_at(from.get())..self.batch_count)

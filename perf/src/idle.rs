@@ -1,0 +1,89 @@
+//! What partitions cost that have nothing to do: memory above the slab, processor time.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mirror_uring::ShardLimits;
+use serde::Serialize;
+
+use crate::engine_run::{EngineRun, EngineRunPlan, RUN_TIME_MAX};
+use crate::machine::{CorePair, process_cpu, ratio_f64, resident_bytes};
+use crate::source_child::{SourceChild, SourceChildSpec};
+
+/// Name of the scenario.
+pub const SCENARIO: &str = "idle-10000";
+/// Partitions mirrored.
+const PARTITIONS: u32 = 10_000;
+/// How long nothing happens.
+const IDLE_TIME: Duration = Duration::from_secs(10);
+/// For what is left of catching up.
+const SETTLE_TIME: Duration = Duration::from_secs(3);
+/// Most that is allowed for a partition.
+const BYTES_PER_PARTITION_MAX: u64 = 64 << 10;
+
+/// What idle partitions cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdleRow {
+    /// What was measured.
+    pub scenario: String,
+    /// Partitions mirrored, all caught up.
+    pub partitions: u32,
+    /// Resident memory for each, above an engine that has its slab and no partition.
+    pub resident_bytes_per_partition: u64,
+    /// What is allowed.
+    pub resident_bytes_per_partition_max: u64,
+    /// Processor time of the engine per second while nothing happens, in seconds.
+    pub cpu_seconds_per_second: f64,
+}
+
+/// Mirrors one small batch of each partition, then measures while nothing happens.
+///
+/// # Errors
+/// When the engine or the source refuses.
+pub fn measure(directory: PathBuf) -> Result<IdleRow> {
+    let cores = CorePair::choose()?;
+    let source = SourceChild::start(&SourceChildSpec {
+        core: cores.sender,
+        partitions: PARTITIONS,
+        partition_bytes: 1,
+        batch_bytes: 1024,
+        record_bytes: 256,
+    })?;
+    let limits = ShardLimits::default();
+    let described = source.description();
+    let plan =
+        EngineRunPlan { source: described, directory: &directory, core: cores.receiver, limits };
+    let mut run = EngineRun::start(&plan)?;
+    let before = resident_bytes()?;
+    run.add_partitions(described)?;
+    run.catch_up(Instant::now() + RUN_TIME_MAX)?;
+    run.idle(SETTLE_TIME)?;
+    let resident = resident_bytes()?.saturating_sub(before);
+    let cpu_before = process_cpu()?;
+    run.idle(IDLE_TIME)?;
+    let cpu = process_cpu()?.saturating_sub(cpu_before);
+    run.stop()?;
+    Ok(IdleRow {
+        scenario: SCENARIO.to_owned(),
+        partitions: PARTITIONS,
+        resident_bytes_per_partition: resident / u64::from(PARTITIONS),
+        resident_bytes_per_partition_max: BYTES_PER_PARTITION_MAX,
+        cpu_seconds_per_second: cpu.as_secs_f64() / IDLE_TIME.as_secs_f64(),
+    })
+}
+
+impl IdleRow {
+    /// One line for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let kib = |bytes: u64| ratio_f64(bytes) / 1024.0;
+        format!(
+            "{}: {:.1} KiB resident each above the slab (at most {:.0}), {:.4} CPU s/s",
+            self.scenario,
+            kib(self.resident_bytes_per_partition),
+            kib(self.resident_bytes_per_partition_max),
+            self.cpu_seconds_per_second
+        )
+    }
+}

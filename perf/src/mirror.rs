@@ -1,0 +1,222 @@
+//! The engine against what the machine can do, in the same interleaved rounds.
+//!
+//! Every round of a scenario measures, one after the other: the same source read and thrown away
+//! over as many connections (twice: with as many requests in flight as the engine has, and with
+//! more), a prebuilt sender, the disk (blocks written before; a new file), CRCs, the engine with
+//! direct writes, and its twin that appends through the page cache. Ratios are taken inside a
+//! round; rows show medians.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mirror_uring::ShardLimits;
+
+use crate::disk_probe::{DISK_FILE_BYTES, DiskProbe};
+use crate::engine_run::{self, EngineRunPlan};
+use crate::fetch_client::{DiscardPlan, discard};
+use crate::limits::{self, check_crcs};
+use crate::machine::{CorePair, WARM_UP, warm_up};
+use crate::measurement::{Sample, Series};
+use crate::mirror_row::{MirrorRow, Variant};
+use crate::source_child::{SourceChild, SourceChildSpec};
+
+/// How to measure.
+#[derive(Clone, Debug)]
+pub struct MirrorPlan {
+    /// Where disk and engine write; all of it is removed.
+    pub directory: PathBuf,
+    /// Rounds of every scenario, interleaved.
+    pub rounds: u32,
+    /// Bytes one engine run mirrors, about.
+    pub bytes: u64,
+    /// Fetch sessions on each connection, each with one request in flight.
+    pub fetches_per_connection: u32,
+    /// Only these; empty means all.
+    pub scenarios: Vec<String>,
+    /// Leave the twin with buffered appends out: it takes most of the time.
+    pub skip_buffered: bool,
+}
+
+/// Sizes of responses, and how many connections share the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// Bytes asked for in one response, all from one partition.
+    pub response_bytes: u32,
+    /// Connections to the one source broker.
+    pub connections: u32,
+}
+
+/// All scenarios, in the order of rows.
+pub const SCENARIOS: [Scenario; 6] = [
+    Scenario { name: "1MiB-1conn", response_bytes: 1 << 20, connections: 1 },
+    Scenario { name: "1MiB-8conn", response_bytes: 1 << 20, connections: 8 },
+    Scenario { name: "8MiB-1conn", response_bytes: 8 << 20, connections: 1 },
+    Scenario { name: "8MiB-8conn", response_bytes: 8 << 20, connections: 8 },
+    Scenario { name: "64KiB-1conn", response_bytes: 64 << 10, connections: 1 },
+    Scenario { name: "64KiB-8conn", response_bytes: 64 << 10, connections: 8 },
+];
+
+/// What one round of one scenario measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// The same source, thrown away, with as many requests in flight as the engine has.
+    pub receive_alike: Sample,
+    /// The same source, thrown away, with more requests in flight.
+    pub receive: Sample,
+    /// A prebuilt sender on one connection.
+    pub prebuilt: Sample,
+    /// Memory to blocks that were written before.
+    pub overwrite: Sample,
+    /// Memory to a new file with reserved space.
+    pub new_file: Sample,
+    /// CRCs of cached memory.
+    pub crc: Sample,
+    /// The engine with direct writes.
+    pub direct: Sample,
+    /// The engine with buffered appends.
+    pub buffered: Option<Sample>,
+}
+
+/// The series behind a scenario, for the rule about disturbed rounds.
+#[derive(Clone, Debug, Default)]
+struct SeriesOfScenario {
+    limits: Series,
+    direct: Series,
+    buffered: Series,
+    rounds: Vec<Round>,
+}
+
+/// Measures the scenarios; `tell` hears what was measured as it goes.
+///
+/// # Errors
+/// When the engine, a socket, the disk or `/proc` refuses.
+pub fn measure(plan: &MirrorPlan, mut tell: impl FnMut(&str)) -> Result<Vec<MirrorRow>> {
+    let chosen: Vec<&Scenario> = SCENARIOS.iter().filter(|each| is_chosen(plan, each)).collect();
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    check_room(plan)?;
+    let mut bench = Bench::prepare(plan, &chosen)?;
+    let mut series = vec![SeriesOfScenario::default(); chosen.len()];
+    for number in 1..=plan.rounds {
+        for (scenario, series) in chosen.iter().zip(&mut series) {
+            let round = bench.round(scenario, series)?;
+            let (engine, receive) = (round.direct.mb_per_s(), round.receive.mb_per_s());
+            let disk = round.overwrite.mb_per_s();
+            let name = scenario.name;
+            tell(&format!("round {number} {name}: {engine:.0} of {receive:.0} and {disk:.0} MB/s"));
+            series.rounds.push(round);
+        }
+    }
+    let rows = chosen.iter().zip(&series).flat_map(|(scenario, series)| {
+        let of = |variant, engine| MirrorRow::new(scenario.name, variant, &series.rounds, engine);
+        let direct = of(Variant::Direct, &series.direct);
+        [direct, of(Variant::Buffered, &series.buffered)].into_iter().flatten()
+    });
+    Ok(rows.collect())
+}
+
+fn is_chosen(plan: &MirrorPlan, scenario: &Scenario) -> bool {
+    plan.scenarios.is_empty() || plan.scenarios.iter().any(|name| name == scenario.name)
+}
+
+fn check_room(plan: &MirrorPlan) -> Result<()> {
+    fs::create_dir_all(&plan.directory)
+        .with_context(|| format!("creating {}", plan.directory.display()))?;
+    let stat = rustix::fs::statvfs(&plan.directory).context("asking for free disk space")?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let needed = plan.bytes + plan.bytes / 4 + 2 * DISK_FILE_BYTES;
+    ensure!(free >= needed, "{free} bytes of disk space are free, {needed} are needed");
+    Ok(())
+}
+
+/// Everything that is kept from round to round.
+struct Bench<'a> {
+    plan: &'a MirrorPlan,
+    cores: CorePair,
+    disk: DiskProbe,
+    /// By number of partitions.
+    sources: BTreeMap<u32, SourceChild>,
+}
+
+impl<'a> Bench<'a> {
+    fn prepare(plan: &'a MirrorPlan, chosen: &[&Scenario]) -> Result<Self> {
+        let cores = CorePair::choose()?;
+        let disk = DiskProbe::new(&plan.directory)?;
+        let mut sources = BTreeMap::new();
+        for scenario in chosen {
+            let partitions = scenario.connections * plan.fetches_per_connection;
+            let Entry::Vacant(place) = sources.entry(partitions) else { continue };
+            place.insert(SourceChild::start(&SourceChildSpec {
+                core: cores.sender,
+                partitions,
+                partition_bytes: plan.bytes / u64::from(partitions),
+                batch_bytes: BATCH_BYTES,
+                record_bytes: RECORD_BYTES,
+            })?);
+        }
+        warm_up(WARM_UP)?;
+        Ok(Self { plan, cores, disk, sources })
+    }
+
+    fn round(&mut self, scenario: &Scenario, series: &mut SeriesOfScenario) -> Result<Round> {
+        let (cores, plan) = (self.cores, self.plan);
+        let partitions = scenario.connections * plan.fetches_per_connection;
+        let source = self.sources.get(&partitions).context("every source was started")?;
+        let child = Some(source.id());
+        let lanes = usize::try_from(plan.fetches_per_connection)?;
+        let alike = DiscardPlan {
+            source: source.description(),
+            core: cores.receiver,
+            connections: usize::try_from(scenario.connections)?,
+            requests_in_flight: lanes,
+            response_bytes: scenario.response_bytes,
+            time: LIMIT_TIME,
+        };
+        let ahead = DiscardPlan { requests_in_flight: lanes + 1, ..alike };
+        let yardstick = &mut series.limits;
+        let receive_alike = yardstick.round_with_child(child, &mut || discard(&alike))?;
+        let receive = yardstick.round_with_child(child, &mut || discard(&ahead))?;
+        let prebuilt = yardstick.round(|| limits::receive(cores, LIMIT_TIME))?;
+        let overwrite = yardstick.round(|| self.disk.overwrite(LIMIT_TIME))?;
+        let new_file = yardstick.round(|| self.disk.fill_reserved(LIMIT_TIME))?;
+        let crc = yardstick.round(|| check_crcs(cores, LIMIT_TIME / 4))?;
+        let run = |direct_writes| {
+            let limits = shard_limits(plan, scenario, direct_writes);
+            let (source, directory) = (source.description(), plan.directory.as_path());
+            let run = EngineRunPlan { source, directory, core: cores.receiver, limits };
+            Ok(engine_run::run(&run)?.sample)
+        };
+        let direct = series.direct.round_with_child(child, &mut || run(true))?;
+        let buffered = if plan.skip_buffered {
+            None
+        } else {
+            Some(series.buffered.round_with_child(child, &mut || run(false))?)
+        };
+        Ok(Round { receive_alike, receive, prebuilt, overwrite, new_file, crc, direct, buffered })
+    }
+}
+
+/// What a host would set to get responses of this size, and the usual limits otherwise.
+fn shard_limits(plan: &MirrorPlan, scenario: &Scenario, direct_writes: bool) -> ShardLimits {
+    ShardLimits {
+        connections_per_broker: scenario.connections,
+        fetches_per_connection: plan.fetches_per_connection,
+        fetch_bytes_max: scenario.response_bytes,
+        partition_fetch_bytes_max: scenario.response_bytes,
+        direct_writes,
+        ..ShardLimits::default()
+    }
+}
+
+/// How long each limit is measured in a round.
+const LIMIT_TIME: Duration = Duration::from_millis(1000);
+/// Batches as a producer with Kafka's usual `batch.size` sends them.
+const BATCH_BYTES: u32 = 16 << 10;
+const RECORD_BYTES: u32 = 1024;
