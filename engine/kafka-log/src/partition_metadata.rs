@@ -24,10 +24,10 @@ pub enum PartitionMetadataError {
     TopicId,
 }
 
-/// Contents of the file.
+/// Contents of the file; Kafka ends it without a newline.
 #[must_use]
 pub fn encode(topic_id: TopicId) -> Vec<u8> {
-    format!("version: {VERSION}\ntopic_id: {topic_id}\n").into_bytes()
+    format!("version: {VERSION}\ntopic_id: {topic_id}").into_bytes()
 }
 
 /// Parses the file's contents; the order of the lines is free.

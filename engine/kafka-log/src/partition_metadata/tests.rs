@@ -3,9 +3,10 @@ use super::*;
 #[test]
 fn the_file_names_version_and_topic_id() {
     let id = TopicId::parse("46r_7FZsSB2NSZZF0fRnlw").unwrap();
-    let text = b"version: 0\ntopic_id: 46r_7FZsSB2NSZZF0fRnlw\n";
+    let text = b"version: 0\ntopic_id: 46r_7FZsSB2NSZZF0fRnlw";
     assert_eq!(encode(id), text);
     assert_eq!(parse(text), Ok(id));
+    assert_eq!(parse(b"version: 0\ntopic_id: 46r_7FZsSB2NSZZF0fRnlw\n"), Ok(id));
     assert_eq!(parse(b"topic_id: 46r_7FZsSB2NSZZF0fRnlw\nversion: 0"), Ok(id));
 }
 
