@@ -105,8 +105,8 @@ impl Shard {
         self.connections[at.connection].in_flight.pop_front();
         self.end_answer(at.connection);
         let lane = &mut self.connections[at.connection].lanes[at.lane];
-        lane.in_flight = false;
-        let (restart, sessionless) = (lane.restart, lane.sessionless);
+        lane.in_flight -= 1;
+        let (restart, sessionless) = (lane.restart && lane.in_flight == 0, lane.sessionless);
         self.follow_leaders(at.connection);
         if restart {
             self.reset_lane(at);

@@ -6,7 +6,7 @@ use kafka_log::partition_log::{AppendPlan, AppendRefusal};
 use kafka_log::recovery::LogCut;
 use kafka_wire::batch_stream::{BatchStep, ValidatedBatch};
 use kafka_wire::offset::{HighWatermark, Offset};
-use kafka_wire::record_batch::{BatchError, BatchHeader};
+use kafka_wire::record_batch::{BatchError, BatchHeader, HEADER_BYTES};
 
 use crate::admission::{Refusal, admit};
 use crate::answers::error_code;
@@ -33,7 +33,7 @@ impl Shard {
         let start = Offset::from_wire(head.log_start_offset).unwrap_or(Offset::ZERO);
         let retire = start > partition.source_log_start;
         partition.source_log_start = partition.source_log_start.max(start);
-        let wanted = partition.asked_offset == Some(partition.accepted_end());
+        let wanted = partition.asked.is_some_and(|(offset, _)| offset == partition.accepted_end());
         if moved {
             self.note_progress(slot);
         }
@@ -101,6 +101,7 @@ impl Shard {
                     if !self.admit_header(place, slot, &header) {
                         break;
                     }
+                    self.look_ahead(place, slot, &header, end - at);
                 }
             }
         }
@@ -137,6 +138,27 @@ impl Shard {
                 self.on_refusal(slot, refusal);
                 false
             }
+        }
+    }
+
+    /// Asks for what follows as soon as the header of the body's last whole batch has arrived;
+    /// `behind` bytes behind it are here already.
+    fn look_ahead(&mut self, place: usize, slot: PartitionSlot, header: &BatchHeader, behind: u32) {
+        let Some(at) = self.partitions.get(slot).and_then(|partition| partition.lane) else {
+            return;
+        };
+        let to_come = u64::from(behind) + u64::from(self.connections[place].body_to_come());
+        let next = match to_come.checked_sub(u64::from(header.body_bytes())) {
+            // The next header will tell more.
+            Some(rest) if rest >= HEADER_BYTES as u64 => return,
+            Some(_) => header.next_offset(),
+            // A batch cut off by the limit of the request: the one before was the last.
+            None => {
+                self.partitions.get(slot).map_or(header.base_offset, MirrorPartition::accepted_end)
+            }
+        };
+        if at.connection == place {
+            self.ask_ahead(at, slot, next);
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Broker {
 impl Connection {
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
         let lanes = self.lanes.iter().filter(|lane| {
-            !lane.in_flight && (lane.session_members > 0 || !lane.changes.is_empty())
+            lane.in_flight == 0 && (lane.session_members > 0 || !lane.changes.is_empty())
         });
         let throttled = (self.phase == ConnectionPhase::Ready && self.request.is_some())
             .then(|| lanes.map(|lane| lane.not_before).min())
@@ -78,10 +78,10 @@ impl Shard {
         let Some(at) = partition.lane.take() else { return };
         let was_in_session = std::mem::take(&mut partition.in_session);
         partition.change_queued = false;
-        partition.asked_offset = None;
+        partition.asked = None;
         let connection = &mut self.connections[at.connection];
         let lane = &mut connection.lanes[at.lane];
-        let in_flight = lane.in_flight;
+        let in_flight = lane.in_flight > 0;
         lane.members.retain(|member| *member != slot);
         lane.changes.retain(|member| *member != slot);
         connection.align_queue.retain(|member| *member != slot);

@@ -8,13 +8,14 @@
 //! [`ASSEMBLY_RESERVE`](crate::limits::ASSEMBLY_RESERVE) unfinished buffers out of its own
 //! reserve, and only one at a time may hold more.
 
+use std::fmt;
+
 use crate::limits::{ASSEMBLY_RESERVE, FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES};
 
 /// Exclusive right to one buffer of the slab; given back, never copied.
 ///
 /// The memory belongs to whoever made the pool (the edge's slab, or a simulator); a lease is the
 /// only way to it, so a buffer that is part of an operation cannot be touched by anybody else.
-#[derive(Debug)]
 pub struct BufferLease {
     bytes: &'static mut [u8],
     index: u32,
@@ -43,6 +44,19 @@ impl BufferLease {
     #[must_use]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.bytes
+    }
+
+    /// Gives the memory back to whoever made the pool.
+    #[must_use]
+    pub fn into_bytes(self) -> &'static mut [u8] {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for BufferLease {
+    /// Names the buffer; its megabyte of contents would drown everything else.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "BufferLease({} of {} bytes)", self.index, self.bytes.len())
     }
 }
 

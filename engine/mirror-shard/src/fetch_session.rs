@@ -2,16 +2,21 @@
 //!
 //! Hot path: no allocation, no lock, no clock, no log line, no syscall.
 //!
-//! A lane is one fetch session on one connection with at most one request in flight. A request
-//! carries only partitions whose position changed; what does not fit waits for the next one.
+//! A lane is one fetch session on one connection. A request carries only partitions whose position
+//! changed; what does not fit waits for the next one. The next request is sent when the answer is
+//! read, or a little earlier: once the header of the answer's last batch has arrived, the next
+//! offset is known, and the broker can work while the rest is on its way. Should that batch turn
+//! out damaged, the answer to the early request is not what we want by then and is thrown away.
 
 use std::collections::VecDeque;
 
 use kafka_wire::fetch_request::{FetchPartition, FetchRequestHead, FetchRequestWriter, TopicRef};
+use kafka_wire::offset::Offset;
 
 use crate::connection::{ConnectionPhase, InFlight, Question};
 use crate::mirror_partition::{LaneRef, MirrorPartition};
 use crate::op::{Op, PartitionSlot, Tick};
+use crate::partition_table::PartitionTable;
 use crate::shard::Shard;
 
 /// Name this program gives itself towards source brokers.
@@ -24,6 +29,8 @@ const FINAL_EPOCH: i32 = -1;
 const SESSIONS_SINCE: i16 = 7;
 /// First Fetch version that names topics by id.
 pub(crate) const TOPIC_IDS_SINCE: i16 = 13;
+/// Bytes that may follow the records of a response's last partition: tags, all but empty.
+const LAST_TAGS_BYTES: u32 = 64;
 
 /// One fetch session on one connection.
 #[derive(Debug, Default)]
@@ -37,8 +44,9 @@ pub(crate) struct Lane {
     pub(crate) session_epoch: i32,
     /// The broker keeps no session: every request names its partitions.
     pub(crate) sessionless: bool,
-    pub(crate) in_flight: bool,
-    /// Start the session over once the request in flight is answered.
+    /// Requests without their answer: one, or two when asked ahead.
+    pub(crate) in_flight: u32,
+    /// Start the session over once nothing is in flight.
     pub(crate) restart: bool,
     pub(crate) not_before: Tick,
     forgotten: Vec<PartitionSlot>,
@@ -77,13 +85,13 @@ impl Shard {
         lane.session_epoch = 0;
         lane.session_members = 0;
         lane.sessionless = false;
-        lane.in_flight = false;
+        lane.in_flight = 0;
         lane.restart = false;
         lane.changes.clear();
         for slot in &lane.members {
             let partition = self.partitions.get_mut(*slot).expect("members are partitions");
             partition.in_session = false;
-            partition.asked_offset = None;
+            partition.asked = None;
             partition.change_queued = true;
             lane.changes.push_back(*slot);
         }
@@ -95,14 +103,35 @@ impl Shard {
         let lane = &connection.lanes[at.lane];
         let may_send = connection.phase == ConnectionPhase::Ready
             && connection.request.is_some()
-            && !lane.in_flight
+            && lane.in_flight == 0
             && lane.not_before <= self.now;
         if may_send && (lane.session_members > 0 || !lane.changes.is_empty()) {
-            self.send_fetch(at);
+            self.send_fetch(at, None);
         }
     }
 
-    fn send_fetch(&mut self, at: LaneRef) {
+    /// Sends the lane's next request before the answer is read to its end: the records of `slot`
+    /// will end at `next`.
+    pub(crate) fn ask_ahead(&mut self, at: LaneRef, slot: PartitionSlot, next: Offset) {
+        let connection = &self.connections[at.connection];
+        let lane = &connection.lanes[at.lane];
+        let may_send = connection.phase == ConnectionPhase::Ready
+            && connection.request.is_some()
+            && connection.reader.frame_bytes_left() <= connection.records_left() + LAST_TAGS_BYTES
+            && connection.align_queue.is_empty()
+            && connection.repair_queue.is_empty()
+            && lane.in_flight == 1
+            && !lane.restart
+            && !lane.sessionless
+            && !self.stopping
+            && lane.not_before <= self.now;
+        if may_send && self.partitions.get(slot).is_some_and(MirrorPartition::wants_fetch) {
+            self.queue_change(slot);
+            self.send_fetch(at, Some((slot, next)));
+        }
+    }
+
+    fn send_fetch(&mut self, at: LaneRef, ahead: Option<(PartitionSlot, Offset)>) {
         let connection = &mut self.connections[at.connection];
         let Some(versions) = connection.versions else { return };
         let Some(mut buffer) = connection.request.take() else { return };
@@ -123,8 +152,8 @@ impl Shard {
         };
         let mut writer = FetchRequestWriter::start(buffer.bytes_mut(), &head)
             .expect("a frame buffer holds the head of a request");
-        let bytes_max = self.limits.partition_fetch_bytes_max;
-        let written = write_changes(&mut writer, lane, &mut self.partitions, version, bytes_max);
+        let terms = EntryTerms { version, ahead, bytes_max: self.limits.partition_fetch_bytes_max };
+        let written = write_changes(&mut writer, lane, &mut self.partitions, terms);
         if written == 0 && lane.session_members == 0 {
             connection.request = Some(buffer);
             return;
@@ -133,7 +162,7 @@ impl Shard {
         if !lane.sessionless {
             lane.session_epoch = Lane::next_epoch(lane.session_epoch);
         }
-        lane.in_flight = true;
+        lane.in_flight += 1;
         let question = Question::Fetch { lane: at.lane };
         connection.in_flight.push_back(InFlight { correlation, version, question });
         connection.sending = true;
@@ -148,9 +177,8 @@ impl Shard {
 fn write_changes(
     writer: &mut FetchRequestWriter<'_>,
     lane: &mut Lane,
-    partitions: &mut crate::partition_table::PartitionTable,
-    version: i16,
-    bytes_max: u32,
+    partitions: &mut PartitionTable,
+    terms: EntryTerms,
 ) -> u32 {
     let mut written = 0;
     let mut full = false;
@@ -164,14 +192,19 @@ fn write_changes(
             }
             continue;
         }
-        full = full || writer.partition(&entry(partition, version, bytes_max)).is_err();
+        let offset = terms.offset_of(slot, partition);
+        let asked = Some((offset, partition.source_epoch()));
+        if partition.in_session && partition.asked == asked && !lane.sessionless {
+            continue;
+        }
+        full = full || writer.partition(&entry(partition, offset, terms)).is_err();
         if full {
             partition.change_queued = true;
             lane.changes.push_back(slot);
             continue;
         }
         written += 1;
-        partition.asked_offset = Some(partition.accepted_end());
+        partition.asked = asked;
         if !partition.in_session {
             partition.in_session = true;
             lane.session_members += 1;
@@ -184,7 +217,7 @@ fn write_changes(
     }
     while let Some(slot) = lane.forgotten.pop() {
         let Some(partition) = partitions.get_mut(slot) else { continue };
-        let topic = topic_ref(partition, version);
+        let topic = topic_ref(partition, terms.version);
         if writer.forget(topic, partition.spec.id.partition).is_err() {
             partition.change_queued = true;
             lane.changes.push_back(slot);
@@ -205,15 +238,31 @@ fn topic_ref(partition: &MirrorPartition, version: i16) -> TopicRef<'_> {
     }
 }
 
-fn entry(partition: &MirrorPartition, version: i16, bytes_max: u32) -> FetchPartition<'_> {
+/// What all entries of a request have in common.
+#[derive(Clone, Copy)]
+struct EntryTerms {
+    version: i16,
+    bytes_max: u32,
+    /// A partition asked for ahead, and where its records will end.
+    ahead: Option<(PartitionSlot, Offset)>,
+}
+
+impl EntryTerms {
+    fn offset_of(self, slot: PartitionSlot, partition: &MirrorPartition) -> Offset {
+        let ahead = self.ahead.filter(|(asked, _)| *asked == slot);
+        ahead.map_or_else(|| partition.accepted_end(), |(_, next)| next)
+    }
+}
+
+fn entry(partition: &MirrorPartition, offset: Offset, terms: EntryTerms) -> FetchPartition<'_> {
     let log = partition.log.as_ref();
     FetchPartition {
-        topic: topic_ref(partition, version),
+        topic: topic_ref(partition, terms.version),
         partition: partition.spec.id.partition,
         current_leader_epoch: partition.source_epoch(),
-        fetch_offset: partition.accepted_end(),
+        fetch_offset: offset,
         last_fetched_epoch: log.and_then(kafka_log::partition_log::PartitionLog::latest_epoch),
         log_start: -1,
-        max_bytes: bytes_max,
+        max_bytes: terms.bytes_max,
     }
 }

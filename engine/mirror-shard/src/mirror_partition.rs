@@ -136,8 +136,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) in_session: bool,
     /// Waits in its lane's list of changes.
     pub(crate) change_queued: bool,
-    /// Offset the last request asked for.
-    pub(crate) asked_offset: Option<Offset>,
+    /// Offset the last request asked for, and the source epoch it believed in.
+    pub(crate) asked: Option<(Offset, Option<SourceLeaderEpoch>)>,
 
     pub(crate) failures: u32,
     pub(crate) corrupt_count: u64,
@@ -183,7 +183,7 @@ impl MirrorPartition {
             lane: None,
             in_session: false,
             change_queued: false,
-            asked_offset: None,
+            asked: None,
             failures: 0,
             corrupt_count: 0,
             timer: 0,

@@ -164,7 +164,8 @@ impl Shard {
         let frame = usize::try_from(size).ok().and_then(|bytes| bytes.checked_add(4));
         let Some(frame) = frame.filter(|bytes| *bytes <= FRAME_BUFFER_BYTES as usize) else {
             return Flow::Lost(format!(
-                "response announces {size} bytes, limit is {FRAME_BUFFER_BYTES}: is this a Kafka broker?"
+                "response announces {size} bytes, limit is {FRAME_BUFFER_BYTES}: is this a Kafka \
+                     broker?"
             ));
         };
         if unread.len() < frame {
@@ -226,7 +227,7 @@ impl Shard {
     fn answers(&self, at: LaneRef, slot: PartitionSlot) -> bool {
         self.partitions
             .get(slot)
-            .is_some_and(|partition| partition.lane == Some(at) && partition.asked_offset.is_some())
+            .is_some_and(|partition| partition.lane == Some(at) && partition.asked.is_some())
     }
 
     /// Moves records on: from the frame buffer, or by a receive straight into the chunk.
@@ -318,8 +319,19 @@ impl Shard {
 }
 
 impl Connection {
+    /// Bytes of records that the reader still counts to the response.
+    pub(crate) fn records_left(&self) -> u32 {
+        let body = self.current.filter(|current| current.body.is_some());
+        body.map_or(0, |current| current.head.records_bytes)
+    }
+
     fn body_remaining(&self) -> u32 {
         self.current.and_then(|current| current.body).map_or(0, |body| body.remaining)
+    }
+
+    /// Bytes of the current body that have not been received or copied yet.
+    pub(crate) fn body_to_come(&self) -> u32 {
+        self.body_remaining()
     }
 
     /// True while records of this partition are wanted.
