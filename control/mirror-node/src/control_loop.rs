@@ -152,6 +152,7 @@ impl MirrorLoop<'_> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
+        let mut looked_for_end = Instant::now();
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(MirrorEnd::Stopped),
@@ -176,9 +177,12 @@ impl MirrorLoop<'_> {
                         checkpointed = Instant::now();
                         self.write_checkpoints();
                     }
-                    if let Some(end) = self.reached_end() {
-                        return Ok(end);
-                    }
+                }
+            }
+            if looked_for_end.elapsed() >= END_EVERY {
+                looked_for_end = Instant::now();
+                if let Some(end) = self.reached_end() {
+                    return Ok(end);
                 }
             }
         }
@@ -319,6 +323,8 @@ fn nothing_done() -> MirrorOutcome {
 
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the end is looked for while reports come.
+const END_EVERY: Duration = Duration::from_millis(10);
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How much of a crashed run is read again at the next start, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);

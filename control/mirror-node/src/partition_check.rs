@@ -94,9 +94,11 @@ pub fn check(root: &Path, name: &TopicPartition) -> Result<PartitionCheck, Local
     if log.segments.is_empty() {
         check.problem(directory.clone(), "holds no segment");
     }
-    check.read_batches(&log, &directory);
-    check.read_epochs(&directory);
-    check.read_snapshots(&directory);
+    // Behind damage nothing can be said of the end.
+    if check.read_batches(&log, &directory) {
+        check.read_epochs(&directory);
+        check.read_snapshots(&directory);
+    }
     Ok(check)
 }
 
@@ -117,8 +119,8 @@ impl PartitionCheck {
         }
     }
 
-    /// Walks every batch; the indexes of a segment are checked when it is done.
-    fn read_batches(&mut self, log: &LocalLog, directory: &Path) {
+    /// Walks every batch; the indexes of a segment are checked when it is done. False at damage.
+    fn read_batches(&mut self, log: &LocalLog, directory: &Path) -> bool {
         let mut batches = log.batches(self.first_base);
         // Where each batch of the current segment begins, and the offsets in it.
         let mut places: BTreeMap<u64, (Offset, Offset)> = BTreeMap::new();
@@ -128,7 +130,7 @@ impl PartitionCheck {
                 Ok(next) => next,
                 Err(error) => {
                     self.problem(directory.to_owned(), error);
-                    return;
+                    return false;
                 }
             };
             let segment = next.as_ref().map(|batch| batch.segment);
@@ -161,6 +163,7 @@ impl PartitionCheck {
         if self.segments.last().is_some() {
             self.finish_segment(directory, &places);
         }
+        true
     }
 
     fn finish_segment(&mut self, directory: &Path, places: &BTreeMap<u64, (Offset, Offset)>) {

@@ -11,6 +11,7 @@
 //! **Reading order.** `cli`, `exit_code`, `output`, then the command you care about.
 
 mod cli;
+mod demo;
 mod doctor;
 mod exit_code;
 mod handover;
@@ -19,6 +20,7 @@ mod mirror;
 mod output;
 mod progress;
 mod source_options;
+mod thread_cpu;
 mod verify;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -57,7 +59,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Doctor(args) => doctor::run(&args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Handover(args) => handover::run(&args, output),
-        Command::Demo(_) => Err(CommandError::usage("this command is not there yet")),
+        Command::Demo(args) => demo::run(&args, output),
     }
 }
 
