@@ -35,7 +35,9 @@ pub(crate) fn root() -> PathBuf {
 
 /// All Rust files of all crates.
 pub(crate) fn rust_files() -> Vec<SourceFile> {
-    files_with_extension("rs")
+    let files = files_with_extension("rs");
+    assert!(!files.is_empty(), "no Rust file below {}", root().display());
+    files
 }
 
 /// All files whose names end in `.extension`, below the five source directories.
@@ -45,7 +47,6 @@ pub(crate) fn files_with_extension(extension: &str) -> Vec<SourceFile> {
     for top in TOP_LEVEL {
         collect(&root, &root.join(top), extension, &mut files);
     }
-    assert!(!files.is_empty(), "no .{extension} file below {}", root.display());
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

@@ -217,7 +217,7 @@ pub fn terminate(pid: u32) -> Result<()> {
 ///
 /// The parent death signal is sent when the *thread* that forked ends (prctl(2)); test threads end
 /// with their test, while a cluster may be shared by several.
-fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
+pub(crate) fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
     type Request = (Command, Sender<io::Result<Child>>);
     static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {

@@ -1,17 +1,18 @@
 //! Fixtures: real Kafka brokers, clients, temporary directories.
 //!
 //! **What it is.** A released Apache Kafka fetched by Maven coordinates, KRaft clusters of it on
-//! loopback, and one long-lived Java program per cluster that drives it with Kafka's own clients.
+//! loopback, one long-lived Java program per cluster that drives it with Kafka's own clients, and
+//! ringmirror as its users run it.
 //!
 //! **Invariants.** Jars and compiled classes live outside the tree and appear there whole or not
 //! at all. No process outlives the test process that started it, however that one ends. At most
 //! [`KAFKA_TESTS_MAX`] tests hold a [`Kafka`] at a time. Every wait has a deadline.
 //!
-//! **What it does not know.** Nothing of ringmirror: it links none of our crates, so what it says
-//! about bytes and offsets is Kafka's own opinion.
+//! **What it does not know.** The inside of ringmirror: it runs the program but links none of our
+//! crates, so what it says about bytes and offsets is Kafka's own opinion.
 //!
 //! **Reading order.** [`kafka`], [`kafka_cluster`], [`driver`], then [`kafka_release`],
-//! [`kafka_jars`], [`java_process`].
+//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test.
 
 mod cluster_plan;
 pub mod comparison;
@@ -23,6 +24,7 @@ pub mod kafka_cluster;
 pub mod kafka_jars;
 pub mod kafka_release;
 pub mod kafka_tool;
+pub mod ringmirror;
 pub mod server_properties;
 pub mod temp_dir;
 
@@ -32,4 +34,5 @@ pub use kafka::{KAFKA_TESTS_MAX, Kafka, kafka_or_skip};
 pub use kafka_cluster::{ClusterOptions, KafkaCluster};
 pub use kafka_release::KafkaRelease;
 pub use kafka_tool::{dump_log_segments, run_tool};
+pub use ringmirror::{Ended, Ringmirror, Running};
 pub use temp_dir::TempDir;
