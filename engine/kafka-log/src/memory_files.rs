@@ -22,6 +22,8 @@ struct MemoryFile {
     /// Contents and existence as of the last sync.
     synced: Option<Vec<u8>>,
     unsynced: Vec<UnsyncedChange>,
+    /// Changes made so far, durable ones included.
+    change_count: u64,
 }
 
 /// A change that a crash may undo.
@@ -52,6 +54,26 @@ impl MemoryFiles {
         self.files.get(&file).map(|file| file.contents.as_slice())
     }
 
+    /// What a crash now leaves of a file at least; `None` when not even its name is durable.
+    #[must_use]
+    pub fn durable(&self, file: FileName) -> Option<&[u8]> {
+        self.files.get(&file)?.synced.as_deref()
+    }
+
+    /// Changes made to a file so far: what a sync that begins now has to make durable.
+    #[must_use]
+    pub fn change_count(&self, file: FileName) -> u64 {
+        self.files.get(&file).map_or(0, |file| file.change_count)
+    }
+
+    /// Makes the first `change_count` changes of a file durable and leaves later ones alone: what
+    /// a sync guarantees when writes go on while it runs.
+    pub fn sync_up_to(&mut self, file: FileName, change_count: u64) {
+        if let Some(file) = self.files.get_mut(&file) {
+            file.sync_up_to(change_count);
+        }
+    }
+
     /// Names of the files as readers see them.
     pub fn names(&self) -> impl Iterator<Item = FileName> {
         self.files.keys().copied()
@@ -78,6 +100,7 @@ impl MemoryFiles {
     fn file_mut(&mut self, name: FileName) -> &mut MemoryFile {
         self.files.entry(name).or_insert_with(|| MemoryFile {
             unsynced: vec![UnsyncedChange::Create],
+            change_count: 1,
             ..MemoryFile::default()
         })
     }
@@ -85,12 +108,23 @@ impl MemoryFiles {
 
 impl MemoryFile {
     fn durable(contents: Vec<u8>) -> Self {
-        Self { synced: Some(contents.clone()), contents, unsynced: Vec::new() }
+        Self { synced: Some(contents.clone()), contents, ..Self::default() }
+    }
+
+    fn sync_up_to(&mut self, change_count: u64) {
+        let durable_count = self.change_count - self.unsynced.len() as u64;
+        let newly = usize::try_from(change_count.saturating_sub(durable_count));
+        let newly = newly.expect("changes lie in memory").min(self.unsynced.len());
+        let synced = self.synced.get_or_insert_default();
+        for change in self.unsynced.drain(..newly) {
+            apply(synced, &change, usize::MAX);
+        }
     }
 
     fn change(&mut self, change: UnsyncedChange) {
         apply(&mut self.contents, &change, usize::MAX);
         self.unsynced.push(change);
+        self.change_count += 1;
     }
 
     fn after_crash(self, mut keep: impl FnMut(&UnsyncedChange) -> usize) -> Option<Self> {
@@ -158,8 +192,7 @@ impl PartitionFiles for MemoryFiles {
     /// As on ext4, XFS and btrfs, this makes the file's creation durable too.
     fn sync(&mut self, file: FileName) -> io::Result<()> {
         let file = self.files.get_mut(&file).ok_or_else(|| not_found(file))?;
-        file.synced = Some(file.contents.clone());
-        file.unsynced.clear();
+        file.sync_up_to(file.change_count);
         Ok(())
     }
 
@@ -182,8 +215,8 @@ impl PartitionFiles for MemoryFiles {
         self.removed.clear();
         for file in self.files.values_mut() {
             if file.synced.is_none() {
-                file.synced = Some(Vec::new());
-                file.unsynced.retain(|change| *change != UnsyncedChange::Create);
+                // A creation is the first change of a file that is not durable.
+                file.sync_up_to(1);
             }
         }
         Ok(())

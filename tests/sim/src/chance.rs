@@ -1,0 +1,179 @@
+//! What chance does while faults are on.
+
+use mirror_shard::bridge::EngineCommand;
+
+use crate::history::offset;
+use crate::network::Ended;
+use crate::world::{Event, World};
+
+impl World {
+    pub(crate) fn chance(&mut self) {
+        if self.events_left == 0 {
+            if self.host.stopping {
+                return self.at(10_000, Event::Chance);
+            }
+            return self.heal();
+        }
+        self.events_left -= 1;
+        match self.random.below(100) {
+            0..45 => self.source_appends(),
+            45..50 => self.source_replicates(),
+            50..56 => self.source_deletes(),
+            56..62 => self.leader_moves(),
+            62..67 => self.leader_is_lost(),
+            67..82 => self.network_fails(),
+            82..86 => self.broker_forgets(),
+            86..89 => self.disk_fills(),
+            _ => self.host_interferes(),
+        }
+        let pause = match self.random.below(10) {
+            0..6 => self.random.range(100, 5_000),
+            6..9 => self.random.range(5_000, 50_000),
+            _ => self.random.range(50_000, 800_000),
+        };
+        self.at(pause, Event::Chance);
+    }
+
+    fn place(&mut self) -> usize {
+        self.random.place(self.source.partitions.len())
+    }
+
+    fn broker(&mut self) -> i32 {
+        let count = u64::try_from(self.plan.source.broker_count).expect("not negative");
+        i32::try_from(self.random.below(count)).expect("small")
+    }
+
+    fn source_appends(&mut self) {
+        let place = self.place();
+        let partition = &mut self.source.partitions[place];
+        for _ in 0..self.random.range(1, 10) {
+            partition.append(&mut self.random);
+        }
+        if self.random.percent(80) {
+            partition.high_watermark = partition.end();
+        }
+        let (end, mark) = (partition.end(), partition.high_watermark);
+        self.note(&format!("source appends p{place} to {end}, mark {mark}"));
+        self.wake_brokers();
+    }
+
+    fn source_replicates(&mut self) {
+        for partition in &mut self.source.partitions {
+            partition.high_watermark = partition.end();
+        }
+        self.wake_brokers();
+    }
+
+    fn source_deletes(&mut self) {
+        let place = self.place();
+        let partition = &mut self.source.partitions[place];
+        let to = self.random.range_i64(partition.start, partition.high_watermark);
+        partition.delete_below(to);
+        self.note(&format!("source deletes p{place} below {to}"));
+        self.wake_brokers();
+    }
+
+    fn leader_moves(&mut self) {
+        let (place, broker) = (self.place(), self.broker());
+        let partition = &mut self.source.partitions[place];
+        partition.begin_epoch(broker);
+        let epoch = partition.epoch;
+        self.note(&format!("p{place} moves to broker {broker}, epoch {epoch}"));
+        self.wake_brokers();
+    }
+
+    /// An unclean election. Below version 9 requests carry no epoch: only the lost connection
+    /// tells that something happened, as it does when a broker dies.
+    fn leader_is_lost(&mut self) {
+        if !self.plan.unclean_elections {
+            return self.source_appends();
+        }
+        let (place, broker) = (self.place(), self.broker());
+        let partition = &mut self.source.partitions[place];
+        let lost = self.random.place(partition.lineage().batches.len().min(12) + 1);
+        let kept = partition.lineage().batches.len() - lost;
+        let kept = kept.checked_sub(1).map_or(0, |last| partition.lineage().batches[last].next);
+        partition.elect_unclean(broker, kept);
+        let epoch = partition.epoch;
+        for _ in 0..self.random.range(0, 12) {
+            partition.append(&mut self.random);
+        }
+        if self.random.percent(60) {
+            partition.high_watermark = partition.end();
+        }
+        self.note(&format!("p{place} unclean: broker {broker}, epoch {epoch}, kept to {kept}"));
+        if self.plan.source.fetch_version_max < 9 {
+            for link in self.links.values_mut() {
+                link.reset();
+            }
+        }
+        self.wake_brokers();
+    }
+
+    fn network_fails(&mut self) {
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        let Some(id) = ids.get(self.random.place(ids.len())).copied() else { return };
+        let kind = self.random.below(10);
+        let link = self.links.get_mut(&id).expect("just listed");
+        match kind {
+            0..4 => link.reset(),
+            4..6 => link.ended = if link.ended == Ended::No { Ended::Closed } else { link.ended },
+            _ => {
+                let stall = self.random.range(1_000, 2_000 * self.plan.limits.request_timeout_ms);
+                link.stalled_until = self.now + stall;
+            }
+        }
+        self.note(&format!("network fault {kind} on {id:?}"));
+        self.deliver_soon(id);
+    }
+
+    fn broker_forgets(&mut self) {
+        let broker = self.broker();
+        if let Some(sessions) = self.source.sessions.get_mut(&broker) {
+            sessions.evict();
+        }
+        self.source.throttle_percent = self.random.pick(&[0, 0, 30]);
+        self.note(&format!("broker {broker} forgets its sessions"));
+    }
+
+    fn disk_fills(&mut self) {
+        if self.plan.disk.errors_permille > 0 {
+            self.disk.faults.full = true;
+            let pause = self.random.range(1_000, 400_000);
+            self.note("disk is full");
+            self.at(pause, Event::RoomAgain);
+        }
+    }
+
+    fn host_interferes(&mut self) {
+        if !self.plan.busy_host || self.host.stopping {
+            return;
+        }
+        let place = self.place();
+        let id = self.source.partitions[place].id;
+        let mirror = &self.host.mirrors[place];
+        if !mirror.added || mirror.remove_sent {
+            return;
+        }
+        match self.random.below(10) {
+            0..4 => self.commands.push(EngineCommand::Pause(id)),
+            4..7 => {
+                let to = offset(self.random.range_i64(0, mirror.log_end));
+                self.commands.push(EngineCommand::Truncate { partition: id, to });
+            }
+            7..9 => {
+                let delete = self.random.percent(50);
+                self.commands.push(EngineCommand::Remove { partition: id, delete });
+            }
+            _ => self.restart(),
+        }
+    }
+
+    /// Stops the engine in order and starts another one.
+    fn restart(&mut self) {
+        self.note("restart");
+        self.stop_engine();
+        self.host.clean = self.host.stopped == Some(true);
+        self.start_engine();
+    }
+}

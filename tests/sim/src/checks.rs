@@ -1,0 +1,213 @@
+//! The promises: what lies on the disk is the source's, and as durable as was said.
+
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
+use kafka_log::memory_files::MemoryFiles;
+use kafka_log::partition_files::{FileKind, FileName};
+use kafka_log::recovery::{self, LoadRequest, LogCut};
+use kafka_wire::offset::LogStartOffset;
+use kafka_wire::record_batch::{HEADER_BYTES, LENGTH_PREFIX_BYTES};
+use mirror_shard::bridge::Progress;
+
+use crate::history::offset;
+use crate::host::Mirror;
+use crate::source::SourcePartition;
+use crate::world::World;
+
+/// A batch as it lies in a segment file.
+struct Stored<'a> {
+    base: i64,
+    next: i64,
+    bytes: &'a [u8],
+}
+
+/// Which bytes of a file are looked at.
+#[derive(Clone, Copy)]
+enum View {
+    /// What readers see.
+    Now,
+    /// What a crash leaves.
+    Durable,
+}
+
+impl World {
+    fn partition(&self, index: i32) -> &SourcePartition {
+        &self.source.partitions[usize::try_from(index).expect("an index")]
+    }
+
+    /// True when some version of the source's past has `bytes` at `position` of the segment.
+    pub(crate) fn source_holds(&self, index: i32, base: i64, position: u64, bytes: &[u8]) -> bool {
+        let lineages = self.partition(index).lineages.iter().rev();
+        lineages.into_iter().any(|lineage| lineage.holds(base, position, bytes))
+    }
+
+    /// Checks what a report says against the disk; `whole` looks at every byte.
+    pub(crate) fn check_stored(&mut self, index: i32, progress: &Progress, whole: bool) {
+        let start = progress.log_start.offset().get();
+        let end = progress.log_end.offset().get();
+        let point = progress.recovery_point.get();
+        self.check_range(index, View::Now, start, end, whole);
+        self.check_range(index, View::Durable, start, point, whole);
+    }
+
+    /// The batches in `start..end` are the source's, one after the other.
+    fn check_range(&mut self, index: i32, view: View, start: i64, end: i64, whole: bool) {
+        let held = &self.source.partitions[usize::try_from(index).expect("an index")];
+        let files = self.disk.directories.entry(index).or_default();
+        let batches = stored(files, view, if whole { start } else { end - 1 }, end);
+        let Some((first, last)) = batches.first().zip(batches.last()) else {
+            let empty = start == end
+                || held.lineages.iter().any(|past| {
+                    let place = past.place_of(start);
+                    past.batches.get(place).is_none_or(|batch| batch.base >= end)
+                });
+            assert!(empty, "p{index} has no batches in {start}..{end}");
+            return;
+        };
+        assert_eq!(last.next, end, "p{index} ends elsewhere than it says");
+        let same = held.lineages.iter().rev().any(|lineage| {
+            let place = lineage.batches.partition_point(|batch| batch.base < first.base);
+            let past = lineage.batches.get(place..).unwrap_or_default();
+            past.len() >= batches.len()
+                && past.iter().zip(&batches).all(|(ours, theirs)| ours.bytes == theirs.bytes)
+                && (!whole || place == 0 || lineage.batches[place - 1].next <= start)
+        });
+        assert!(same, "p{index} {start}..{end} is not a range of the source's history");
+        if matches!(view, View::Durable) {
+            check_epochs(index, files, &batches, start);
+        }
+    }
+
+    /// Everything the host saved as durable survived the crash.
+    pub(crate) fn check_after_crash(&mut self) {
+        for place in 0..self.host.mirrors.len() {
+            let mirror = &self.host.mirrors[place];
+            let (Some(point), Some(start)) = (mirror.saved_point, mirror.saved_start) else {
+                continue;
+            };
+            if !mirror.cutting && mirror.added && !mirror.remove_sent && point >= start {
+                self.check_range(mirror.index, View::Now, start, point, true);
+            }
+        }
+    }
+
+    /// True once every partition has all of the source, durably.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.source.partitions.iter().zip(&self.host.mirrors).all(|(partition, mirror)| {
+            let tells_start = self.plan.source.fetch_version_max >= 5;
+            mirror.loaded
+                && !mirror.pause_sent
+                && !mirror.failed
+                && mirror.log_end == partition.end()
+                && mirror.durable == mirror.log_end
+                && (!tells_start || mirror.log_start >= partition.start)
+        })
+    }
+
+    /// Where each partition stands, in words.
+    pub(crate) fn lag(&self) -> String {
+        let pairs = self.source.partitions.iter().zip(&self.host.mirrors);
+        pairs.fold(String::new(), |text, (partition, mirror)| {
+            let source = (partition.start, partition.high_watermark, partition.end());
+            let Mirror { log_start, log_end, durable, loaded, failed, .. } = mirror;
+            let index = mirror.index;
+            text + &format!(
+                "\np{index} source {source:?} leader {} epoch {}, mirror {log_start}..{log_end} \
+                 durable {durable} loaded {loaded} failed {failed}",
+                partition.leader, partition.epoch
+            )
+        })
+    }
+
+    /// After a clean stop: the newest history, and a start that needs no recovery.
+    pub(crate) fn check_closed_logs(&mut self) {
+        assert_eq!(self.host.stopped, Some(true), "everything works and the stop is not clean");
+        for place in 0..self.host.mirrors.len() {
+            let mirror = self.host.mirrors[place].clone();
+            let held = &self.source.partitions[place];
+            let request = LoadRequest {
+                topic_id: held.id.topic_id,
+                config: mirror.config,
+                recovery_point: mirror.saved_point.map(offset),
+                log_start: Some(LogStartOffset::new(offset(mirror.log_start))),
+                clean: true,
+                cut: LogCut::Keep,
+            };
+            let index = mirror.index;
+            let mut files = self.disk.files(index).clone();
+            let clean = recovery::load(&mut files, &request).expect("memory does not fail");
+            assert!(clean.findings.is_empty(), "p{index}: clean start finds {:?}", clean.findings);
+            let mut files = self.disk.files(index).clone();
+            let read = LoadRequest { recovery_point: None, clean: false, ..request };
+            let read = recovery::load(&mut files, &read).expect("memory does not fail");
+            assert_eq!(clean.log.accepted_end(), read.log.accepted_end(), "p{index} log end");
+            assert_eq!(clean.log.epochs(), read.log.epochs(), "p{index} epochs");
+            assert_eq!(clean.log.producers(), read.log.producers(), "p{index} producers");
+            assert_eq!(clean.log.last_stable_offset(), read.log.last_stable_offset());
+            let held = &self.source.partitions[place];
+            assert_eq!(clean.log.accepted_end().offset().get(), held.end(), "p{index} log end");
+            let newest = held.lineage();
+            let (start, end) = (clean.log.log_start().offset().get(), held.end());
+            let files = self.disk.files(index);
+            for batch in stored(files, View::Now, start, end) {
+                let place = newest.place_of(batch.base);
+                assert_eq!(newest.batches[place].bytes, batch.bytes, "p{index} at {}", batch.base);
+            }
+        }
+    }
+}
+
+/// Whole batches of a directory from the segment that holds `from` on, up to `end`.
+fn stored(files: &MemoryFiles, view: View, from: i64, end: i64) -> Vec<Stored<'_>> {
+    let logs = files.names().filter(|name| name.kind == FileKind::Log);
+    let bases: Vec<i64> = logs.map(|name| name.offset.get()).collect();
+    let first = bases.partition_point(|base| *base <= from).saturating_sub(1);
+    let mut batches = Vec::new();
+    for (place, base) in bases.iter().enumerate().skip(first) {
+        let name = FileName::log(offset(*base));
+        let bytes = match view {
+            View::Now => files.contents(name),
+            View::Durable => files.durable(name),
+        };
+        let mut left = bytes.unwrap_or_default();
+        let mut expected = *base;
+        let behind = bases.get(place + 1).copied().unwrap_or(i64::MAX);
+        while let Some(batch) = first_batch(left) {
+            if batch.base < expected || batch.next > end.min(behind) {
+                break;
+            }
+            expected = batch.next;
+            left = &left[batch.bytes.len()..];
+            batches.push(batch);
+        }
+    }
+    batches
+}
+
+fn first_batch(bytes: &[u8]) -> Option<Stored<'_>> {
+    let header = bytes.first_chunk::<HEADER_BYTES>()?;
+    let base = i64::from_be_bytes(*header.first_chunk()?);
+    let length = i32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+    let length = usize::try_from(length).ok().filter(|length| *length > 0)?;
+    let delta = i32::from_be_bytes([header[23], header[24], header[25], header[26]]);
+    let bytes = bytes.get(..LENGTH_PREFIX_BYTES + length)?;
+    Some(Stored { base, next: base + i64::from(delta) + 1, bytes })
+}
+
+/// The epoch checkpoint that a crash leaves knows the epoch of every durable batch.
+fn check_epochs(index: i32, files: &MemoryFiles, batches: &[Stored<'_>], start: i64) {
+    let contents = files.durable(FileName::LEADER_EPOCH_CHECKPOINT);
+    let text = contents.unwrap_or_else(|| panic!("p{index} has durable batches and no epochs"));
+    let history = EpochHistory::parse(text).expect("a checkpoint we wrote");
+    for batch in batches.iter().filter(|batch| batch.base >= start) {
+        let epoch = i32::from_be_bytes([
+            batch.bytes[12],
+            batch.bytes[13],
+            batch.bytes[14],
+            batch.bytes[15],
+        ]);
+        let entries = history.entries();
+        let place = entries.partition_point(|entry| entry.start.get() <= batch.base);
+        let known = place.checked_sub(1).map(|place| entries[place].epoch.get());
+        assert_eq!(known, Some(epoch), "p{index} epoch of the durable batch at {}", batch.base);
+    }
+}

@@ -1,0 +1,187 @@
+//! The host: what it wants mirrored, what it remembers on its own disk, how it answers reports.
+
+use kafka_log::log_config::LogConfig;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::offset::LogStartOffset;
+use kafka_wire::partition::BrokerId;
+use mirror_shard::bridge::{DivergencePolicy, EngineCommand, NewPartition};
+use mirror_shard::op::BrokerAddress;
+
+use crate::history::offset;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::source::{Source, SourcePartition};
+
+/// The host's view of one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Mirror {
+    pub(crate) index: i32,
+    pub(crate) policy: DivergencePolicy,
+    pub(crate) config: LogConfig,
+    pub(crate) source_has_topic_ids: bool,
+    pub(crate) leader_epoch: i32,
+    /// The engine has it, or is about to.
+    pub(crate) added: bool,
+    pub(crate) loaded: bool,
+    pub(crate) failed: bool,
+    pub(crate) pause_sent: bool,
+    pub(crate) remove_sent: bool,
+    /// As last reported.
+    pub(crate) log_start: i64,
+    pub(crate) log_end: i64,
+    /// Reported durable, and not cut since.
+    pub(crate) durable: i64,
+    /// What the host wrote to its checkpoints.
+    pub(crate) saved_point: Option<i64>,
+    pub(crate) saved_start: Option<i64>,
+    /// End of the last gap reported.
+    pub(crate) gap_to: i64,
+    /// A load that cuts was started and not reported.
+    pub(crate) cutting: bool,
+}
+
+/// The host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) mirrors: Vec<Mirror>,
+    pub(crate) stopping: bool,
+    pub(crate) stopped: Option<bool>,
+    /// The engine before closed everything.
+    pub(crate) clean: bool,
+    pub(crate) healed_at: u64,
+    tells_epochs: bool,
+}
+
+impl Host {
+    pub(crate) fn new(plan: &Plan, source: &Source, random: &mut Random) -> Self {
+        let policy = if plan.fails_on_divergence {
+            DivergencePolicy::Fail
+        } else {
+            DivergencePolicy::Truncate
+        };
+        let ids = plan.source.fetch_version_max >= 13 && !random.percent(10);
+        let mirrors = source.partitions.iter().map(|partition| Mirror {
+            index: partition.id.partition.get(),
+            policy,
+            config: plan.log_config,
+            source_has_topic_ids: ids,
+            leader_epoch: if random.percent(30) { 0 } else { 1_000 },
+            added: false,
+            loaded: false,
+            failed: false,
+            pause_sent: false,
+            remove_sent: false,
+            log_start: 0,
+            log_end: 0,
+            durable: 0,
+            saved_point: None,
+            saved_start: None,
+            gap_to: 0,
+            cutting: false,
+        });
+        Self {
+            mirrors: mirrors.collect(),
+            stopping: false,
+            stopped: None,
+            clean: false,
+            healed_at: 0,
+            tells_epochs: plan.source.fetch_version_max >= 9,
+        }
+    }
+
+    pub(crate) fn mirror(&mut self, index: i32) -> &mut Mirror {
+        let found = self.mirrors.iter_mut().find(|mirror| mirror.index == index);
+        found.expect("reports are about partitions that were added")
+    }
+
+    /// The first commands to a new engine.
+    pub(crate) fn greet(&mut self, source: &Source, random: &mut Random) -> Vec<EngineCommand> {
+        self.stopping = false;
+        self.stopped = None;
+        let mut commands = Vec::new();
+        for number in 0..source.traits.broker_count {
+            let broker = BrokerId::from_wire(number).expect("not negative");
+            let address = BrokerAddress { host: format!("broker{number}").into(), port: 9092 };
+            commands.push(EngineCommand::SetBroker { broker, address });
+        }
+        for place in 0..self.mirrors.len() {
+            let clean = self.clean;
+            let command = self.add(place, &source.partitions[place], clean);
+            commands.push(command);
+        }
+        random.shuffle(&mut commands);
+        commands
+    }
+
+    /// Has the engine mirror a partition from now on.
+    pub(crate) fn add(
+        &mut self,
+        place: usize,
+        partition: &SourcePartition,
+        clean: bool,
+    ) -> EngineCommand {
+        let mirror = &mut self.mirrors[place];
+        mirror.added = true;
+        mirror.loaded = false;
+        mirror.failed = false;
+        mirror.pause_sent = false;
+        mirror.remove_sent = false;
+        let source_epoch = SourceLeaderEpoch::from_wire(partition.epoch);
+        EngineCommand::AddPartition(Box::new(NewPartition {
+            id: partition.id,
+            name: partition.name.clone(),
+            source_has_topic_ids: mirror.source_has_topic_ids,
+            leader: BrokerId::from_wire(partition.leader).expect("not negative"),
+            source_epoch: source_epoch.filter(|_| self.tells_epochs),
+            leader_epoch: LeaderEpoch::from_wire(mirror.leader_epoch).expect("not negative"),
+            log_config: mirror.config,
+            recovery_point: mirror.saved_point.map(offset),
+            log_start: mirror.saved_start.map(|start| LogStartOffset::new(offset(start))),
+            clean,
+            on_divergence: mirror.policy,
+        }))
+    }
+
+    /// What the host does to its own records when a command goes out.
+    pub(crate) fn on_sent(&mut self, command: &EngineCommand) {
+        match command {
+            EngineCommand::Remove { partition, delete } => {
+                let mirror = self.mirror(partition.partition.get());
+                mirror.remove_sent = true;
+                if *delete {
+                    (mirror.saved_point, mirror.saved_start) = (None, None);
+                }
+            }
+            EngineCommand::Pause(partition) => {
+                self.mirror(partition.partition.get()).pause_sent = true;
+            }
+            EngineCommand::Resume(partition) => {
+                let mirror = self.mirror(partition.partition.get());
+                (mirror.pause_sent, mirror.failed) = (false, false);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn begin_stop(&mut self) {
+        self.stopping = true;
+    }
+
+    pub(crate) fn on_crash(&mut self) {
+        self.clean = false;
+        for mirror in &mut self.mirrors {
+            mirror.durable = if mirror.cutting { 0 } else { mirror.saved_point.unwrap_or(0) };
+            mirror.log_end = 0;
+        }
+    }
+
+    /// Everything is wanted again.
+    pub(crate) fn heal(&mut self, now: u64, source: &Source) -> Vec<EngineCommand> {
+        self.healed_at = now;
+        let mut commands = Vec::new();
+        for partition in &source.partitions {
+            commands.push(EngineCommand::Resume(partition.id));
+        }
+        commands
+    }
+}

@@ -1,0 +1,172 @@
+//! What the engine reports: checked against source and disk, then answered as a host would.
+
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::partition::BrokerId;
+use mirror_shard::bridge::{EngineCommand, PartitionEvent, PartitionFailure, Progress};
+
+use crate::world::{Event, World};
+
+impl World {
+    pub(crate) fn on_event(&mut self, partition: i32, event: PartitionEvent) {
+        match event {
+            PartitionEvent::Loaded { progress, findings } => {
+                let clean = self.host.clean && !self.host.mirror(partition).loaded;
+                assert!(
+                    !clean || findings.is_empty() || self.host.mirror(partition).cutting,
+                    "p{partition} was closed cleanly and recovery found {findings:?}"
+                );
+                self.on_loaded(partition, &progress);
+            }
+            PartitionEvent::Progress(progress) => self.on_progress(partition, &progress),
+            PartitionEvent::LeaderUnknown { .. } => self.tell_leader(partition),
+            PartitionEvent::LeaderMoved { .. } => {}
+            PartitionEvent::Fenced { batch_epoch, .. } => self.raise(partition, batch_epoch),
+            PartitionEvent::Truncated { from, to } => {
+                assert!(to <= from, "p{partition} truncated upwards");
+                let mirror = self.host.mirror(partition);
+                let to = to.offset().get();
+                mirror.durable = mirror.durable.min(to);
+                mirror.log_end = mirror.log_end.min(to);
+            }
+            PartitionEvent::Gap { from, to } => {
+                assert!(from < to, "p{partition} reports an empty gap");
+                self.host.mirror(partition).gap_to = to.get();
+            }
+            PartitionEvent::Corrupt { .. } => {
+                let flips = self.plan.network.flip_permille > 0;
+                assert!(flips, "p{partition}: nothing was damaged and yet it is corrupt");
+            }
+            PartitionEvent::DiskFault { .. } | PartitionEvent::SourceError { .. } => {}
+            PartitionEvent::Failed(failure) => self.on_failure(partition, failure),
+            PartitionEvent::Paused(progress) => self.on_paused(partition, &progress),
+            PartitionEvent::Removed => self.on_removed(partition),
+        }
+    }
+
+    fn on_loaded(&mut self, partition: i32, progress: &Progress) {
+        let mirror = self.host.mirror(partition);
+        let end = progress.log_end.offset().get();
+        assert!(
+            end >= mirror.durable,
+            "p{partition} was durable to {}, loaded to {end}, and nothing was said",
+            mirror.durable
+        );
+        (mirror.loaded, mirror.cutting) = (true, false);
+        self.check_stored(partition, progress, true);
+        self.remember(partition, progress);
+        self.save(partition);
+    }
+
+    fn on_progress(&mut self, partition: i32, progress: &Progress) {
+        let mirror = self.host.mirror(partition);
+        assert!(mirror.loaded, "p{partition} moves before it is loaded");
+        let (end, point) = (progress.log_end.offset().get(), progress.recovery_point.get());
+        assert!(
+            end >= mirror.log_end,
+            "p{partition} log end falls from {} to {end}",
+            mirror.log_end
+        );
+        assert!(
+            point >= mirror.durable,
+            "p{partition} recovery point falls from {} to {point}",
+            mirror.durable
+        );
+        let whole = self.random.percent(10);
+        self.check_stored(partition, progress, whole);
+        self.remember(partition, progress);
+        if self.random.percent(50) {
+            self.save(partition);
+        }
+    }
+
+    fn remember(&mut self, partition: i32, progress: &Progress) {
+        let mirror = self.host.mirror(partition);
+        let start = progress.log_start.offset().get();
+        assert!(start >= 0 && start <= progress.log_end.offset().get(), "start lies below the end");
+        assert!(
+            progress.recovery_point.get() <= progress.log_end.offset().get(),
+            "point below end"
+        );
+        if start > mirror.log_end && mirror.log_end > 0 {
+            assert_eq!(mirror.gap_to, start, "p{partition} lost records and did not say so");
+        }
+        mirror.log_start = start;
+        mirror.log_end = progress.log_end.offset().get();
+        mirror.durable = progress.recovery_point.get();
+    }
+
+    fn save(&mut self, partition: i32) {
+        let mirror = self.host.mirror(partition);
+        mirror.saved_point = Some(mirror.durable);
+        mirror.saved_start = Some(mirror.log_start);
+    }
+
+    fn tell_leader(&mut self, partition: i32) {
+        let held = &self.source.partitions[usize::try_from(partition).expect("an index")];
+        let (id, mut leader, epoch) = (held.id, held.leader, held.epoch);
+        if !self.healed && self.random.percent(10) {
+            let count = u64::try_from(self.plan.source.broker_count).expect("not negative");
+            leader = i32::try_from(self.random.below(count)).expect("small");
+        }
+        let leader = BrokerId::from_wire(leader).expect("not negative");
+        let epoch = SourceLeaderEpoch::from_wire(epoch).expect("not negative");
+        let delay = self.random.range(0, 200_000);
+        let command = EngineCommand::SetSourceLeader { partition: id, leader, epoch };
+        self.at(delay, Event::Command(command));
+    }
+
+    fn raise(&mut self, partition: i32, batch_epoch: SourceLeaderEpoch) {
+        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let raised = batch_epoch.get() + i32::from(self.random.percent(50));
+        let mirror = self.host.mirror(partition);
+        assert!(mirror.leader_epoch < raised, "p{partition} is fenced without a reason");
+        mirror.leader_epoch = raised;
+        let epoch = LeaderEpoch::from_wire(raised).expect("not negative");
+        let delay = self.random.range(0, 100_000);
+        self.at(delay, Event::Command(EngineCommand::SetLeaderEpoch { partition: id, epoch }));
+    }
+
+    fn on_failure(&mut self, partition: i32, failure: PartitionFailure) {
+        let PartitionFailure::Diverged { source_end, .. } = failure else {
+            panic!("p{partition} failed: {failure}");
+        };
+        assert!(self.plan.fails_on_divergence, "the policy is to truncate");
+        let mirror = self.host.mirror(partition);
+        mirror.failed = true;
+        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let delay = self.random.range(0, 50_000);
+        let to = source_end;
+        self.at(delay, Event::Command(EngineCommand::Truncate { partition: id, to }));
+        let delay = delay + self.random.range(0, 50_000);
+        self.at(delay, Event::Command(EngineCommand::Resume(id)));
+    }
+
+    fn on_paused(&mut self, partition: i32, progress: &Progress) {
+        let mirror = self.host.mirror(partition);
+        assert!(mirror.pause_sent || self.healed, "p{partition} paused without an order");
+        assert_eq!(
+            progress.recovery_point,
+            progress.log_end.offset(),
+            "p{partition} is paused and not durable"
+        );
+        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let delay = self.random.range(0, 100_000);
+        self.at(delay, Event::Command(EngineCommand::Resume(id)));
+    }
+
+    fn on_removed(&mut self, partition: i32) {
+        let stopping = self.host.stopping;
+        let mirror = self.host.mirror(partition);
+        assert!(mirror.remove_sent || stopping, "p{partition} is gone and nobody asked");
+        mirror.added = false;
+        mirror.loaded = false;
+        (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
+        mirror.cutting = false;
+        if !stopping {
+            let place = usize::try_from(partition).expect("an index");
+            let command = self.host.add(place, &self.source.partitions[place], false);
+            let delay = self.random.range(0, 50_000);
+            self.at(delay, Event::Command(command));
+        }
+    }
+}
