@@ -33,7 +33,8 @@ impl Shard {
         let start = Offset::from_wire(head.log_start_offset).unwrap_or(Offset::ZERO);
         let retire = start > partition.source_log_start;
         partition.source_log_start = partition.source_log_start.max(start);
-        let wanted = partition.asked.is_some_and(|(offset, _)| offset == partition.accepted_end());
+        let wanted =
+            partition.asked.is_some_and(|(offset, _)| offset == partition.fetch_position());
         if moved {
             self.note_progress(slot);
         }
@@ -245,7 +246,12 @@ impl Shard {
                 self.await_leader(slot, error_code::UNKNOWN_LEADER_EPOCH)
             }
             Refusal::Log(AppendRefusal::StartsBelow { base }) => {
+                let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
+                let inside = partition.fetch_position();
                 self.discard(slot, LogCut::StartAt(base));
+                if let Some(partition) = self.partitions.get_mut(slot) {
+                    partition.begins_inside = inside;
+                }
             }
             Refusal::Log(refusal @ AppendRefusal::OffsetBackwards { .. })
             | Refusal::Log(refusal @ AppendRefusal::EpochBackwards { .. }) => {

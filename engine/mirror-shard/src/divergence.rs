@@ -115,13 +115,13 @@ impl Shard {
     fn on_source_start(&mut self, slot: PartitionSlot, start: Offset) {
         let Some(partition) = self.partitions.get(slot) else { return };
         let Some(log) = &partition.log else { return };
-        let from = log.accepted_end();
-        if start <= from.offset() {
+        let (from, log_end) = (partition.fetch_position(), log.accepted_end());
+        if start <= from {
             return self.back_off(slot, AfterBackoff::Fetch);
         }
         // A mirror that never held a record has lost none.
-        if from != LogEndOffset::default() {
-            self.report(slot, PartitionEvent::Gap { from: from.offset(), to: start });
+        if log_end != LogEndOffset::default() {
+            self.report(slot, PartitionEvent::Gap { from, to: start });
         }
         self.discard(slot, LogCut::StartAt(start));
     }

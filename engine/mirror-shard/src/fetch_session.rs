@@ -250,7 +250,7 @@ struct EntryTerms {
 impl EntryTerms {
     fn offset_of(self, slot: PartitionSlot, partition: &MirrorPartition) -> Offset {
         let ahead = self.ahead.filter(|(asked, _)| *asked == slot);
-        ahead.map_or_else(|| partition.accepted_end(), |(_, next)| next)
+        ahead.map_or_else(|| partition.fetch_position(), |(_, next)| next)
     }
 }
 

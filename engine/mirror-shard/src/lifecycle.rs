@@ -230,6 +230,7 @@ impl Shard {
     pub(crate) fn discard(&mut self, slot: PartitionSlot, cut: LogCut) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         partition.phase = Phase::Discarding(cut);
+        partition.begins_inside = Offset::ZERO;
         self.stop_filling(slot);
         if cut != LogCut::Keep {
             self.counters.truncations += 1;

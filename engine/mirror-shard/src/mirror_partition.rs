@@ -128,6 +128,9 @@ pub(crate) struct MirrorPartition {
 
     pub(crate) source_high_watermark: Option<HighWatermark>,
     pub(crate) source_log_start: Offset,
+    /// Where an empty log was to begin, when that lies inside the first batch: what is asked for
+    /// then, since the source serves nothing from the beginning of that batch.
+    pub(crate) begins_inside: Offset,
     /// Where the source's log ends, once asked because our place in it is gone.
     pub(crate) source_end: Option<Offset>,
 
@@ -179,6 +182,7 @@ impl MirrorPartition {
             allocated: (Offset::ZERO, 0),
             source_high_watermark: None,
             source_log_start: Offset::ZERO,
+            begins_inside: Offset::ZERO,
             source_end: None,
             lane: None,
             in_session: false,
@@ -208,9 +212,16 @@ impl MirrorPartition {
         self.spec.leader_epoch = self.spec.leader_epoch.max(epoch);
     }
 
-    /// One past the last offset taken in, written or not: what to fetch next.
+    /// One past the last offset taken in, written or not.
     pub(crate) fn accepted_end(&self) -> Offset {
         self.log.as_ref().map_or(self.written_end, |log| log.accepted_end().offset())
+    }
+
+    /// What to fetch next.
+    pub(crate) fn fetch_position(&self) -> Offset {
+        let is_empty = self.log.as_ref().is_some_and(PartitionLog::is_empty);
+        let least = if is_empty { self.begins_inside } else { Offset::ZERO };
+        self.accepted_end().max(least)
     }
 
     pub(crate) fn wants_fetch(&self) -> bool {

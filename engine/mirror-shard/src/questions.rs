@@ -145,18 +145,21 @@ impl Shard {
         let connection = &mut self.connections[place];
         let body = Bytes::copy_from_slice(&connection.unread()[4..frame]);
         connection.consume(frame);
-        let asked = connection.in_flight.pop_front().expect("checked by the caller");
+        // While the answer may be none, the question stays: it is asked again on the next socket.
+        let asked = connection.in_flight.front().expect("checked by the caller");
         let (version, correlation) = (asked.version, asked.correlation);
-        self.end_answer(place);
-        match asked.question {
+        let text = |error: MessageError| error.to_string();
+        match &asked.question {
             Question::Fetch { .. } => unreachable!("Fetch responses are read in pieces"),
             Question::Versions => {
-                let answer = decode_api_versions(version, correlation, body);
-                self.on_versions(place, answer.map_err(|error| error.to_string())?)
+                let answer = decode_api_versions(version, correlation, body).map_err(text)?;
+                self.end_question(place);
+                self.on_versions(place, answer)
             }
-            Question::Epochs { slots } => {
+            Question::Epochs { .. } => {
                 let answers = decode_offset_for_leader_epoch(version, correlation, body);
-                let answers = answers.map_err(|error| error.to_string())?;
+                let answers = answers.map_err(text)?;
+                let slots = self.end_question(place);
                 for answer in answers {
                     let named = self.partitions.find_name(&answer.partition);
                     if let Some(slot) = named.filter(|slot| slots.contains(slot)) {
@@ -166,17 +169,29 @@ impl Shard {
                 self.retry_unanswered(place, &slots, Phase::Aligning);
                 Ok(())
             }
-            Question::Offsets { slots } => {
-                let answers = decode_list_offsets(version, correlation, body);
-                let answers = answers.map_err(|error| error.to_string())?;
+            Question::Offsets { .. } => {
+                let answers = decode_list_offsets(version, correlation, body).map_err(text)?;
+                let mut open = self.end_question(place);
                 for answer in answers {
                     let named = self.partitions.find_name(&answer.partition);
-                    if let Some(slot) = named.filter(|slot| slots.contains(slot)) {
+                    if let Some(slot) = named.filter(|slot| open.contains(slot)) {
+                        open.retain(|asked| *asked != slot);
                         self.on_offset_answer(place, slot, &answer);
                     }
                 }
+                self.retry_unanswered(place, &open, Phase::Repairing);
                 Ok(())
             }
+        }
+    }
+
+    /// The oldest question was answered; tells about which partitions it was.
+    fn end_question(&mut self, place: usize) -> Vec<PartitionSlot> {
+        let asked = self.connections[place].in_flight.pop_front();
+        self.end_answer(place);
+        match asked.map(|asked| asked.question) {
+            Some(Question::Epochs { slots } | Question::Offsets { slots }) => slots,
+            Some(Question::Versions | Question::Fetch { .. }) | None => Vec::new(),
         }
     }
 
