@@ -39,7 +39,7 @@ fn new_topics_and_partitions_are_mirrored_within_five_seconds() -> Result<()> {
     running.wait_for(SOON, |event| {
         event["event"] == "state_changed"
             && event["partition"] == "pay-cards-2"
-            && event["to"] == "mirroring"
+            && event["to"] == "MIRRORING"
     })?;
     assert!(added.elapsed() < DISCOVERY_LIMIT, "took {:?}", added.elapsed());
     running.wait_for(SOON, |event| {

@@ -13,7 +13,7 @@ fn a_large_copy_survives_stops_kills_and_a_restart_of_the_source() -> Result<()>
     let name = "a_large_copy_survives_stops_kills_and_a_restart_of_the_source";
     let Some(kafka) = harness::kafka_or_skip(name) else { return Ok(()) };
     let mut source = kafka.start(KafkaRelease::V4, ClusterOptions::default())?;
-    let topic = CreateTopic::new("large", PARTITIONS).config("segment.bytes", "8388608");
+    let topic = CreateTopic::new("large", PARTITIONS).config("segment.bytes", "4194304");
     source.driver().create_topic(&topic)?;
     produce(&source, 0)?;
     let directory = TempDir::new("mirror")?;
@@ -44,8 +44,8 @@ enum HowToStop {
 /// Stops a mirror after it has written some bytes; says whether it found the directory clean.
 fn cut_short(source: &KafkaCluster, mirror: &Path, bytes: u64, how: HowToStop) -> Result<bool> {
     let slow = mirror.with_extension("properties");
-    // Small answers, so that there is a middle to stop in.
-    std::fs::write(&slow, "fetch.max.bytes=65536\nmax.partition.fetch.bytes=65536\n")?;
+    // A batch per answer, so that there is a middle to stop in.
+    std::fs::write(&slow, "fetch.max.bytes=1024\nmax.partition.fetch.bytes=1024\n")?;
     let mut running = Ringmirror::mirror(&source.bootstrap_servers(), "large", mirror)
         .option("--command-config", &slow.display().to_string())
         .spawn()?;
@@ -65,7 +65,7 @@ fn produce(source: &KafkaCluster, round: u64) -> Result<()> {
     for partition in 0..PARTITIONS {
         let codec = if partition == 0 { Codec::Lz4 } else { Codec::None };
         let records = Produce::new("large", partition, 30_000).first(round * 30_000);
-        source.driver().produce(&records.value_bytes(1000).codec(codec))?;
+        source.driver().produce(&records.value_bytes(1000).batch_bytes(2048).codec(codec))?;
     }
     Ok(())
 }

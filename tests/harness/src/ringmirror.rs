@@ -185,10 +185,11 @@ impl Running {
             .with_context(|| format!("waiting for {name}"))
     }
 
-    /// Lines told so far, without those of progress.
+    /// Lines told so far, of those of progress only the last.
     fn told(&self) -> String {
         let news = self.seen.iter().filter(|line| !line.contains(PROGRESS));
-        news.map(String::as_str).collect::<Vec<_>>().join("\n")
+        let progress = self.seen.iter().rfind(|line| line.contains(PROGRESS));
+        news.chain(progress).map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// Asks it to end (SIGTERM) and waits.
