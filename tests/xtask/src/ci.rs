@@ -46,7 +46,8 @@ fn steps(seeds: u64) -> Vec<Step> {
         step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         step(&["run", "--release", "--quiet", "-p", "sim", "--", "--seeds", &seeds], &[]),
         step(&["bench", "-p", "benches", "--", "--test"], &[]),
-        // The fuzz smoke joins here with tests/fuzz.
+        // Six targets: some 40 seconds, and the build.
+        step(&["run", "--quiet", "-p", "xtask", "--", "fuzz", "--seconds", "6"], &[]),
     ]
 }
 

@@ -1,6 +1,7 @@
-//! Repository tasks: `cargo xtask ci`, `cargo xtask kafka ...`, `cargo xtask golden`.
+//! Repository tasks: `cargo xtask ci`, `... fuzz`, `... kafka`, `... golden`.
 
 mod ci;
+mod fuzz;
 mod golden;
 mod kafka;
 mod repository;
@@ -26,6 +27,14 @@ enum Task {
         #[arg(long, default_value_t = ci::SIMULATED_SEEDS)]
         seeds: u64,
     },
+    /// Build the fuzz targets and run them
+    Fuzz {
+        /// The target; all of them when none is named
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Real Apache Kafka: fetch it, start and stop brokers on loopback, run its tools
     #[command(subcommand)]
     Kafka(KafkaCommand),
@@ -36,6 +45,7 @@ enum Task {
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Ci { seeds } => ci::run(seeds),
+        Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Kafka(command) => kafka::run(command),
         Task::Golden => golden::run(),
     }

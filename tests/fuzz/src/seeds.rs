@@ -1,0 +1,204 @@
+//! First inputs of every target, written by code where libFuzzer looks for them.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use kafka_log::closing::{close_log, close_segment};
+use kafka_log::log_config::LogConfig;
+use kafka_log::memory_files::MemoryFiles;
+use kafka_log::partition_files::{FileKind, FileName, PartitionFiles as _};
+use kafka_log::recovery::{LoadRequest, LogCut, load};
+use kafka_log::{clean_shutdown, partition_metadata};
+use kafka_protocol::messages::FetchResponse;
+use kafka_wire::batch_stream::ValidatedBatch;
+use kafka_wire::message::encode_response;
+use kafka_wire::metadata_record::MetadataRecord;
+use kafka_wire::partition::TopicId;
+use kafka_wire::record_batch::RecordBatchView;
+
+use crate::batches;
+use crate::fake_source::{self, Source};
+use crate::input::Input;
+
+/// Names the directory that takes the seeds; `cargo xtask fuzz` sets it.
+pub const DIRECTORY: &str = "RINGMIRROR_FUZZ_SEEDS";
+/// Correlation id of every response that is fed to a decoder.
+pub const CORRELATION: i32 = 7;
+
+/// Writes the seeds where [`DIRECTORY`] says; without it a target starts from nothing.
+///
+/// # Panics
+/// When the directory cannot be written to.
+pub fn write(seeds: Vec<Vec<u8>>) {
+    let Some(directory) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    for (index, seed) in seeds.iter().enumerate() {
+        fs::write(directory.join(format!("seed-{index}")), seed).expect("seeds can be written");
+    }
+}
+
+/// Batches whole and in pieces.
+#[must_use]
+pub fn batch_stream() -> Vec<Vec<u8>> {
+    let stream = batches::history(0).concat();
+    [&[1, 0][..], &[0, 1, 30], &[1, 3, 0, 60, 128], &[3, 2, 10, 11]]
+        .map(|head| [head, &stream].concat())
+        .to_vec()
+}
+
+/// One response of each version.
+#[must_use]
+pub fn fetch_reader() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for index in 0..14u8 {
+        let version = i16::from(index) + 4;
+        // Choices that bring records, an error, an epoch that diverges and a new leader.
+        let mut choices = Input::new(&[1, 2, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 1, 2]);
+        let response = Source::default().fetch_response(version, &mut choices);
+        let frame = encode_response(version, CORRELATION, &response).unwrap_or_default();
+        seeds.push([&[1, index, 2, 20, 3], &frame[..]].concat());
+        let empty = encode_response(version, CORRELATION, &FetchResponse::default());
+        seeds.push([&[0, index, 0], &empty.unwrap_or_default()[..]].concat());
+    }
+    seeds
+}
+
+/// Answers to what we ask, and metadata records.
+#[must_use]
+pub fn message() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (kind, key) in [
+        (0, fake_source::API_VERSIONS),
+        (1, fake_source::LIST_OFFSETS),
+        (2, fake_source::EPOCHS),
+        (5, fake_source::FETCH),
+    ] {
+        for version in 0..18u8 {
+            let frame = Source::default().answer_to(
+                key,
+                i16::from(version),
+                CORRELATION,
+                &mut Input::new(&[1, 1, 1, 1, 1, 1]),
+            );
+            if let Some(body) = frame.get(8..) {
+                seeds.push([&[kind, version + 2], body].concat());
+            }
+        }
+    }
+    let topic = MetadataRecord::FeatureLevel { name: "metadata.version".to_owned(), level: 25 };
+    seeds.push([&[6, 0], &topic.encode()[..]].concat());
+    seeds
+}
+
+/// Files of a real log, and those of a log directory.
+#[must_use]
+pub fn log_files() -> Vec<Vec<u8>> {
+    let base = [0; 8];
+    let mut seeds = Vec::new();
+    let mut files = history_files();
+    for (name, _) in files.list().expect("memory never fails") {
+        let contents = files.contents(name).expect("the name was just listed");
+        match name.kind {
+            FileKind::OffsetIndex => seeds.push([&[0], &base[..], contents].concat()),
+            FileKind::TimeIndex => seeds.push([&[1], &base[..], contents].concat()),
+            FileKind::TransactionIndex => seeds.push([&[2], &base[..], contents].concat()),
+            FileKind::ProducerSnapshot => {
+                seeds.push([&[3], contents].concat());
+                // 0x81 = 3 modulo 9 with the top bit: the checksum is made right.
+                seeds.push([&[SEALED_SNAPSHOT], contents].concat());
+            }
+            FileKind::LeaderEpochCheckpoint => seeds.push([&[4], contents].concat()),
+            FileKind::PartitionMetadata => seeds.push([&[6], contents].concat()),
+            FileKind::Log => {}
+        }
+    }
+    seeds.push([&[5][..], b"0\n2\na 0 17\nb.c-d 12 0\n"].concat());
+    let properties =
+        b"version=1\ncluster.id=abc\\=\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAgQ\n";
+    seeds.push([&[7][..], properties].concat());
+    seeds.push([&[8][..], b"00000000000000000017.log"].concat());
+    seeds.push([&[8][..], b"some.topic-3"].concat());
+    seeds.push([&[8], &clean_shutdown::encode(3)[..]].concat());
+    seeds
+}
+
+/// A whole directory: trusted, read, cut.
+#[must_use]
+pub fn recovery() -> Vec<Vec<u8>> {
+    let mut files = history_files();
+    let mut directory = Vec::new();
+    for (name, _) in files.list().expect("memory never fails") {
+        let contents = files.contents(name).expect("the name was just listed");
+        directory.push(name.kind as u8);
+        directory.extend(u16::try_from(name.offset.get()).unwrap_or(0).to_be_bytes());
+        directory.push(u8::from(name.kind == FileKind::Log));
+        directory.extend(u16::try_from(contents.len()).unwrap_or(0).to_be_bytes());
+        directory.extend(contents);
+    }
+    [[0, 0, 0], [1, 0, 0], [2, 0, 12], [0x10, 0, 9], [0x18, 0, 40], [0x11, 0, 9], [4, 0, 5]]
+        .map(|[flags, high, low]| [&[flags, high, low], &directory[..]].concat())
+        .to_vec()
+}
+
+/// Conversations that begin well.
+#[must_use]
+pub fn shard() -> Vec<Vec<u8>> {
+    let well: Vec<u8> = [0, 0, 0, 1].repeat(60);
+    let large: Vec<u8> = [0, 1, 2, 1, 4, 0, 3].repeat(60);
+    let broken: Vec<u8> = [0, 0, 1, 2, 0, 9, 3, 5].repeat(40);
+    vec![well, large, broken, (0..=255).collect(), (0..=255).rev().collect()]
+}
+
+/// Writes the right checksum into a producer snapshot.
+pub fn seal_snapshot(bytes: &mut [u8]) {
+    let Some((head, entries)) = bytes.split_at_mut_checked(6) else { return };
+    head[2..].copy_from_slice(&crc_fast::crc32_iscsi(entries).to_be_bytes());
+}
+
+/// The topic that every log of the targets belongs to.
+///
+/// # Panics
+/// Never: the id is a legal one.
+#[must_use]
+pub fn topic_id() -> TopicId {
+    TopicId::from_wire([7; 16]).expect("not the id that means none")
+}
+
+/// Segments so small that a few batches fill several.
+pub const SMALL: LogConfig = LogConfig {
+    segment_bytes: 500,
+    segment_ms: 3 * 24 * 3600 * 1000,
+    index_interval_bytes: 100,
+    segment_index_bytes: 10 << 20,
+};
+
+/// A closed log over a few segments.
+fn history_files() -> MemoryFiles {
+    let mut files = MemoryFiles::default();
+    let metadata = partition_metadata::encode(topic_id());
+    files.replace(FileName::PARTITION_METADATA, &metadata).expect("memory never fails");
+    let request = LoadRequest {
+        topic_id: topic_id(),
+        config: SMALL,
+        recovery_point: None,
+        log_start: None,
+        clean: false,
+        cut: LogCut::Keep,
+    };
+    let mut log = load(&mut files, &request).expect("an empty directory loads").log;
+    for bytes in [batches::history(0), batches::history(12)].concat() {
+        let view = RecordBatchView::parse(&bytes, u32::MAX).expect("batches are valid");
+        let batch = ValidatedBatch { header: *view.header(), control: view.control() };
+        // Epochs of the second history begin lower: what does not fit is left out.
+        let Ok(plan) = log.plan_append(&batch.header) else { continue };
+        if let Some(rolled) = log.append(plan, &batch).rolled {
+            close_segment(&mut files, &rolled).expect("memory never fails");
+        }
+        let name = FileName::log(plan.segment);
+        files.write_at(name, u64::from(plan.position), &bytes).expect("memory never fails");
+    }
+    close_log(&mut files, &log.close()).expect("memory never fails");
+    files
+}
+
+const SEALED_SNAPSHOT: u8 = 0x81;
+const _: () = assert!(SEALED_SNAPSHOT % 9 == 3);

@@ -1,0 +1,45 @@
+//! Whole messages of any bytes are decoded or refused, within the memory a frame may take.
+
+#![no_main]
+
+use bytes::Bytes;
+use fuzz::input::Input;
+use fuzz::seeds;
+use kafka_protocol::messages::{DescribeConfigsResponse, FetchResponse, MetadataResponse};
+use kafka_wire::api_versions::decode_api_versions;
+use kafka_wire::control_record::ControlRecord;
+use kafka_wire::message::{decode_response, frame_size};
+use kafka_wire::metadata_record::MetadataRecord;
+use kafka_wire::offset_lookup::{decode_list_offsets, decode_offset_for_leader_epoch};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: seeds::write(seeds::message()), |data: &[u8]| {
+    let mut input = Input::new(data);
+    let kind = input.byte();
+    let version = i16::from_be_bytes([0, input.byte()]) - 2;
+    let correlation = seeds::CORRELATION;
+    let frame = || Bytes::from([&correlation.to_be_bytes(), input.rest()].concat());
+    match kind % 8 {
+        0 => drop(decode_api_versions(version, correlation, frame())),
+        1 => drop(decode_list_offsets(version, correlation, frame())),
+        2 => drop(decode_offset_for_leader_epoch(version, correlation, frame())),
+        3 => drop(decode_response::<MetadataResponse>(version, correlation, frame())),
+        4 => drop(decode_response::<DescribeConfigsResponse>(version, correlation, frame())),
+        5 => drop(decode_response::<FetchResponse>(version, correlation, frame())),
+        6 => metadata_record(input.rest()),
+        _ => {
+            let _ = ControlRecord::parse(input.rest());
+            if let Ok(Some(size)) = frame_size(input.rest(), 1000) {
+                assert!(size <= 1000);
+            }
+        }
+    }
+});
+
+fn metadata_record(bytes: &[u8]) {
+    let Ok(record) = MetadataRecord::decode(bytes) else { return };
+    if matches!(&record, MetadataRecord::Partition(partition) if partition.replicas.is_empty()) {
+        panic!("a partition without replicas cannot be written");
+    }
+    assert_eq!(MetadataRecord::decode(&record.encode()), Ok(record));
+}
