@@ -209,6 +209,11 @@ impl Shard {
         self.stop_body(at.connection);
         self.connections[at.connection].disown_current();
         self.cut_open(slot);
+        let now = self.now;
+        if let Some(partition) = self.partitions.get_mut(slot) {
+            partition.held_since = (!partition.open.is_empty()).then_some(now);
+        }
+        self.list_upkeep(slot);
     }
 
     fn refuse_bytes(&mut self, place: usize, slot: PartitionSlot, error: &BatchError) {
@@ -301,6 +306,21 @@ impl Shard {
         if let (Some(slot), Some(body)) = (current.slot, current.body) {
             self.end_filling(slot, body.accepted_any);
         }
+    }
+
+    /// A receive that nobody waits for any more gave its chunk back. Another connection may be
+    /// filling the chunks behind it.
+    pub(crate) fn return_given_up(&mut self, slot: PartitionSlot, chunk: u64) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let Some(place) = partition.open.iter().position(|held| held.id == chunk) else { return };
+        partition.open[place].cut_back();
+        if partition.open[place].sealed_bytes() == 0
+            && let Some(lease) =
+                partition.open.remove(place).and_then(|mut held| held.buffer.take())
+        {
+            self.pool.give_record(lease);
+        }
+        self.submit_full(slot);
     }
 
     /// Forgets received bytes that belong to no whole batch.

@@ -7,7 +7,7 @@ use kafka_wire::partition::BrokerId;
 use crate::bridge::EngineReport;
 use crate::connection::{Connection, ConnectionPhase};
 use crate::fetch_session::Lane;
-use crate::mirror_partition::{AfterBackoff, LaneRef};
+use crate::mirror_partition::{AfterBackoff, LaneRef, Phase};
 use crate::op::{BrokerAddress, ConnectionId, Op, PartitionSlot, Tick};
 use crate::shard::Shard;
 
@@ -61,7 +61,10 @@ impl Shard {
             self.leave_lane(slot);
         }
         let Some(at) = self.choose_lane(leader) else {
-            return self.back_off(slot, AfterBackoff::Fetch);
+            let aligned =
+                self.partitions.get(slot).is_some_and(|held| held.phase == Phase::Fetching);
+            let then = if aligned { AfterBackoff::Fetch } else { AfterBackoff::Align };
+            return self.back_off(slot, then);
         };
         self.connections[at.connection].lanes[at.lane].members.push(slot);
         let partition = self.partitions.get_mut(slot).expect("looked up above");

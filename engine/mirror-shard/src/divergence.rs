@@ -106,8 +106,8 @@ impl Shard {
                 self.connections[place].repair_queue.push_back(slot);
             }
             (0, Some(start), Some(_)) => self.on_source_start(slot, start),
-            (0, None, _) => self.back_off(slot, AfterBackoff::Fetch),
-            (code, ..) => self.on_question_refused(slot, code, AfterBackoff::Fetch),
+            (0, None, _) => self.back_off(slot, AfterBackoff::Align),
+            (code, ..) => self.on_question_refused(slot, code, AfterBackoff::Align),
         }
     }
 
@@ -117,7 +117,8 @@ impl Shard {
         let Some(log) = &partition.log else { return };
         let (from, log_end) = (partition.fetch_position(), log.accepted_end());
         if start <= from {
-            return self.back_off(slot, AfterBackoff::Fetch);
+            // Our place is good again, but what lies below it may have changed meanwhile.
+            return self.back_off(slot, AfterBackoff::Align);
         }
         // A mirror that never held a record has lost none.
         if log_end != LogEndOffset::default() {

@@ -149,8 +149,13 @@ impl Shard {
             Phase::Aligning | Phase::Fetching | Phase::Repairing if moved => {
                 self.start_fetching(slot);
             }
-            // A new epoch on the same broker: the next request must carry it.
-            Phase::Fetching if newer => self.queue_change(slot),
+            // A new epoch on the same broker may mean a new history.
+            Phase::Aligning | Phase::Fetching | Phase::Repairing if newer => {
+                self.start_fetching(slot);
+            }
+            Phase::Backoff(AfterBackoff::Fetch) if moved || newer => {
+                partition.phase = Phase::Backoff(AfterBackoff::Align);
+            }
             _ => {}
         }
     }
@@ -219,16 +224,26 @@ impl Shard {
     }
 
     fn truncate_by_order(&mut self, slot: PartitionSlot, to: Offset) {
-        let Some(partition) = self.partitions.get(slot) else { return };
-        let busy = matches!(partition.phase, Phase::Loading | Phase::Closing);
-        if !busy && partition.accepted_end() > to {
-            self.discard(slot, LogCut::TruncateTo(to));
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        match partition.phase {
+            Phase::Closing => {}
+            // Where the log ends is not known yet.
+            Phase::Loading => {
+                let earlier = partition.truncate_when_loaded;
+                partition.truncate_when_loaded = Some(earlier.map_or(to, |other| other.min(to)));
+            }
+            _ if partition.accepted_end() > to => self.discard(slot, LogCut::TruncateTo(to)),
+            _ => {}
         }
     }
 
     /// Drops what is not on disk yet and loads the log again with this cut.
     pub(crate) fn discard(&mut self, slot: PartitionSlot, cut: LogCut) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let cut = match partition.phase {
+            Phase::Discarding(before) => lower_cut(before, cut),
+            _ => cut,
+        };
         partition.phase = Phase::Discarding(cut);
         partition.begins_inside = Offset::ZERO;
         self.stop_filling(slot);
@@ -266,7 +281,7 @@ impl Shard {
         match (cut, partition.goal) {
             // After a disk fault the disk gets time before it is asked again.
             (LogCut::Keep, Goal::Mirror) => {
-                partition.log = None;
+                partition.drop_log();
                 self.back_off(slot, AfterBackoff::Load);
             }
             (LogCut::Keep, _) => self.reload(slot, cut),
@@ -279,13 +294,12 @@ impl Shard {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         assert!(partition.pending.is_none(), "files are reopened only when nothing uses them");
         partition.closing.clear();
-        partition.reloaded_from = partition.log.as_ref().map(PartitionLog::accepted_end);
-        let log = partition.log.take();
+        partition.drop_log();
         let request = LoadRequest {
             topic_id: partition.spec.id.topic_id,
             config: partition.spec.log_config,
             recovery_point: Some(partition.recovery_point),
-            log_start: log.map(|log| log.log_start()).or(partition.spec.log_start),
+            log_start: partition.spec.log_start,
             clean: false,
             cut,
         };
@@ -324,12 +338,20 @@ impl Shard {
                 return self.report(slot, PartitionEvent::Paused(progress));
             }
             (Goal::Close, Some(log)) => FileTask::CloseLog(Box::new(log.close())),
-            (Goal::Close, None) => return self.forget(slot),
+            (Goal::Close, None) => return self.give_up(slot),
             (Goal::Delete, _) => FileTask::Remove,
         };
         partition.phase = Phase::Closing;
         self.leave_lane(slot);
         self.file_task(slot, task);
+    }
+
+    /// Forgets a partition whose log was not closed, or whose directory is still there.
+    fn give_up(&mut self, slot: PartitionSlot) {
+        if let Some(partition) = self.partitions.get(slot) {
+            self.left_unclean.insert(partition.spec.name.clone());
+        }
+        self.forget(slot);
     }
 
     fn forget(&mut self, slot: PartitionSlot) {
@@ -361,11 +383,11 @@ impl Shard {
             FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => {
                 self.report_disk_fault(slot, &error);
                 match phase {
-                    Phase::Loading if self.is_wanted(slot) => {
+                    Phase::Loading if self.is_kept(slot) => {
                         self.back_off(slot, AfterBackoff::Load);
                     }
                     // The host wants it gone: an unclean log is recovered when it is next opened.
-                    Phase::Loading | Phase::Closing => self.forget(slot),
+                    Phase::Loading | Phase::Closing => self.give_up(slot),
                     _ => self.discard(slot, LogCut::Keep),
                 }
             }
@@ -379,11 +401,13 @@ impl Shard {
     fn on_loaded(&mut self, slot: PartitionSlot, loaded: LoadedLog) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         let LoadedLog { log, findings } = loaded;
+        self.left_unclean.remove(&partition.spec.name);
         partition.written_end = log.accepted_end().offset();
         partition.recovery_point = partition.written_end;
         partition.syncing_to = partition.written_end;
         partition.epochs_written = log.epochs_version();
         partition.allocated = (log.active_segment(), 0);
+        partition.spec.log_start = Some(log.log_start());
         partition.unsynced_bytes = 0;
         partition.unsynced_since = None;
         partition.log = Some(log);
@@ -393,11 +417,35 @@ impl Shard {
             self.report(slot, PartitionEvent::Truncated { from, to });
         }
         self.report(slot, PartitionEvent::Loaded { progress, findings });
-        self.start_fetching(slot);
+        let wanted =
+            self.partitions.get_mut(slot).and_then(|held| held.truncate_when_loaded.take());
+        match wanted.filter(|cut| *cut < to.offset()) {
+            Some(cut) => self.discard(slot, LogCut::TruncateTo(cut)),
+            None => self.start_fetching(slot),
+        }
+    }
+}
+
+/// Of two cuts wanted at the same time, the one that keeps less.
+fn lower_cut(one: LogCut, other: LogCut) -> LogCut {
+    match (one, other) {
+        (LogCut::Keep, cut) | (cut, LogCut::Keep) => cut,
+        (LogCut::TruncateTo(one), LogCut::TruncateTo(other)) => LogCut::TruncateTo(one.min(other)),
+        // A log that starts elsewhere has lost everything already.
+        (start @ LogCut::StartAt(_), LogCut::TruncateTo(_)) => start,
+        (_, start @ LogCut::StartAt(_)) => start,
     }
 }
 
 impl MirrorPartition {
+    /// Forgets the log before it is loaded again, but for where it starts and ended.
+    fn drop_log(&mut self) {
+        if let Some(log) = self.log.take() {
+            self.spec.log_start = Some(log.log_start());
+            self.reloaded_from = Some(log.accepted_end());
+        }
+    }
+
     /// Phases that a wish of the host ends at once; the others come back to `settle` later.
     fn may_quiesce(&self) -> bool {
         let stable = matches!(

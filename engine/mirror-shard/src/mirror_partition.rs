@@ -110,6 +110,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) pending: Pending,
     /// A connection is putting records into the open chunks.
     pub(crate) filling: bool,
+    /// Where the host wants the log cut as soon as it is loaded.
+    pub(crate) truncate_when_loaded: Option<Offset>,
     /// Log end before the reload in progress.
     pub(crate) reloaded_from: Option<LogEndOffset>,
     /// When the oldest open chunk began to wait for more.
@@ -171,6 +173,7 @@ impl MirrorPartition {
             next_chunk: 0,
             pending: Pending::default(),
             filling: false,
+            truncate_when_loaded: None,
             reloaded_from: None,
             held_since: None,
             written_end: Offset::ZERO,

@@ -307,7 +307,7 @@ impl Shard {
             self.accept_bytes(place, slot, bytes);
         } else {
             self.counters.bytes_discarded += u64::from(bytes);
-            self.cut_open(slot);
+            self.return_given_up(slot, chunk);
         }
         self.settle(slot);
     }

@@ -11,9 +11,9 @@
 //! phase with a deadline, and the completion or command it waits for moves it on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
-use kafka_wire::partition::BrokerId;
+use kafka_wire::partition::{BrokerId, TopicPartition};
 
 use crate::bridge::{EngineCommand, EngineReport, PartitionEvent};
 use crate::broker::Broker;
@@ -48,6 +48,8 @@ pub struct Shard {
     pub(crate) progress: Vec<PartitionSlot>,
     pub(crate) counters: ShardCounters,
     pub(crate) stopping: bool,
+    /// Logs given up without closing them, and not opened since.
+    pub(crate) left_unclean: BTreeSet<TopicPartition>,
     stop_reported: bool,
     random: u64,
 }
@@ -84,6 +86,7 @@ impl Shard {
             progress: Vec::new(),
             counters: ShardCounters::default(),
             stopping: false,
+            left_unclean: BTreeSet::new(),
             stop_reported: false,
             random: seed | 1,
         }
@@ -231,7 +234,8 @@ impl Shard {
         }
         if self.connections.iter().all(vacant) {
             self.stop_reported = true;
-            self.reports.push(EngineReport::Stopped { shard: self.index, clean: true });
+            let clean = self.left_unclean.is_empty();
+            self.reports.push(EngineReport::Stopped { shard: self.index, clean });
         }
     }
 
@@ -283,7 +287,10 @@ impl Shard {
         capped * (80 + self.random % 41) / 100
     }
 
-    pub(crate) fn is_wanted(&self, slot: PartitionSlot) -> bool {
-        self.partitions.get(slot).is_some_and(|partition| partition.goal == Goal::Mirror)
+    /// False when the host wants the partition closed or deleted.
+    pub(crate) fn is_kept(&self, slot: PartitionSlot) -> bool {
+        self.partitions
+            .get(slot)
+            .is_some_and(|partition| matches!(partition.goal, Goal::Mirror | Goal::Pause))
     }
 }

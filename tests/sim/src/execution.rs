@@ -69,9 +69,11 @@ impl World {
         assert!(link.connected, "send on {connection:?} before it is connected");
         link.pending += 1;
         let arrives = link.is_up();
-        let delay = self.random.delay_us();
+        let earliest = link.arrives_at;
+        let arrives_at = earliest.max(self.now + self.random.delay_us());
         if arrives {
-            self.at(delay, Event::Arrive(connection, frame));
+            self.link_in_use(connection).arrives_at = arrives_at;
+            self.at(arrives_at - self.now, Event::Arrive(connection, frame));
         }
         self.begin(InFlight::Send { connection, buffer, arrived: arrives });
     }

@@ -42,6 +42,8 @@ pub(crate) struct Link {
     pub(crate) inbound_taken: usize,
     /// Nothing is delivered before.
     pub(crate) stalled_until: u64,
+    /// When the last request sent reaches the broker: they arrive in order.
+    pub(crate) arrives_at: u64,
     /// Requests the broker has not looked at.
     pub(crate) requests: VecDeque<Bytes>,
     /// The request being answered, and when it must be at the latest.
@@ -60,6 +62,7 @@ impl Link {
             inbound: VecDeque::new(),
             inbound_taken: 0,
             stalled_until: 0,
+            arrives_at: 0,
             requests: VecDeque::new(),
             waiting: None,
         }

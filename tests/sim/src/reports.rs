@@ -119,14 +119,16 @@ impl World {
         let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
         let raised = batch_epoch.get() + i32::from(self.random.percent(50));
         let mirror = self.host.mirror(partition);
-        assert!(mirror.leader_epoch < raised, "p{partition} is fenced without a reason");
-        mirror.leader_epoch = raised;
+        mirror.leader_epoch = mirror.leader_epoch.max(raised);
         let epoch = LeaderEpoch::from_wire(raised).expect("not negative");
         let delay = self.random.range(0, 100_000);
         self.at(delay, Event::Command(EngineCommand::SetLeaderEpoch { partition: id, epoch }));
     }
 
     fn on_failure(&mut self, partition: i32, failure: PartitionFailure) {
+        if self.host.stopping {
+            return;
+        }
         let PartitionFailure::Diverged { source_end, .. } = failure else {
             panic!("p{partition} failed: {failure}");
         };
