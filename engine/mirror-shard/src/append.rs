@@ -2,7 +2,7 @@
 //!
 //! Hot path: no allocation, no lock, no clock, no log line, no syscall.
 
-use kafka_log::partition_log::{AppendPlan, AppendRefusal};
+use kafka_log::partition_log::{AppendPlan, AppendRefusal, PartitionLog};
 use kafka_log::recovery::LogCut;
 use kafka_wire::batch_stream::{BatchStep, ValidatedBatch};
 use kafka_wire::offset::{HighWatermark, Offset};
@@ -145,9 +145,13 @@ impl Shard {
     /// Asks for what follows as soon as the header of the body's last whole batch has arrived;
     /// `behind` bytes behind it are here already.
     fn look_ahead(&mut self, place: usize, slot: PartitionSlot, header: &BatchHeader, behind: u32) {
-        let Some(at) = self.partitions.get(slot).and_then(|partition| partition.lane) else {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        let Some(at) = partition.lane else { return };
+        let latest = partition.log.as_ref().and_then(PartitionLog::latest_epoch);
+        if header.leader_epoch != latest {
+            // The source would take the epoch we have so far for a history that left its own.
             return;
-        };
+        }
         let to_come = u64::from(behind) + u64::from(self.connections[place].body_to_come());
         let next = match to_come.checked_sub(u64::from(header.body_bytes())) {
             // The next header will tell more.
