@@ -1,9 +1,13 @@
 //! Integration tests: everything that crosses crates, a module per feature.
 
 mod copying;
+mod damaged_log;
 mod discovering;
 mod elections;
+mod faulty_source;
+mod handing_over;
 mod history;
+mod kafka_dump;
 mod log_starts;
 mod manifests;
 mod mirrored;
@@ -11,4 +15,8 @@ mod real_kafka;
 mod recreated_topics;
 mod resuming;
 mod source_tree;
+mod synthetic;
 mod tidy;
+mod wrong_directory;
+mod wrong_settings;
+mod wrong_source;

@@ -69,9 +69,14 @@ pub(crate) fn expect_same_bytes(source: &Path, mirror: &Path, partition: &str) -
 
 /// All segments of a partition, one behind the other.
 pub(crate) fn segment_bytes(partition: &Path) -> Result<Vec<u8>> {
-    let files = files_of(partition)?;
-    let segments = files.into_iter().filter(|(name, _)| name.ends_with(".log"));
-    Ok(segments.flat_map(|(_, contents)| contents).collect())
+    Ok(segments(partition)?.concat())
+}
+
+/// The segments of a partition in order.
+pub(crate) fn segments(partition: &Path) -> Result<Vec<Vec<u8>>> {
+    let files = files_of(partition)?.into_iter();
+    let segments = files.filter(|(name, _)| name.ends_with(".log"));
+    Ok(segments.map(|(_, contents)| contents).collect())
 }
 
 fn files_of(partition: &Path) -> Result<BTreeMap<String, Vec<u8>>> {

@@ -1,0 +1,160 @@
+//! The oracle: a stock broker opens what ringmirror wrote and gives what the source gives.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use harness::driver::{Outcome, Produce};
+use harness::{
+    ClusterOptions, ConsumedPartition, Driver, Kafka, KafkaCluster, KafkaRelease, Ringmirror,
+    TempDir, first_difference,
+};
+
+use crate::history;
+use crate::kafka_dump::expect_clean_dump;
+use crate::mirrored::{SOON, catch_up};
+
+#[test]
+fn kafka_4_goes_on_where_the_source_was() -> Result<()> {
+    let Some(kafka) = harness::kafka_or_skip("kafka_4_goes_on_where_the_source_was") else {
+        return Ok(());
+    };
+    goes_on_where_the_source_was(&kafka, KafkaRelease::V4, "4.2")
+}
+
+#[test]
+fn kafka_3_9_goes_on_where_the_source_was() -> Result<()> {
+    let Some(kafka) = harness::kafka_or_skip("kafka_3_9_goes_on_where_the_source_was") else {
+        return Ok(());
+    };
+    goes_on_where_the_source_was(&kafka, KafkaRelease::V3_9, "3.9")
+}
+
+fn goes_on_where_the_source_was(kafka: &Kafka, release: KafkaRelease, told: &str) -> Result<()> {
+    let source = kafka.start(release, ClusterOptions::default())?;
+    let ids = history::fill(source.driver())?;
+    source.driver().delete_records("plain", 0, 10)?;
+    let directory = TempDir::new("mirror")?;
+    let clean = directory.join("clean");
+    catch_up(&source, "orders|plain", &clean)?;
+    let killed = directory.join("killed");
+    kill_when_caught_up(&source, &killed)?;
+
+    for mirror in [&clean, &killed] {
+        let broker = broker_on(kafka, release, mirror, told)?;
+        shows_what_the_source_shows(&source, &broker, &ids)
+            .with_context(|| format!("a broker on {}", mirror.display()))?;
+        producers_go_on(&source, broker.driver(), mirror == &clean)?;
+        let output = broker.output(NODE)?;
+        let errors = output.lines().filter(|line| line.contains(" ERROR ")).collect::<Vec<_>>();
+        ensure!(errors.is_empty(), "{errors:?}");
+    }
+    Ok(())
+}
+
+/// Mirrors everything and dies without having closed anything.
+fn kill_when_caught_up(source: &KafkaCluster, mirror: &Path) -> Result<()> {
+    let bootstrap = source.bootstrap_servers();
+    let mut running = Ringmirror::mirror(&bootstrap, "orders|plain", mirror).spawn()?;
+    running.wait_for(SOON, |event| {
+        event["event"] == "progress" && event["partitions_caught_up"] == 4
+    })?;
+    running.kill()?;
+    Ok(())
+}
+
+/// Hands a mirror over, has Kafka's dump tool judge every file, and starts a stock broker.
+fn broker_on(
+    kafka: &Kafka,
+    release: KafkaRelease,
+    mirror: &Path,
+    told: &str,
+) -> Result<KafkaCluster> {
+    let handover = Ringmirror::new(&["handover", "--node-id", "7", "--kafka-version", told])
+        .option("--data-dir", &mirror.display().to_string())
+        .run()?
+        .expect_code(0)?;
+    expect_clean_dump(release, mirror)?;
+    let properties = mirror.with_extension("server.properties");
+    fs::write(&properties, &handover.stdout)?;
+    add_small_settings(&properties)?;
+    kafka.start_on_directory(release, &properties)
+}
+
+/// What a test broker needs on top of what is printed: one replica of everything internal.
+fn add_small_settings(properties: &PathBuf) -> Result<()> {
+    let mut text = fs::read_to_string(properties)?;
+    for line in SMALL {
+        let (key, _) = line.split_once('=').context("a setting")?;
+        if !text.contains(key) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    fs::write(properties, text)?;
+    Ok(())
+}
+
+fn shows_what_the_source_shows(
+    source: &KafkaCluster,
+    broker: &KafkaCluster,
+    ids: &BTreeMap<&str, String>,
+) -> Result<()> {
+    for (topic, id) in ids {
+        let theirs = source.driver().describe_topic(topic)?;
+        let ours = broker.driver().describe_topic(topic)?;
+        ensure!(ours.topic_id == *id, "{topic} has id {}, {id} at the source", ours.topic_id);
+        let edges = |topic: &harness::driver::TopicDescription| {
+            let edge = |part: &harness::driver::PartitionDescription| {
+                (part.partition, part.log_start, part.high_watermark, part.last_stable)
+            };
+            topic.partitions.iter().map(edge).collect::<Vec<_>>()
+        };
+        ensure!(edges(&theirs) == edges(&ours), "{topic}: {theirs:?} became {ours:?}");
+        let configs =
+            (source.driver().topic_configs(topic)?, broker.driver().topic_configs(topic)?);
+        ensure!(configs.0 == configs.1, "{topic}: settings {:?} became {:?}", configs.0, configs.1);
+    }
+    for (topic, partition) in history::PARTITIONS {
+        let of = |driver| ConsumedPartition { driver, topic, partition };
+        let difference = first_difference(of(source.driver()), of(broker.driver()))?;
+        ensure!(difference.is_none(), "{}", difference.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Producers continue at the next offset; nobody gets a producer id the source gave away.
+fn producers_go_on(source: &KafkaCluster, driver: &Driver, is_first: bool) -> Result<()> {
+    let end = |topic: &str, partition: usize| -> Result<i64> {
+        Ok(source.driver().describe_topic(topic)?.partitions[partition].high_watermark)
+    };
+    let idempotent = driver.produce(&Produce::new("orders", 0, 10).idempotent_as("after"))?;
+    assert_eq!(idempotent.first_offset, end("orders", 0)?);
+    let fresh = Produce::new("orders", 2, 3).transaction("fresh", Outcome::Commit);
+    assert_eq!(driver.produce(&fresh)?.first_offset, end("orders", 2)?);
+    let plain = driver.produce(&Produce::new("plain", 0, 1))?;
+    assert_eq!(plain.first_offset, end("plain", 0)?);
+
+    // The log still knows the transaction that the source left open: read_committed ends there.
+    let open = driver.describe_topic("orders")?.partitions[1].last_stable;
+    assert!(open < end("orders", 1)?, "the open transaction is gone");
+    let next = Produce::new("orders", 1, 2).transaction("steady", Outcome::Commit);
+    let first = driver.produce(&next)?.first_offset;
+    assert!(first >= end("orders", 1)?, "{first}");
+    assert!(is_first || first > 0);
+    Ok(())
+}
+
+const NODE: i32 = 7;
+
+const SMALL: [&str; 8] = [
+    "offsets.topic.replication.factor=1",
+    "offsets.topic.num.partitions=1",
+    "transaction.state.log.replication.factor=1",
+    "transaction.state.log.num.partitions=1",
+    "transaction.state.log.min.isr=1",
+    "share.coordinator.state.topic.replication.factor=1",
+    "share.coordinator.state.topic.min.isr=1",
+    "group.initial.rebalance.delay.ms=0",
+];
