@@ -245,9 +245,13 @@ impl Shard {
         self.abandon_questions(place);
         self.abandon_body(place);
         self.pool.end_large_batch(place);
+        let asks_blindly = self.connections[place].versions.is_some_and(|held| held.fetch < 12);
         self.connections[place].forget_conversation();
         for lane in 0..self.connections[place].lanes.len() {
             self.reset_lane(LaneRef { connection: place, lane });
+            if asks_blindly {
+                self.realign_members(LaneRef { connection: place, lane });
+            }
         }
         if self.stopping {
             return self.vacate(place);
@@ -258,6 +262,22 @@ impl Shard {
         let connection = &mut self.connections[place];
         connection.phase = ConnectionPhase::Resting;
         connection.deadline = Some(self.now.after_ms(pause));
+    }
+
+    /// Before version 12 a Fetch does not say which epoch our log ends with, so a broker that came
+    /// back with another history would not notice: ask it about epochs again.
+    fn realign_members(&mut self, at: LaneRef) {
+        for member in 0..self.connections[at.connection].lanes[at.lane].members.len() {
+            let slot = self.connections[at.connection].lanes[at.lane].members[member];
+            let Some(partition) = self.partitions.get_mut(slot) else { continue };
+            match partition.phase {
+                Phase::Fetching => self.start_fetching(slot),
+                Phase::Backoff(AfterBackoff::Fetch) => {
+                    partition.phase = Phase::Backoff(AfterBackoff::Align);
+                }
+                _ => {}
+            }
+        }
     }
 
     fn vacate(&mut self, place: usize) {

@@ -440,6 +440,8 @@ fn lower_cut(one: LogCut, other: LogCut) -> LogCut {
 impl MirrorPartition {
     /// Forgets the log before it is loaded again, but for where it starts and ended.
     fn drop_log(&mut self) {
+        // Rolled segments are read back too; finished during a pause, they would be in its way.
+        self.closing.clear();
         if let Some(log) = self.log.take() {
             self.spec.log_start = Some(log.log_start());
             self.reloaded_from = Some(log.accepted_end());

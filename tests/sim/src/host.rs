@@ -26,6 +26,7 @@ pub(crate) struct Mirror {
     pub(crate) failed: bool,
     pub(crate) pause_sent: bool,
     pub(crate) remove_sent: bool,
+    pub(crate) delete_sent: bool,
     /// As last reported.
     pub(crate) log_start: i64,
     pub(crate) log_end: i64,
@@ -38,6 +39,15 @@ pub(crate) struct Mirror {
     pub(crate) gap_to: i64,
     /// A load that cuts was started and not reported.
     pub(crate) cutting: bool,
+}
+
+impl Mirror {
+    /// What is deleted leaves nothing in the checkpoints, whatever is still reported.
+    pub(crate) fn forget_if_deleted(&mut self) {
+        if self.delete_sent {
+            (self.saved_point, self.saved_start) = (None, None);
+        }
+    }
 }
 
 /// The host.
@@ -71,6 +81,7 @@ impl Host {
             failed: false,
             pause_sent: false,
             remove_sent: false,
+            delete_sent: false,
             log_start: 0,
             log_end: 0,
             durable: 0,
@@ -125,7 +136,7 @@ impl Host {
         mirror.loaded = false;
         mirror.failed = false;
         mirror.pause_sent = false;
-        mirror.remove_sent = false;
+        (mirror.remove_sent, mirror.delete_sent) = (false, false);
         let source_epoch = SourceLeaderEpoch::from_wire(partition.epoch);
         EngineCommand::AddPartition(Box::new(NewPartition {
             id: partition.id,
@@ -148,9 +159,8 @@ impl Host {
             EngineCommand::Remove { partition, delete } => {
                 let mirror = self.mirror(partition.partition.get());
                 mirror.remove_sent = true;
-                if *delete {
-                    (mirror.saved_point, mirror.saved_start) = (None, None);
-                }
+                mirror.delete_sent |= *delete;
+                mirror.forget_if_deleted();
             }
             EngineCommand::Pause(partition) => {
                 self.mirror(partition.partition.get()).pause_sent = true;

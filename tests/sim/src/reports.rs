@@ -99,6 +99,7 @@ impl World {
         let mirror = self.host.mirror(partition);
         mirror.saved_point = Some(mirror.durable);
         mirror.saved_start = Some(mirror.log_start);
+        mirror.forget_if_deleted();
     }
 
     fn tell_leader(&mut self, partition: i32) {
