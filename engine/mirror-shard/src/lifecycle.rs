@@ -293,7 +293,6 @@ impl Shard {
     fn reload(&mut self, slot: PartitionSlot, cut: LogCut) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         assert!(partition.pending.is_none(), "files are reopened only when nothing uses them");
-        partition.closing.clear();
         partition.drop_log();
         let request = LoadRequest {
             topic_id: partition.spec.id.topic_id,
@@ -463,3 +462,6 @@ impl MirrorPartition {
         stable || (self.phase == Phase::Paused && self.goal != Goal::Pause)
     }
 }
+
+#[cfg(test)]
+mod tests;
