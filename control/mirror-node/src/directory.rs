@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kafka_log::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use kafka_log::offset_checkpoint::{CheckpointError, CheckpointName, OffsetCheckpoint};
@@ -149,7 +151,7 @@ impl DataDirectory {
     /// When it is in use, not ours, newer, damaged or was taken over by a broker.
     pub fn open_or_create(root: &Path) -> Result<Self, DirectoryError> {
         fs::create_dir_all(root).map_err(|error| failed(root, "create it", error))?;
-        let lock = take_lock(root)?;
+        let lock = wait_for_lock(root)?;
         let state_path = root.join(STATE_FILE);
         if !state_path.exists() {
             refuse_foreign(root)?;
@@ -348,6 +350,20 @@ fn generate_meta() -> io::Result<MetaProperties> {
     })
 }
 
+/// Takes the lock, after a moment if need be: a process that was killed holds it until the kernel
+/// has ended its disk writes, and its successor is often started at once.
+fn wait_for_lock(root: &Path) -> Result<File, DirectoryError> {
+    let started = Instant::now();
+    loop {
+        match take_lock(root) {
+            Err(DirectoryError::Locked { .. }) if started.elapsed() < LOCK_WAIT => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 fn take_lock(root: &Path) -> Result<File, DirectoryError> {
     let path = root.join(LOCK_FILE);
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
@@ -383,6 +399,8 @@ fn failed(path: &Path, action: &'static str, error: io::Error) -> DirectoryError
 
 /// Kafka wants a number; handover replaces it by the one chosen then.
 const NODE_ID_UNTIL_HANDOVER: BrokerId = BrokerId::from_wire(1).expect("1 is not negative");
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const LOCK_FILE: &str = ".lock";
 const STATE_FILE: &str = "ringmirror.json";
 const CLUSTER_METADATA_DIRECTORY: &str = "__cluster_metadata-0";

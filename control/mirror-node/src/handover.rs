@@ -414,6 +414,3 @@ fn server_properties(root: &Path, node_id: BrokerId) -> String {
          transaction.state.log.min.isr=1\n"
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,19 @@
 //! The control thread: source client, discovery, directory state.
+//!
+//! **What it is.** Everything between the operator and the engine: it asks the source what there
+//! is, lets the coordinator decide, tells the engine, keeps the data directory, proves that what
+//! was mirrored is equal, and prepares the directory for a stock broker.
+//!
+//! **Invariants.** What is not remembered on disk is not begun. No checkpoint covers bytes that
+//! the engine did not call durable. Topics of one name and two ids are never merged. No wait on
+//! the source is without a deadline.
+//!
+//! **What it does not know.** It never decides when a partition changes its state, that is
+//! `mirror_coordinator`; it never sees a record on its way to a segment, that is the engine; it
+//! knows no command line.
+//!
+//! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
+//! [`verify`] and [`handover`].
 
 pub mod client_properties;
 pub mod control_loop;

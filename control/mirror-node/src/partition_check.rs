@@ -299,6 +299,3 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Largest index, snapshot or checkpoint of a partition read, in bytes.
 const SIDE_FILE_BYTES_MAX: u64 = 256 << 20;
-
-#[cfg(test)]
-mod tests;

@@ -31,9 +31,13 @@ impl MirrorLoop<'_> {
         let mut present = Vec::new();
         for finding in findings {
             match finding {
-                TopicFinding::New { name, source } | TopicFinding::Known { name, source } => {
+                TopicFinding::New { name, source } => {
                     self.remember(&name, source, &look.configs);
-                    present.push((name, source));
+                    present.push((name, source, true));
+                }
+                TopicFinding::Known { name, source } => {
+                    self.remember(&name, source, &look.configs);
+                    present.push((name, source, false));
                 }
                 TopicFinding::Recreated { name, ours, theirs } => {
                     let theirs = theirs.map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -53,8 +57,11 @@ impl MirrorLoop<'_> {
         if !self.write_state() {
             return Ok(()); // what is not remembered is not begun
         }
-        for (name, source) in present {
-            self.on_topic(&name, source, &look.log_ends).await?;
+        for (name, source, is_new) in present {
+            let new_count = self.on_topic(&name, source, &look.log_ends).await?;
+            if new_count > 0 {
+                self.tell_found(&name, source.partitions.len(), is_new);
+            }
         }
         Ok(())
     }
@@ -102,13 +109,15 @@ impl MirrorLoop<'_> {
         }
     }
 
+    /// Opens the topic's partitions in the book and tells the coordinator of each; returns how
+    /// many are new to this run.
     async fn on_topic(
         &mut self,
         name: &TopicName,
         source: &SourceTopic,
         log_ends: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<(), MirrorError> {
-        let Some(topic) = self.directory.state.topics.get(name) else { return Ok(()) };
+    ) -> Result<usize, MirrorError> {
+        let Some(topic) = self.directory.state.topics.get(name) else { return Ok(0) };
         let (topic_id, has_ids) = (topic.topic_id, topic.source_has_topic_ids);
         let log_config = log_config(&topic.configs);
         self.lost_topics.remove(name);
@@ -129,15 +138,13 @@ impl MirrorLoop<'_> {
             new_count += usize::from(is_new);
             self.on_source_partition(topic_id, *partition, *at).await?;
         }
-        if new_count > 0 {
-            self.tell(MirrorNews::TopicFound {
-                topic: name.to_string(),
-                topic_id: topic_id.to_string(),
-                partitions: source.partitions.len(),
-                is_new: new_count == source.partitions.len(),
-            });
-        }
-        Ok(())
+        Ok(new_count)
+    }
+
+    fn tell_found(&mut self, name: &TopicName, partitions: usize, is_new: bool) {
+        let Some(topic) = self.directory.state.topics.get(name) else { return };
+        let (topic, topic_id) = (name.to_string(), topic.topic_id.to_string());
+        self.tell(MirrorNews::TopicFound { topic, topic_id, partitions, is_new });
     }
 
     async fn on_source_partition(
@@ -188,7 +195,7 @@ fn new_topic(source: &SourceTopic) -> Option<MirrorTopic> {
 
 /// Segment and index sizes by a topic's explicit settings; Kafka's defaults otherwise. A value
 /// out of Kafka's own range is not taken.
-fn log_config(configs: &BTreeMap<String, String>) -> LogConfig {
+pub(super) fn log_config(configs: &BTreeMap<String, String>) -> LogConfig {
     fn read<T: std::str::FromStr + PartialOrd>(
         configs: &BTreeMap<String, String>,
         key: &str,
