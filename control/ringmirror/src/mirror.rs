@@ -114,3 +114,6 @@ impl From<MirrorError> for CommandError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
