@@ -19,6 +19,8 @@ pub(crate) struct Broker {
     pub(crate) connections: Vec<usize>,
     /// Failures since it last answered.
     pub(crate) failures: u32,
+    /// Until then its partitions wait for a connection: others must not grow.
+    pub(crate) wanted_until: Option<Tick>,
 }
 
 impl Connection {
@@ -107,15 +109,64 @@ impl Shard {
         let busy = |place: &usize| {
             self.connections[*place].lanes.iter().all(|lane| !lane.members.is_empty())
         };
-        if entry.connections.len() < per_broker && entry.connections.iter().all(busy) {
+        let (held, all_busy) = (entry.connections.len(), entry.connections.iter().all(busy));
+        if held == 0 || (held < per_broker && all_busy && !self.is_any_broker_waiting()) {
             self.open_connection(broker);
         }
         let entry = self.brokers.get(&broker)?;
-        let lanes = entry.connections.iter().flat_map(|place| {
+        if entry.connections.is_empty() {
+            self.make_place_for(broker);
+            return None;
+        }
+        let staying = entry.connections.iter().filter(|place| !self.connections[**place].leaving);
+        let lanes = staying.flat_map(|place| {
             let lanes = self.connections[*place].lanes.iter().enumerate();
             lanes.map(|(lane, held)| (held.members.len(), LaneRef { connection: *place, lane }))
         });
         lanes.min_by_key(|(members, _)| *members).map(|(_, at)| at)
+    }
+
+    fn is_any_broker_waiting(&self) -> bool {
+        self.brokers.values().any(|entry| {
+            entry.connections.is_empty() && entry.wanted_until.is_some_and(|until| until > self.now)
+        })
+    }
+
+    /// All places are taken: ends a connection that nobody needs, or one of a broker that has
+    /// several; its partitions join another one of that broker.
+    fn make_place_for(&mut self, broker: BrokerId) {
+        let patience = 4 * self.limits.backoff_max_ms;
+        let until = self.now.after_ms(patience);
+        self.brokers.entry(broker).or_default().wanted_until = Some(until);
+        if self.connections.iter().any(|connection| connection.leaving) {
+            return;
+        }
+        let members = |place: &usize| -> usize {
+            self.connections[*place].lanes.iter().map(|lane| lane.members.len()).sum()
+        };
+        let spare = |entry: &&Broker| {
+            entry.connections.len() > 1 || entry.connections.iter().any(|place| members(place) == 0)
+        };
+        let richest = self.brokers.values().filter(spare).max_by_key(|entry| {
+            (entry.connections.iter().any(|place| members(place) == 0), entry.connections.len())
+        });
+        let Some(entry) = richest else { return };
+        let Some(place) = entry.connections.iter().copied().min_by_key(members) else { return };
+        self.connections[place].leaving = true;
+        for lane in 0..self.connections[place].lanes.len() {
+            while let Some(slot) = self.connections[place].lanes[lane].members.last().copied() {
+                self.leave_lane(slot);
+                self.rejoin_later(slot);
+            }
+        }
+        self.drop_connection(place);
+    }
+
+    fn rejoin_later(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if matches!(partition.phase, Phase::Aligning | Phase::Fetching | Phase::Repairing) {
+            self.back_off(slot, AfterBackoff::Align);
+        }
     }
 
     fn open_connection(&mut self, broker: BrokerId) {
@@ -253,7 +304,8 @@ impl Shard {
                 self.realign_members(LaneRef { connection: place, lane });
             }
         }
-        if self.stopping {
+        let has_members = self.connections[place].lanes.iter().any(|lane| !lane.members.is_empty());
+        if !has_members && (self.stopping || self.connections[place].leaving) {
             return self.vacate(place);
         }
         let broker = self.connections[place].broker;
@@ -261,7 +313,8 @@ impl Shard {
         let pause = self.pause_ms(failures.saturating_sub(1));
         let connection = &mut self.connections[place];
         connection.phase = ConnectionPhase::Resting;
-        connection.deadline = Some(self.now.after_ms(pause));
+        // A shard that stops connects no more; the place is left once its partitions are closed.
+        connection.deadline = (!self.stopping).then(|| self.now.after_ms(pause));
     }
 
     /// Before version 12 a Fetch does not say which epoch our log ends with, so a broker that came
@@ -284,6 +337,10 @@ impl Shard {
         let connection = &mut self.connections[place];
         connection.phase = ConnectionPhase::Vacant;
         connection.deadline = None;
+        connection.leaving = false;
+        connection.lanes.clear();
+        connection.align_queue.clear();
+        connection.repair_queue.clear();
         let buffers = [connection.frame.take(), connection.request.take()];
         for lease in buffers.into_iter().flatten() {
             self.pool.give_frame(lease);

@@ -115,6 +115,8 @@ pub(crate) struct Connection {
     pub(crate) request: Option<BufferLease>,
     pub(crate) sending: bool,
     pub(crate) disconnecting: bool,
+    /// Its place is wanted for another broker: partitions join it no more.
+    pub(crate) leaving: bool,
 
     pub(crate) in_flight: VecDeque<InFlight>,
     pub(crate) next_correlation: i32,
@@ -151,6 +153,7 @@ impl Connection {
             request: None,
             sending: false,
             disconnecting: false,
+            leaving: false,
             in_flight: VecDeque::new(),
             next_correlation: 0,
             reader: FetchReader::new(RESPONSE_BYTES_MAX),

@@ -128,7 +128,11 @@ impl Shard {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Tick> {
         let partitions = self.timers.peek().map(|Reverse((at, ..))| *at);
-        let connections = self.connections.iter().filter_map(Connection::next_deadline).min();
+        // A shard that stops asks nothing more.
+        let deadline = |connection: &Connection| {
+            if self.stopping { connection.deadline } else { connection.next_deadline() }
+        };
+        let connections = self.connections.iter().filter_map(deadline).min();
         [partitions, connections, self.next_upkeep].into_iter().flatten().min()
     }
 

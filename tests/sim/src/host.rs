@@ -35,6 +35,9 @@ pub(crate) struct Mirror {
     /// What the host wrote to its checkpoints.
     pub(crate) saved_point: Option<i64>,
     pub(crate) saved_start: Option<i64>,
+    /// Largest start reported: below it epochs may be forgotten, even if the host's record of the
+    /// start is older.
+    pub(crate) start_seen: i64,
     /// End of the last gap reported.
     pub(crate) gap_to: i64,
     /// A load that cuts was started and not reported.
@@ -87,6 +90,7 @@ impl Host {
             durable: 0,
             saved_point: None,
             saved_start: None,
+            start_seen: 0,
             gap_to: 0,
             cutting: false,
         });

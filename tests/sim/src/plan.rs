@@ -62,7 +62,7 @@ impl Plan {
             source,
             partition_count: i32::try_from(random.range(1, 5)).expect("small"),
             sizes: draw_sizes(random, bulk),
-            limits: draw_limits(random, bulk),
+            limits: draw_limits(random, bulk, broker_count),
             log_config: draw_log_config(random, bulk),
             disk: DiskFaults { errors_permille, full: false },
             network,
@@ -86,8 +86,9 @@ fn draw_sizes(random: &mut Random, bulk: bool) -> BatchSizes {
     }
 }
 
-fn draw_limits(random: &mut Random, bulk: bool) -> ShardLimits {
-    let connection_count_max = random.range_u32(1, 5);
+fn draw_limits(random: &mut Random, bulk: bool, broker_count: i32) -> ShardLimits {
+    let brokers = u32::try_from(broker_count).expect("not negative");
+    let connection_count_max = brokers + random.range_u32(0, 4);
     let large = BATCH_BYTES_MAX.div_ceil(RECORD_BUFFER_BYTES) + 1;
     let least = ASSEMBLY_RESERVE * connection_count_max + large;
     let fetch_bytes_max = match (bulk, random.below(3)) {

@@ -26,6 +26,7 @@ impl World {
                 let mirror = self.host.mirror(partition);
                 let to = to.offset().get();
                 mirror.durable = mirror.durable.min(to);
+                mirror.start_seen = mirror.start_seen.min(to);
                 mirror.log_end = mirror.log_end.min(to);
             }
             PartitionEvent::Gap { from, to } => {
@@ -91,12 +92,16 @@ impl World {
             assert_eq!(mirror.gap_to, start, "p{partition} lost records and did not say so");
         }
         mirror.log_start = start;
+        mirror.start_seen = mirror.start_seen.max(start);
         mirror.log_end = progress.log_end.offset().get();
         mirror.durable = progress.recovery_point.get();
     }
 
     fn save(&mut self, partition: i32) {
         let mirror = self.host.mirror(partition);
+        if !mirror.loaded {
+            return;
+        }
         mirror.saved_point = Some(mirror.durable);
         mirror.saved_start = Some(mirror.log_start);
         mirror.forget_if_deleted();
@@ -159,8 +164,12 @@ impl World {
 
     fn on_removed(&mut self, partition: i32) {
         let stopping = self.host.stopping;
+        if stopping {
+            self.save(partition);
+        }
         let mirror = self.host.mirror(partition);
         assert!(mirror.remove_sent || stopping, "p{partition} is gone and nobody asked");
+        mirror.start_seen = 0;
         mirror.added = false;
         mirror.loaded = false;
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
