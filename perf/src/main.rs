@@ -12,7 +12,7 @@ use kafka_wire::partition::TopicName;
 use perf::idle;
 use perf::limits::{LimitsPlan, measure};
 use perf::machine::pin;
-use perf::measurement::LimitRow;
+use perf::measurement::{LimitRow, TRIES_MAX};
 use perf::mirror::{self, MirrorPlan, SCENARIOS};
 use perf::mirror_row::MirrorRow;
 use perf::source_child::SourceDescription;
@@ -72,6 +72,9 @@ struct MirrorArgs {
     /// Fetch sessions on each connection, each with a request in flight and a partition.
     #[arg(long, default_value_t = 1)]
     fetches: u32,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    #[arg(long, default_value_t = TRIES_MAX)]
+    tries: u32,
     /// Leave the twin with buffered appends out.
     #[arg(long)]
     skip_buffered: bool,
@@ -163,6 +166,7 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
         bytes: args.bytes,
         fetches_per_connection: args.fetches,
         scenarios: args.scenarios.clone(),
+        tries_max: args.tries,
         skip_buffered: args.skip_buffered,
     };
     let is_asked =

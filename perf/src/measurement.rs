@@ -33,17 +33,31 @@ impl Sample {
 }
 
 /// Samples of one scenario and how many were thrown away.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Series {
+    tries_max: u32,
     samples: Vec<Sample>,
     disturbed: u32,
     disturbed_kept: u32,
 }
 
-/// Tries at one round before a disturbed one is taken after all.
-const TRIES_MAX: u32 = 5;
+/// Tries at one round before a disturbed one is taken after all, usually.
+pub const TRIES_MAX: u32 = 5;
+
+impl Default for Series {
+    fn default() -> Self {
+        Self::with_tries(TRIES_MAX)
+    }
+}
 
 impl Series {
+    /// No samples yet; a disturbed round is taken after `tries_max` tries, at least one.
+    #[must_use]
+    pub fn with_tries(tries_max: u32) -> Self {
+        let tries_max = tries_max.max(1);
+        Self { tries_max, samples: Vec::new(), disturbed: 0, disturbed_kept: 0 }
+    }
+
     /// Runs one round, again while it is disturbed; the last try is kept and told
     /// in `disturbed_rounds_kept`.
     ///
@@ -62,11 +76,11 @@ impl Series {
         child: Option<u32>,
         run: &mut dyn FnMut() -> Result<Sample>,
     ) -> Result<Sample> {
-        for attempt in 1..=TRIES_MAX {
+        for attempt in 1..=self.tries_max {
             let before = BusyClock::read(child)?;
             let sample = run()?;
             let is_calm = BusyClock::read(child)?.foreign_share(&before) <= FOREIGN_SHARE_MAX;
-            if !is_calm && attempt < TRIES_MAX {
+            if !is_calm && attempt < self.tries_max {
                 self.disturbed += 1;
                 continue;
             }

@@ -37,6 +37,8 @@ pub struct MirrorPlan {
     pub fetches_per_connection: u32,
     /// Only these; empty means all.
     pub scenarios: Vec<String>,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    pub tries_max: u32,
     /// Leave the twin with buffered appends out: it takes most of the time.
     pub skip_buffered: bool,
 }
@@ -84,12 +86,20 @@ pub struct Round {
 }
 
 /// The series behind a scenario, for the rule about disturbed rounds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct SeriesOfScenario {
     limits: Series,
     direct: Series,
     buffered: Series,
     rounds: Vec<Round>,
+}
+
+impl SeriesOfScenario {
+    fn new(tries_max: u32) -> Self {
+        let series = Series::with_tries(tries_max);
+        let (limits, direct, buffered) = (series.clone(), series.clone(), series);
+        Self { limits, direct, buffered, rounds: Vec::new() }
+    }
 }
 
 /// Measures the scenarios; `tell` hears what was measured as it goes.
@@ -103,7 +113,7 @@ pub fn measure(plan: &MirrorPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Mirr
     }
     check_room(plan)?;
     let mut bench = Bench::prepare(plan, &chosen)?;
-    let mut series = vec![SeriesOfScenario::default(); chosen.len()];
+    let mut series = vec![SeriesOfScenario::new(plan.tries_max); chosen.len()];
     for number in 1..=plan.rounds {
         for (scenario, series) in chosen.iter().zip(&mut series) {
             let round = bench.round(scenario, series)?;

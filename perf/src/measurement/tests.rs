@@ -23,8 +23,23 @@ fn rates_and_processor_time_are_decimal() {
 fn a_row_tells_median_and_extremes() {
     let samples =
         vec![sample(1_000_000, 10, 1), sample(3_000_000, 10, 1), sample(2_000_000, 10, 1)];
-    let row = Series { samples, disturbed: 2, disturbed_kept: 1 }.row("receive");
+    let row = Series { samples, disturbed: 2, disturbed_kept: 1, tries_max: 5 }.row("receive");
     let rates = [row.mb_per_s_min, row.mb_per_s, row.mb_per_s_max];
     assert_eq!(rates.map(|rate| rate.round().to_string()), ["100", "200", "300"]);
     assert_eq!((row.rounds, row.disturbed_rounds, row.disturbed_rounds_kept), (3, 2, 1));
+}
+
+#[test]
+fn a_round_is_tried_no_more_often_than_allowed() {
+    for tries_max in [0, 1, 3] {
+        let mut runs = 0;
+        let mut series = Series::with_tries(tries_max);
+        let run = || {
+            runs += 1;
+            Ok(sample(1_000_000, 10, 1))
+        };
+        series.round(run).unwrap();
+        assert!((1..=tries_max.max(1)).contains(&runs), "{runs} runs of {tries_max} allowed");
+        assert_eq!(series.row("x").disturbed_rounds, runs - 1);
+    }
 }
