@@ -242,7 +242,11 @@ impl MirrorLoop<'_> {
         for (id, entry) in self.book.entries() {
             count += 1;
             let reached = match (entry.target, entry.progress) {
-                (Some(target), Some(progress)) => progress.log_end.offset() >= target,
+                // The watermark comes with the first records: before, nobody has asked whether
+                // our log is still part of the source's.
+                (Some(target), Some(progress)) => {
+                    progress.source_high_watermark.is_some() && progress.log_end.offset() >= target
+                }
                 _ => false,
             };
             let failure = self.coordinator.failure(id);
