@@ -33,6 +33,6 @@ pub(crate) fn fill(driver: &Driver) -> Result<BTreeMap<&'static str, String>> {
     }
     driver.produce(&Produce::new("orders", 1, 5).transaction("steady", Outcome::Open))?;
     driver.produce(&Produce::new("orders", 1, 4).idempotent_as("numbered"))?;
-    driver.produce(&Produce::new("plain", 0, 40).records_per_batch(7).timestamp(1_600_000_000))?;
+    driver.produce(&Produce::new("plain", 0, 40).records_per_batch(7))?;
     Ok(ids)
 }

@@ -91,7 +91,11 @@ fn running_bytes(partition: &Path) -> Result<Vec<u8>> {
 const LENGTH_AT: usize = 8;
 const LENGTH_END: usize = 12;
 
-fn source_bytes(source: &SyntheticSource, partition: &TopicPartition) -> Result<Vec<u8>> {
+/// All bytes the source holds of a partition.
+pub(crate) fn source_bytes(
+    source: &SyntheticSource,
+    partition: &TopicPartition,
+) -> Result<Vec<u8>> {
     let log = source.log(partition)?;
     let mut bytes = Vec::new();
     log.reader(log.start_offset().offset(), log.end_offset().offset()).read_to_end(&mut bytes)?;

@@ -121,6 +121,7 @@ impl KafkaCluster {
             properties.get("node.id").context("server.properties: no node.id")?.parse()?;
         let ports = free_ports(2)?;
         cluster_plan::set_listeners(&mut properties, "broker,controller", ports[0], ports[1]);
+        properties.set("advertised.listeners", format!("PLAINTEXT://{HOST}:{}", ports[0]));
         properties.set("controller.quorum.voters", format!("{id}@{HOST}:{}", ports[1]));
         let node = Node { properties, process: None, port: ports[0] };
         let place = work_dir(None)?;

@@ -231,7 +231,7 @@ impl Running {
         Ok(Ended {
             command_line: std::mem::take(&mut self.command_line),
             status,
-            stdout: std::mem::take(&mut self.seen).join("\n"),
+            stdout: self.seen.iter().flat_map(|line| [line.as_str(), "\n"]).collect(),
             stderr: self.stderr.take().map(join).unwrap_or_default(),
         })
     }
