@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mirror_uring::ShardLimits;
+use mirror_uring::{ShardCounters, ShardLimits};
 
 use crate::disk_probe::{DISK_FILE_BYTES, DiskProbe};
 use crate::engine_run::{self, EngineRunPlan};
@@ -81,6 +81,8 @@ pub struct Round {
     pub crc: Sample,
     /// The engine with direct writes.
     pub direct: Sample,
+    /// What it counted.
+    pub counters: ShardCounters,
     /// The engine with buffered appends.
     pub buffered: Option<Sample>,
 }
@@ -121,6 +123,15 @@ pub fn measure(plan: &MirrorPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Mirr
             let disk = round.overwrite.mb_per_s();
             let name = scenario.name;
             tell(&format!("round {number} {name}: {engine:.0} of {receive:.0} and {disk:.0} MB/s"));
+            let ShardCounters { writes_direct, writes_buffered, buffer_waits, syncs, .. } =
+                round.counters;
+            let ShardCounters { bytes_received, bytes_written, fetch_responses, .. } =
+                round.counters;
+            tell(&format!(
+                "    {fetch_responses} responses, {bytes_received} B received, {bytes_written} B \
+                 written in {writes_direct} direct and {writes_buffered} buffered writes, \
+                 {syncs} syncs, {buffer_waits} waits for buffers"
+            ));
             series.rounds.push(round);
         }
     }
@@ -201,15 +212,30 @@ impl<'a> Bench<'a> {
             let limits = shard_limits(plan, scenario, direct_writes);
             let (source, directory) = (source.description(), plan.directory.as_path());
             let run = EngineRunPlan { source, directory, core: cores.receiver, limits };
-            Ok(engine_run::run(&run)?.sample)
+            engine_run::run(&run)
         };
-        let direct = series.direct.round_with_child(child, &mut || run(true))?;
+        let mut counters = ShardCounters::default();
+        let direct = series.direct.round_with_child(child, &mut || {
+            let outcome = run(true)?;
+            counters = outcome.counters;
+            Ok(outcome.sample)
+        })?;
         let buffered = if plan.skip_buffered {
             None
         } else {
-            Some(series.buffered.round_with_child(child, &mut || run(false))?)
+            Some(series.buffered.round_with_child(child, &mut || Ok(run(false)?.sample))?)
         };
-        Ok(Round { receive_alike, receive, prebuilt, overwrite, new_file, crc, direct, buffered })
+        Ok(Round {
+            receive_alike,
+            receive,
+            prebuilt,
+            overwrite,
+            new_file,
+            crc,
+            direct,
+            counters,
+            buffered,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use mirror_uring::ShardCounters;
+
 use super::*;
 
 fn sample(mb_per_s: u64, cpu_millis_per_gb: u64) -> Sample {
@@ -16,6 +18,7 @@ fn round(engine: u64, receive: u64, disk: u64) -> Round {
         new_file: sample(disk / 2, 10),
         crc: sample(30_000, 20),
         direct: sample(engine, 180),
+        counters: ShardCounters::default(),
         buffered: None,
     }
 }
