@@ -194,7 +194,8 @@ impl PartitionLog {
     /// durable.
     #[must_use]
     pub fn epoch_checkpoint(&self, below: Offset) -> Vec<u8> {
-        self.epochs.checkpoint(below)
+        // The epoch that is current at the log's start is known even when the log is empty.
+        self.epochs.checkpoint(below.max(self.log_start.offset().next()))
     }
 
     /// What is known about producers.
@@ -310,7 +311,7 @@ impl PartitionLog {
             time_index: self.active.closed_time_index(),
             transaction_index: self.active.transaction_index.tail(),
             snapshot: self.producers.snapshot(),
-            epochs: self.epochs.checkpoint(end),
+            epochs: self.epoch_checkpoint(end),
         }
     }
 

@@ -71,7 +71,8 @@ impl World {
                 && past.iter().zip(&batches).all(|(ours, theirs)| ours.bytes == theirs.bytes)
                 && (!whole || place == 0 || lineage.batches[place - 1].next <= start)
         });
-        assert!(same, "p{index} {start}..{end} is not a range of the source's history");
+        let (from, to) = (first.base, last.next);
+        assert!(same, "p{index} {start}..{end} ({from}..{to}) is not a range of the source's past");
         if matches!(view, View::Durable) {
             let seen = self.host.mirror(index).start_seen;
             check_epochs(index, files, &batches, start.max(seen));
@@ -85,7 +86,8 @@ impl World {
             let (Some(point), Some(start)) = (mirror.saved_point, mirror.saved_start) else {
                 continue;
             };
-            if !mirror.cutting && mirror.added && !mirror.remove_sent && point >= start {
+            let start = start.max(mirror.start_seen);
+            if !mirror.cutting && mirror.added && !mirror.remove_sent && point > start {
                 self.check_range(mirror.index, View::Now, start, point, true);
             }
         }

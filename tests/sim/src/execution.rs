@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
+use kafka_log::recovery::LogCut;
 use mirror_shard::limits::DIRECT_ALIGNMENT;
 use mirror_shard::op::{Completion, ConnectionId, FileTask, Op, PartitionSlot, WriteMode};
 
@@ -127,8 +128,10 @@ impl World {
     }
 
     fn submit_task(&mut self, slot: PartitionSlot, task: FileTask) {
-        if let FileTask::Load { partition, .. } = &task {
-            self.kernel.slots.insert(slot.0, partition.partition.get());
+        if let FileTask::Load { partition, request } = &task {
+            let partition = partition.partition.get();
+            self.kernel.slots.insert(slot.0, partition);
+            self.host.mirror(partition).cutting |= request.cut != LogCut::Keep;
         }
         let queue = self.kernel.tasks.get_mut(&slot.0);
         match queue {

@@ -105,7 +105,8 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         epochs.truncate_from_start(log_start);
         if self.found.epochs.is_some() || !epochs.entries().is_empty() {
             let name = FileName::LEADER_EPOCH_CHECKPOINT;
-            replace_if_changed(self.files, name, self.found.epochs, &epochs.checkpoint(end))?;
+            let contents = epochs.checkpoint(end.max(log_start.offset().next()));
+            replace_if_changed(self.files, name, self.found.epochs, &contents)?;
         }
         self.drop_stray_snapshots(end, &closed, active.base)?;
         self.files.sync_directory()?;
