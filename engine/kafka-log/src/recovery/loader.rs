@@ -101,7 +101,8 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         let closed: Vec<Offset> =
             self.found.bases().into_iter().filter(|base| *base < active.base).collect();
         let Carried { end, mut epochs, producers } = carried;
-        epochs.truncate_from_end(end);
+        // An emptied log keeps the epoch that was current where it starts.
+        epochs.truncate_from_end(end.max(log_start.offset().next()));
         epochs.truncate_from_start(log_start);
         if self.found.epochs.is_some() || !epochs.entries().is_empty() {
             let name = FileName::LEADER_EPOCH_CHECKPOINT;
@@ -181,9 +182,13 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
     }
 
     /// True when the segment's bytes were synced before its end was published.
+    ///
+    /// The recovery point alone does not tell: after a truncation the one on disk may be the old,
+    /// higher one for a moment. The snapshot at a segment's end is written once it is finished.
     pub(super) fn is_trusted(&self, base: Offset) -> bool {
         let point = self.request.recovery_point.unwrap_or_default();
-        self.request.clean || self.next_base(base).is_some_and(|next| next <= point)
+        let is_finished = |next: &Offset| *next <= point && self.found.snapshots.contains_key(next);
+        self.request.clean || self.next_base(base).filter(is_finished).is_some()
     }
 
     /// Fills `read`; returns the end of the log when the last segment needs no reading.

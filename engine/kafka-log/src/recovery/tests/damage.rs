@@ -308,3 +308,18 @@ fn a_hole_left_by_compaction_stays_when_a_snapshot_vouches_for_it() {
     let loaded = load(&mut test.files, &request()).unwrap();
     assert_eq!(loaded.log.segment_bases().count(), 2);
 }
+
+/// A truncation lowered the log end below the recovery point on disk; segments written since are
+/// not finished, and a crash damaged one of them.
+#[test]
+fn an_unfinished_segment_is_read_though_the_recovery_point_lies_above_it() {
+    let (_, mut test) = log();
+    test.write_indexes();
+    let damaged = FileName::log(base(&test, 1));
+    flip(&mut test.files, damaged, 70);
+    test.files.remove(FileName::snapshot(base(&test, 2))).unwrap();
+    let asked = LoadRequest { recovery_point: Some(offset(1 << 40)), ..request() };
+    let loaded = load(&mut test.files, &asked).unwrap();
+    assert_eq!(loaded.log.accepted_end().offset(), base(&test, 1));
+    assert!(matches!(loaded.findings[0], LoadFinding::CorruptMiddle { .. }));
+}
