@@ -333,6 +333,10 @@ impl Shard {
             (Goal::Mirror, _) => return,
             (Goal::Pause, _) => {
                 partition.phase = Phase::Paused;
+                if partition.log.is_none() {
+                    // The disk failed: what lies above what is durable is not known.
+                    partition.written_end = partition.recovery_point;
+                }
                 let progress = partition.progress();
                 return self.report(slot, PartitionEvent::Paused(progress));
             }

@@ -86,7 +86,10 @@ impl Shard {
         let Some(version) = versions.epochs else {
             // Before 2.1 nobody can tell: a wrong offset shows when it is fetched.
             while let Some(slot) = self.connections[place].align_queue.pop_front() {
-                self.enter_fetching(slot);
+                let asking = self.partitions.get(slot).filter(|held| held.is_asking(place));
+                if asking.is_some_and(|held| held.phase == Phase::Aligning) {
+                    self.enter_fetching(slot);
+                }
             }
             return;
         };

@@ -63,7 +63,7 @@ impl World {
             assert!(empty, "p{index} has no batches in {start}..{end}");
             return;
         };
-        assert_eq!(last.next, end, "p{index} ends elsewhere than it says");
+        assert_eq!(last.next, end, "p{index} ends elsewhere than it says: {}", listing(files));
         let same = held.lineages.iter().rev().any(|lineage| {
             let place = lineage.batches.partition_point(|batch| batch.base < first.base);
             let past = lineage.batches.get(place..).unwrap_or_default();
@@ -72,7 +72,12 @@ impl World {
                 && (!whole || place == 0 || lineage.batches[place - 1].next <= start)
         });
         let (from, to) = (first.base, last.next);
-        assert!(same, "p{index} {start}..{end} ({from}..{to}) is not a range of the source's past");
+        assert!(
+            same,
+            "p{index} {start}..{end} ({from}..{to}) is not a range of the source's past: {:?}{}",
+            batches.iter().map(|batch| (batch.base, batch.next)).collect::<Vec<_>>(),
+            listing(files)
+        );
         if matches!(view, View::Durable) {
             let seen = self.host.mirror(index).start_seen;
             check_epochs(index, files, &batches, start.max(seen));
@@ -160,6 +165,15 @@ impl World {
             }
         }
     }
+}
+
+/// The files of a directory with their lengths, now and after a crash.
+fn listing(files: &MemoryFiles) -> String {
+    files.names().fold(String::new(), |text, name| {
+        let now = files.contents(name).map(<[u8]>::len);
+        let durable = files.durable(name).map(<[u8]>::len);
+        text + &format!("\n{name} {now:?} {durable:?}")
+    })
 }
 
 /// Whole batches of a directory from the segment that holds `from` on, up to `end`.

@@ -81,14 +81,20 @@ impl World {
     }
 
     fn remember(&mut self, partition: i32, progress: &Progress) {
+        let place = usize::try_from(partition).expect("an index");
         let mirror = self.host.mirror(partition);
         let start = progress.log_start.offset().get();
+        let passed = mirror.log_end..start;
+        let lineage = self.source.partitions[place].lineage();
+        let skipped = lineage.batches[lineage.place_of(passed.start)..]
+            .first()
+            .is_some_and(|batch| batch.base >= passed.start && batch.next <= passed.end);
         assert!(start >= 0 && start <= progress.log_end.offset().get(), "start lies below the end");
         assert!(
             progress.recovery_point.get() <= progress.log_end.offset().get(),
             "point below end"
         );
-        if start > mirror.log_end && mirror.log_end > 0 {
+        if skipped && mirror.log_end > 0 {
             assert_eq!(mirror.gap_to, start, "p{partition} lost records and did not say so");
         }
         mirror.log_start = start;
@@ -169,7 +175,9 @@ impl World {
         }
         let mirror = self.host.mirror(partition);
         assert!(mirror.remove_sent || stopping, "p{partition} is gone and nobody asked");
-        mirror.start_seen = 0;
+        if mirror.delete_sent {
+            mirror.start_seen = 0;
+        }
         mirror.added = false;
         mirror.loaded = false;
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
