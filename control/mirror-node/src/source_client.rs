@@ -102,8 +102,9 @@ impl SourceClient {
     /// # Errors
     /// When no broker and no bootstrap server answers: every reason.
     pub async fn metadata(&mut self) -> Result<SourceMetadata, SourceError> {
+        // Version 3 and older can say nothing else about creation; asking for all creates none.
         let request =
-            MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(true); // the only value version 3 and older can say
+            MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(true);
         let mut reasons = Vec::new();
         for address in self.addresses_to_ask() {
             match self.call(&address, &request, METADATA_NEWEST).await {

@@ -152,7 +152,8 @@ impl Watcher {
         }
         let listed = self.client.list_offsets(&wanted, LogEdge::End).await?;
         for (partition, code) in &listed.refused {
-            tracing::debug!(%partition, error = error_name(*code), "log end not told, asking again");
+            let error = error_name(*code);
+            tracing::debug!(%partition, error, "log end not told, asking again");
         }
         self.ends_known.extend(listed.offsets.keys().cloned());
         Ok(listed.offsets)
