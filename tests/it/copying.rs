@@ -4,6 +4,7 @@ use anyhow::Result;
 use harness::{ClusterOptions, Kafka, KafkaRelease, TempDir};
 
 use crate::history;
+use crate::kafka_dump::expect_clean_dump;
 use crate::mirrored::{catch_up, expect_same_files, expect_verified};
 
 #[test]
@@ -33,6 +34,7 @@ fn is_copied_byte_for_byte(kafka: &Kafka, release: KafkaRelease) -> Result<()> {
         expect_same_files(&source.log_dir(1)?, &mirror, &format!("{topic}-{partition}"))?;
     }
     expect_verified(&source, &mirror, history::PARTITIONS.len())?;
+    expect_clean_dump(release, &mirror)?;
 
     // A second run finds nothing to do and changes nothing.
     let again = catch_up(&source, "orders|plain", &mirror)?;

@@ -19,6 +19,7 @@ fn the_example_mirrors_pauses_truncates_and_stops() -> Result<()> {
     let source = synthetic::source(2, 8 << 20)?;
     let directory = TempDir::new("embed")?;
     let data_dir = directory.join("data");
+    std::fs::create_dir(&data_dir)?;
     let address: SocketAddr = source.bootstrap().parse()?;
     let topic = TopicName::parse(synthetic::TOPIC).context("a legal name")?;
     let topic_id = source.topic_id(&topic).context("the source has the topic")?;

@@ -1,19 +1,19 @@
 //! The oracle: a stock broker opens what ringmirror wrote and gives what the source gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use harness::driver::{Outcome, Produce};
 use harness::{
-    ClusterOptions, ConsumedPartition, Driver, Kafka, KafkaCluster, KafkaRelease, Ringmirror,
-    TempDir, first_difference,
+    ClusterOptions, ConsumedPartition, Kafka, KafkaCluster, KafkaRelease, Ringmirror, TempDir,
+    first_difference,
 };
 
 use crate::history;
 use crate::kafka_dump::expect_clean_dump;
-use crate::mirrored::{SOON, catch_up};
+use crate::mirrored::{SOON, batches, catch_up, segment_bytes};
 
 #[test]
 fn kafka_4_goes_on_where_the_source_was() -> Result<()> {
@@ -45,7 +45,7 @@ fn goes_on_where_the_source_was(kafka: &Kafka, release: KafkaRelease, told: &str
         let broker = broker_on(kafka, release, mirror, told)?;
         shows_what_the_source_shows(&source, &broker, &ids)
             .with_context(|| format!("a broker on {}", mirror.display()))?;
-        producers_go_on(&source, broker.driver(), mirror == &clean)?;
+        producers_go_on(&source, &broker)?;
         let output = broker.output(NODE)?;
         let errors = output.lines().filter(|line| line.contains(" ERROR ")).collect::<Vec<_>>();
         ensure!(errors.is_empty(), "{errors:?}");
@@ -125,7 +125,8 @@ fn shows_what_the_source_shows(
 }
 
 /// Producers continue at the next offset; nobody gets a producer id the source gave away.
-fn producers_go_on(source: &KafkaCluster, driver: &Driver, is_first: bool) -> Result<()> {
+fn producers_go_on(source: &KafkaCluster, broker: &KafkaCluster) -> Result<()> {
+    let driver = broker.driver();
     let end = |topic: &str, partition: usize| -> Result<i64> {
         Ok(source.driver().describe_topic(topic)?.partitions[partition].high_watermark)
     };
@@ -142,9 +143,27 @@ fn producers_go_on(source: &KafkaCluster, driver: &Driver, is_first: bool) -> Re
     let next = Produce::new("orders", 1, 2).transaction("steady", Outcome::Commit);
     let first = driver.produce(&next)?.first_offset;
     assert!(first >= end("orders", 1)?, "{first}");
-    assert!(is_first || first > 0);
+
+    let given = producer_ids(source.log_dir(1)?, &["orders-0", "orders-1"])?;
+    let fresh = producer_ids(broker.log_dir(NODE)?, &["orders-2"])?;
+    let (highest, lowest) = (given.last().copied(), fresh.first().copied());
+    assert!(highest > Some(-1) && lowest > highest, "{given:?} then {fresh:?}");
     Ok(())
 }
+
+/// The producer ids in the batches of some partitions.
+fn producer_ids(log_dir: PathBuf, partitions: &[&str]) -> Result<BTreeSet<i64>> {
+    let mut ids = BTreeSet::new();
+    for partition in partitions {
+        for batch in batches(&segment_bytes(&log_dir.join(partition))?)? {
+            ids.insert(i64::from_be_bytes(batch[PRODUCER_ID_AT..][..8].try_into()?));
+        }
+    }
+    Ok(ids)
+}
+
+/// Where a batch of magic 2 tells its producer.
+const PRODUCER_ID_AT: usize = 43;
 
 const NODE: i32 = 7;
 

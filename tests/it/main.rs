@@ -1,5 +1,6 @@
 //! Integration tests: everything that crosses crates, a module per feature.
 
+mod commands;
 mod copying;
 mod damaged_log;
 mod discovering;
@@ -9,6 +10,7 @@ mod faulty_source;
 mod handing_over;
 mod history;
 mod kafka_dump;
+mod large_batches;
 mod log_starts;
 mod manifests;
 mod mirrored;

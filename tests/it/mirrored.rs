@@ -79,6 +79,26 @@ pub(crate) fn segments(partition: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(segments.map(|(_, contents)| contents).collect())
 }
 
+/// The batches in bytes of a segment, up to reserved space.
+pub(crate) fn batches(mut segment: &[u8]) -> Result<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while let Some(head) = segment.get(..LENGTH_END) {
+        let length = usize::try_from(i32::from_be_bytes(head[LENGTH_AT..].try_into()?))?;
+        if length == 0 {
+            break;
+        }
+        let (batch, rest) =
+            segment.split_at_checked(LENGTH_END + length).context("a batch is cut off")?;
+        found.push(batch);
+        segment = rest;
+    }
+    Ok(found)
+}
+
+/// Where a batch tells the length of what follows.
+const LENGTH_AT: usize = 8;
+const LENGTH_END: usize = 12;
+
 fn files_of(partition: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     let entries =

@@ -9,7 +9,7 @@ use kafka_wire::partition::{TopicName, TopicPartition};
 use perf::synthetic_source::SyntheticSource;
 use perf::synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
 
-use crate::mirrored::{segment_bytes, segments};
+use crate::mirrored::{batches, segment_bytes, segments};
 
 /// The topic of [`source`].
 pub(crate) const TOPIC: &str = "orders";
@@ -74,22 +74,10 @@ pub(crate) fn expect_held(source: &SyntheticSource, data_dir: &Path) -> Result<(
 fn running_bytes(partition: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for contents in segments(partition)? {
-        let mut at = 0;
-        while let Some(head) = contents.get(at..at + LENGTH_END) {
-            let length = i32::from_be_bytes(head[LENGTH_AT..].try_into()?);
-            if length == 0 {
-                break;
-            }
-            at += LENGTH_END + usize::try_from(length)?;
-        }
-        bytes.extend_from_slice(contents.get(..at).context("a batch is cut off")?);
+        bytes.extend(batches(&contents)?.concat());
     }
     Ok(bytes)
 }
-
-/// Where a batch tells the length of what follows.
-const LENGTH_AT: usize = 8;
-const LENGTH_END: usize = 12;
 
 /// All bytes the source holds of a partition.
 pub(crate) fn source_bytes(

@@ -1,0 +1,39 @@
+//! Batches larger than a buffer, than a response should be, than what is taken at all.
+
+use anyhow::Result;
+use harness::TempDir;
+use perf::synthetic_source::SyntheticSource;
+
+use crate::synthetic;
+
+#[test]
+fn batches_larger_than_buffers_and_responses_are_mirrored() -> Result<()> {
+    for batch_bytes in [3 << 20, 12 << 20] {
+        let source = source_of_batches(batch_bytes)?;
+        let directory = TempDir::new("mirror")?;
+        synthetic::catch_up(&source, &directory.join("mirror"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_batch_larger_than_the_slab_stops_its_partition_with_the_reason() -> Result<()> {
+    let source = source_of_batches(20 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    let ended = synthetic::mirror(&source, &mirror).until_caught_up().run()?.expect_code(1)?;
+    let failed = &ended.events_named("ended")?[0]["outcome"]["failed"][0];
+    assert_eq!(failed["name"], "orders-0", "{ended}");
+    let reason = failed["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("bytes") && reason.contains("16777216"), "{ended}");
+    Ok(())
+}
+
+fn source_of_batches(batch_bytes: usize) -> Result<SyntheticSource> {
+    synthetic::source_with(1, 40 << 20, |spec| {
+        let content = &mut spec.topics[0].content;
+        content.batch_bytes = batch_bytes;
+        content.cycle_bytes = 2 * batch_bytes;
+        spec.topics[0].configs.clear();
+    })
+}
