@@ -79,6 +79,7 @@ impl Shard {
     fn load(&mut self, slot: PartitionSlot, request: LoadRequest) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         partition.phase = Phase::Loading;
+        partition.wanted_cut = request.cut;
         let task = FileTask::Load { partition: partition.spec.name.clone(), request };
         self.file_task(slot, task);
     }
@@ -106,7 +107,7 @@ impl Shard {
         let stopped = matches!(partition.phase, Phase::Paused | Phase::Failed | Phase::Quiescing);
         match (stopped, partition.log.is_some()) {
             (true, true) => self.start_fetching(slot),
-            (true, false) => self.reload(slot, LogCut::Keep),
+            (true, false) => self.load_again(slot),
             (false, _) => {}
         }
     }
@@ -186,7 +187,7 @@ impl Shard {
         match partition.phase {
             Phase::Backoff(AfterBackoff::Align) => self.start_fetching(slot),
             Phase::Backoff(AfterBackoff::Fetch) => self.enter_fetching(slot),
-            Phase::Backoff(AfterBackoff::Load) => self.reload(slot, LogCut::Keep),
+            Phase::Backoff(AfterBackoff::Load) => self.load_again(slot),
             // Still nobody: ask the host again, in case the request was lost.
             Phase::LeaderUnknown => self.await_leader(slot, 6),
             _ => {}
@@ -282,11 +283,18 @@ impl Shard {
             // After a disk fault the disk gets time before it is asked again.
             (LogCut::Keep, Goal::Mirror) => {
                 partition.drop_log();
+                partition.wanted_cut = LogCut::Keep;
                 self.back_off(slot, AfterBackoff::Load);
             }
             (LogCut::Keep, _) => self.reload(slot, cut),
             _ => self.reload(slot, cut),
         }
+    }
+
+    /// Tries again what failed: a cut that was ordered is still wanted.
+    fn load_again(&mut self, slot: PartitionSlot) {
+        let cut = self.partitions.get(slot).map_or(LogCut::Keep, |held| held.wanted_cut);
+        self.reload(slot, cut);
     }
 
     /// Loads the log again; nothing of it may be in flight.
@@ -411,6 +419,7 @@ impl Shard {
         partition.epochs_written = log.epochs_version();
         partition.allocated = (log.active_segment(), 0);
         partition.spec.log_start = Some(log.log_start());
+        partition.wanted_cut = LogCut::Keep;
         partition.unsynced_bytes = 0;
         partition.unsynced_since = None;
         partition.log = Some(log);

@@ -110,6 +110,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) pending: Pending,
     /// A connection is putting records into the open chunks.
     pub(crate) filling: bool,
+    /// Cut of the load in progress, or of the one that failed and is tried again.
+    pub(crate) wanted_cut: LogCut,
     /// Where the host wants the log cut as soon as it is loaded.
     pub(crate) truncate_when_loaded: Option<Offset>,
     /// Log end before the reload in progress.
@@ -173,6 +175,7 @@ impl MirrorPartition {
             next_chunk: 0,
             pending: Pending::default(),
             filling: false,
+            wanted_cut: LogCut::Keep,
             truncate_when_loaded: None,
             reloaded_from: None,
             held_since: None,

@@ -40,6 +40,8 @@ pub(crate) struct Mirror {
     pub(crate) start_seen: i64,
     /// End of the last gap reported.
     pub(crate) gap_to: i64,
+    /// Its log was cut while the engine stopped.
+    pub(crate) cut_at_stop: bool,
     /// A load that cuts was started and not reported.
     pub(crate) cutting: bool,
 }
@@ -92,6 +94,7 @@ impl Host {
             saved_start: None,
             start_seen: 0,
             gap_to: 0,
+            cut_at_stop: false,
             cutting: false,
         });
         Self {
@@ -140,6 +143,7 @@ impl Host {
         mirror.loaded = false;
         mirror.failed = false;
         mirror.pause_sent = false;
+        mirror.cut_at_stop = false;
         (mirror.remove_sent, mirror.delete_sent) = (false, false);
         let source_epoch = SourceLeaderEpoch::from_wire(partition.epoch);
         EngineCommand::AddPartition(Box::new(NewPartition {

@@ -1,7 +1,7 @@
 //! What a seed decides before anything happens: the source, the limits, the faults.
 
 use kafka_log::log_config::LogConfig;
-use mirror_shard::limits::{ASSEMBLY_RESERVE, RECORD_BUFFER_BYTES, ShardLimits};
+use mirror_shard::limits::{RECORD_BUFFER_BYTES, ShardLimits};
 
 use crate::disk::DiskFaults;
 use crate::history::BatchSizes;
@@ -90,7 +90,7 @@ fn draw_limits(random: &mut Random, bulk: bool, broker_count: i32) -> ShardLimit
     let brokers = u32::try_from(broker_count).expect("not negative");
     let connection_count_max = brokers + random.range_u32(0, 4);
     let large = BATCH_BYTES_MAX.div_ceil(RECORD_BUFFER_BYTES) + 1;
-    let least = ASSEMBLY_RESERVE * connection_count_max + large;
+    let least = connection_count_max + large + 1;
     let fetch_bytes_max = match (bulk, random.below(3)) {
         (true, _) => random.range_u32(100_000, 6_000_000),
         (false, 0) => random.range_u32(100, 3_000),

@@ -23,7 +23,9 @@ impl World {
             PartitionEvent::Fenced { batch_epoch, .. } => self.raise(partition, batch_epoch),
             PartitionEvent::Truncated { from, to } => {
                 assert!(to <= from, "p{partition} truncated upwards");
+                let stopping = self.host.stopping;
                 let mirror = self.host.mirror(partition);
+                mirror.cut_at_stop |= stopping;
                 let to = to.offset().get();
                 mirror.durable = mirror.durable.min(to);
                 mirror.start_seen = mirror.start_seen.min(to);
@@ -82,13 +84,18 @@ impl World {
 
     fn remember(&mut self, partition: i32, progress: &Progress) {
         let place = usize::try_from(partition).expect("an index");
-        let mirror = self.host.mirror(partition);
         let start = progress.log_start.offset().get();
-        let passed = mirror.log_end..start;
+        let passed = self.host.mirror(partition).log_end..start;
         let lineage = self.source.partitions[place].lineage();
-        let skipped = lineage.batches[lineage.place_of(passed.start)..]
-            .first()
-            .is_some_and(|batch| batch.base >= passed.start && batch.next <= passed.end);
+        let first = lineage.batches.get(lineage.place_of(passed.start));
+        let inside = |batch: &&std::rc::Rc<crate::history::SourceBatch>| {
+            batch.base >= passed.start && batch.next <= passed.end
+        };
+        let end = progress.log_end.offset().get();
+        let skipped = first
+            .filter(inside)
+            .is_some_and(|batch| !self.disk.holds_batch(partition, batch.base, end));
+        let mirror = self.host.mirror(partition);
         assert!(start >= 0 && start <= progress.log_end.offset().get(), "start lies below the end");
         assert!(
             progress.recovery_point.get() <= progress.log_end.offset().get(),

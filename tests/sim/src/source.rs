@@ -34,6 +34,9 @@ pub(crate) struct SourcePartition {
     /// Versions of the past; the last one is current.
     pub(crate) lineages: Vec<Lineage>,
     pub(crate) maker: BatchMaker,
+    /// Where the last unclean election cut. Were records deleted above it, no epoch would tell
+    /// which of a follower's records below the log start are of the old history.
+    pub(crate) delete_limit: i64,
 }
 
 /// The whole source.
@@ -61,6 +64,7 @@ impl SourcePartition {
             high_watermark: 0,
             lineages: vec![Lineage::default()],
             maker,
+            delete_limit: i64::MAX,
         }
     }
 
@@ -97,7 +101,7 @@ impl SourcePartition {
 
     /// The log start moves to `to` (DeleteRecords, retention).
     pub(crate) fn delete_below(&mut self, to: i64) {
-        self.start = self.start.max(to);
+        self.start = self.start.max(to.min(self.delete_limit));
         let current = self.epochs.partition_point(|entry| entry.1 <= self.start);
         if let Some(current) = current.checked_sub(1) {
             self.epochs.drain(..current);
@@ -111,6 +115,7 @@ impl SourcePartition {
         let place = lineage.batches.partition_point(|batch| batch.next <= kept);
         lineage.batches.truncate(place);
         self.lineages.push(lineage);
+        self.delete_limit = kept;
         self.start = self.start.min(self.lineage().end());
         self.high_watermark = self.high_watermark.min(self.end());
         self.begin_epoch(leader);
