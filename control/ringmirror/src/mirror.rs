@@ -8,10 +8,10 @@ use mirror_node::control_loop::{self, MirrorConfig, MirrorError};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::topic_filter::TopicFilter;
 use mirror_uring::EngineError;
-use mirror_uring::ShardLimits;
+use mirror_uring::{RECORD_BUFFER_BYTES, ShardLimits};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{MirrorArgs, UncleanElection};
+use crate::cli::{MirrorArgs, TuningArgs, UncleanElection};
 use crate::exit_code::{CommandError, ExitCode};
 use crate::output::Output;
 use crate::progress::ProgressView;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         filter: TopicFilter::new(&args.topics, args.exclude.as_deref())?,
         data_dir: args.data_dir,
         cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
-        limits: ShardLimits { direct_writes: !args.buffered, ..ShardLimits::default() },
+        limits: limits(&args.tuning, args.buffered)?,
         unclean_election: match args.on_unclean_election {
             UncleanElection::Truncate => Policy::Truncate,
             UncleanElection::Fail => Policy::Fail,
@@ -49,6 +49,22 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         print_outcome(&outcome, output)?;
     }
     Ok(exit_code(&outcome, args.until_caught_up))
+}
+
+/// Sizes as asked for; what does not fit together is refused with the reason.
+fn limits(tuning: &TuningArgs, buffered: bool) -> Result<ShardLimits, CommandError> {
+    let buffers = tuning.slab_bytes / u64::from(RECORD_BUFFER_BYTES);
+    let limits = ShardLimits {
+        record_buffer_count: u32::try_from(buffers).unwrap_or(u32::MAX),
+        connections_per_broker: tuning.connections_per_broker,
+        fetches_per_connection: tuning.fetches_per_connection,
+        sync_bytes: tuning.sync_bytes,
+        sync_interval_ms: tuning.sync_interval_ms,
+        direct_writes: !buffered,
+        ..ShardLimits::default()
+    };
+    limits.check().map_err(CommandError::usage)?;
+    Ok(limits)
 }
 
 /// Mirrors until done or until SIGINT or SIGTERM.

@@ -12,6 +12,7 @@ use crate::admission::{Refusal, admit};
 use crate::answers::error_code;
 use crate::bridge::{PartitionEvent, PartitionFailure};
 use crate::chunk::{Chunk, Extent};
+use crate::connection::ConnectionPhase;
 use crate::mirror_partition::{AfterBackoff, MirrorPartition, Phase, RolledSegment};
 use crate::op::PartitionSlot;
 use crate::shard::Shard;
@@ -64,8 +65,9 @@ impl Shard {
                 Extent { segment: log.active_segment(), position, start: 0 }
             }
         };
-        let unfinished = u32::try_from(partition.open.len()).unwrap_or(u32::MAX);
-        let Some(buffer) = self.pool.take_record(place, unfinished) else { return false };
+        let open = self.connections.iter().filter(|held| held.phase != ConnectionPhase::Vacant);
+        let taken = self.pool.take_record(place, partition.open.len(), open.count());
+        let Some(buffer) = taken else { return false };
         let start = Chunk::start_for(next.position);
         let first = Extent { start, ..next };
         let id = partition.next_chunk;

@@ -4,13 +4,12 @@
 //!
 //! A batch is written only when its last byte has arrived and its CRC is right, so a connection
 //! in the middle of a batch holds buffers that nothing but more buffers can free. To keep
-//! connections from starving each other to death, every connection may hold
-//! [`ASSEMBLY_RESERVE`](crate::limits::ASSEMBLY_RESERVE) unfinished buffers out of its own
-//! reserve, and only one at a time may hold more.
+//! connections from starving each other to death, enough buffers stay free for one per open
+//! connection and one largest batch; only one connection at a time may dip into the latter.
 
 use std::fmt;
 
-use crate::limits::{ASSEMBLY_RESERVE, FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES};
+use crate::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES};
 
 /// Exclusive right to one buffer of the slab; given back, never copied.
 ///
@@ -75,26 +74,33 @@ pub(crate) struct BufferPool {
     free: ShardBuffers,
     record_count: u32,
     frame_count: u32,
-    /// Connection that may hold more unfinished buffers than its reserve.
+    /// Buffers of the largest batch, wherever it begins.
+    largest_batch_count: usize,
+    /// Connection that may dip into what is kept for a largest batch.
     large_batch_holder: Option<usize>,
 }
 
 impl BufferPool {
-    pub(crate) fn new(buffers: ShardBuffers) -> Self {
+    pub(crate) fn new(buffers: ShardBuffers, largest_batch_count: u32) -> Self {
         assert!(buffers.record.iter().all(|b| b.bytes().len() == RECORD_BUFFER_BYTES as usize));
         assert!(buffers.frame.iter().all(|b| b.bytes().len() == FRAME_BUFFER_BYTES as usize));
         let record_count = u32::try_from(buffers.record.len()).expect("a slab counts in u32");
         let frame_count = u32::try_from(buffers.frame.len()).expect("a slab counts in u32");
-        Self { free: buffers, record_count, frame_count, large_batch_holder: None }
+        let largest_batch_count = largest_batch_count as usize;
+        let large_batch_holder = None;
+        Self { free: buffers, record_count, frame_count, largest_batch_count, large_batch_holder }
     }
 
-    /// A record buffer for connection `connection`, which holds `unfinished` already.
+    /// A record buffer for connection `connection`, which holds `unfinished` already, while
+    /// `open_connections` may want their first one.
     pub(crate) fn take_record(
         &mut self,
         connection: usize,
-        unfinished: u32,
+        unfinished: usize,
+        open_connections: usize,
     ) -> Option<BufferLease> {
-        if unfinished >= ASSEMBLY_RESERVE {
+        let kept_free = open_connections + self.largest_batch_count;
+        if unfinished > 0 && self.free.record.len() <= kept_free {
             if self.large_batch_holder.is_some_and(|holder| holder != connection) {
                 return None;
             }

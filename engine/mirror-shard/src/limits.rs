@@ -7,9 +7,6 @@ pub const RECORD_BUFFER_BYTES: u32 = 1 << 20;
 /// Bytes of a frame buffer: a request, a piece of a response's headers, index entries.
 pub const FRAME_BUFFER_BYTES: u32 = 64 << 10;
 
-/// Unfinished record buffers every connection may hold at any time: a batch of up to
-/// `2 * RECORD_BUFFER_BYTES` fits wherever it begins.
-pub const ASSEMBLY_RESERVE: u32 = 3;
 /// Shortest aligned stretch worth a direct write of its own.
 pub const DIRECT_BYTES_MIN: u32 = 256 << 10;
 /// Records shorter than this are received through the frame buffer and copied: one receive for
@@ -85,50 +82,57 @@ impl ShardLimits {
         2 * self.connection_count_max + 8
     }
 
+    /// Record buffers that the largest batch takes, wherever in a buffer it begins.
+    #[must_use]
+    pub const fn largest_batch_count(&self) -> u32 {
+        self.batch_bytes_max.div_ceil(RECORD_BUFFER_BYTES) + 1
+    }
+
     /// Checks how the limits relate; the text names what to change.
     ///
     /// # Errors
     /// Tells the first relation that does not hold.
     pub fn check(&self) -> Result<(), String> {
-        let reserve = ASSEMBLY_RESERVE * self.connection_count_max;
-        let large = self.batch_bytes_max.div_ceil(RECORD_BUFFER_BYTES) + 1;
+        let least = self.connection_count_max + self.largest_batch_count() + 1;
         if self.connection_count_max == 0 || self.connections_per_broker == 0 {
             return Err("a shard needs at least one connection".to_owned());
         }
-        if self.record_buffer_count < reserve + large {
+        if self.record_buffer_count < least {
             return Err(format!(
                 "slab of {} buffers is too small: {} connections and batches of {} bytes need {}",
-                self.record_buffer_count,
-                self.connection_count_max,
-                self.batch_bytes_max,
-                reserve + large
+                self.record_buffer_count, self.connection_count_max, self.batch_bytes_max, least
             ));
         }
         Ok(())
     }
 }
 
+impl ShardLimits {
+    /// Limits that suit most machines and sources.
+    pub const STANDARD: Self = Self {
+        record_buffer_count: 96,
+        connection_count_max: 64,
+        connections_per_broker: 4,
+        fetches_per_connection: 1,
+        partition_count_max: 100_000,
+        writes_in_flight_max: 16,
+        fetch_bytes_max: 64 << 20,
+        partition_fetch_bytes_max: 1 << 20,
+        fetch_wait_ms: 500,
+        request_timeout_ms: 30_000,
+        backoff_ms: 50,
+        backoff_max_ms: 5_000,
+        sync_bytes: 64 << 20,
+        sync_interval_ms: 1_000,
+        linger_ms: 20,
+        allocate_bytes_max: 512 << 20,
+        batch_bytes_max: 16 << 20,
+        direct_writes: true,
+    };
+}
+
 impl Default for ShardLimits {
     fn default() -> Self {
-        Self {
-            record_buffer_count: 96,
-            connection_count_max: 16,
-            connections_per_broker: 4,
-            fetches_per_connection: 1,
-            partition_count_max: 100_000,
-            writes_in_flight_max: 16,
-            fetch_bytes_max: 64 << 20,
-            partition_fetch_bytes_max: 1 << 20,
-            fetch_wait_ms: 500,
-            request_timeout_ms: 30_000,
-            backoff_ms: 50,
-            backoff_max_ms: 5_000,
-            sync_bytes: 64 << 20,
-            sync_interval_ms: 1_000,
-            linger_ms: 20,
-            allocate_bytes_max: 512 << 20,
-            batch_bytes_max: 16 << 20,
-            direct_writes: true,
-        }
+        Self::STANDARD
     }
 }

@@ -72,7 +72,7 @@ impl Shard {
             index,
             limits,
             now: Tick(0),
-            pool: BufferPool::new(buffers),
+            pool: BufferPool::new(buffers, limits.largest_batch_count()),
             connections,
             brokers: BTreeMap::new(),
             partitions: PartitionTable::default(),

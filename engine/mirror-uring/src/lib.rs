@@ -79,6 +79,6 @@ pub use mirror_shard::bridge::{
     Progress,
 };
 pub use mirror_shard::counters::ShardCounters;
-pub use mirror_shard::limits::ShardLimits;
+pub use mirror_shard::limits::{RECORD_BUFFER_BYTES, ShardLimits};
 pub use mirror_shard::op::BrokerAddress;
 pub use reports::{REPORTS_WAITING_MAX, Reports};
