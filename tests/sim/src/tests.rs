@@ -25,3 +25,23 @@ fn the_same_seed_gives_the_same_history() {
         assert_eq!(run(seed, false).ok(), run(seed, false).ok());
     }
 }
+
+/// Seeds that once broke a promise, and what they showed.
+#[test]
+fn histories_that_once_broke_keep_their_promises() {
+    for (seed, shown) in [
+        (5, "a disk fault put the log start back"),
+        (8, "a broker without a connection never got one"),
+        (27, "a stopping shard asked to be stepped at once, forever"),
+        (33, "a source that came back with another history was not asked about epochs"),
+        (41, "a question whose answer was damaged was never asked again"),
+        (129, "a pause without an open log reported bytes as durable"),
+        (177, "the epoch of an emptied log was not in its checkpoint"),
+        (591, "a truncation that the disk refused was tried again as a plain load"),
+        (600, "a partition fetched before its log was loaded again"),
+    ] {
+        if let Err(broken) = run(seed, false) {
+            panic!("{}\n{shown}, seed {seed}\n{}", broken.history, broken.reason);
+        }
+    }
+}
