@@ -101,18 +101,33 @@ pub(crate) struct MirrorArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TuningArgs {
     /// Sync a partition's written bytes at the latest after this time, milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = LIMITS.sync_interval_ms, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = LIMITS.sync_interval_ms,
+        value_parser = clap::value_parser!(u64).range(1..),
+    )]
     pub(crate) sync_interval_ms: u64,
     /// Sync a partition after this many bytes written, as in 64MiB.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_bytes)]
     pub(crate) sync_bytes: u64,
     /// Connections to each source broker and shard. A broker answers one request at a time on
     /// each.
-    #[arg(long, value_name = "N", default_value_t = LIMITS.connections_per_broker, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = LIMITS.connections_per_broker,
+        value_parser = clap::value_parser!(u32).range(1..=64),
+    )]
     pub(crate) connections_per_broker: u32,
     /// Fetch requests in flight on each connection; more than 1 helps on long links when a
     /// connection serves several partitions.
-    #[arg(long, value_name = "N", default_value_t = LIMITS.fetches_per_connection, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = LIMITS.fetches_per_connection,
+        value_parser = clap::value_parser!(u32).range(1..=16),
+    )]
     pub(crate) fetches_per_connection: u32,
     /// Memory of each shard for records on their way, as in 96MiB.
     #[arg(long, value_name = "SIZE", default_value = "96MiB", value_parser = parse_bytes)]
