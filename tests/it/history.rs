@@ -34,5 +34,9 @@ pub(crate) fn fill(driver: &Driver) -> Result<BTreeMap<&'static str, String>> {
     driver.produce(&Produce::new("orders", 1, 5).transaction("steady", Outcome::Open))?;
     driver.produce(&Produce::new("orders", 1, 4).idempotent_as("numbered"))?;
     driver.produce(&Produce::new("plain", 0, 40).records_per_batch(7))?;
+    driver.await_high_watermark("orders", 1, ORDERS_1_END)?;
     Ok(ids)
 }
+
+/// Where `orders-1` ends: six rounds with two markers each, and the records behind them.
+const ORDERS_1_END: i64 = 6 * (300 + 1 + 2 + 1 + 3) + 5 + 4;

@@ -64,7 +64,7 @@ fn cut_short(source: &KafkaCluster, mirror: &Path, bytes: u64, how: HowToStop) -
 fn produce(source: &KafkaCluster, round: u64) -> Result<()> {
     for partition in 0..PARTITIONS {
         let codec = if partition == 0 { Codec::Lz4 } else { Codec::None };
-        let records = Produce::new("large", partition, 30_000).first(round * 30_000);
+        let records = Produce::new("large", partition, 15_000).first(round * 15_000);
         source.driver().produce(&records.value_bytes(1000).batch_bytes(2048).codec(codec))?;
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! Topics, their partitions and their configuration.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -137,6 +139,27 @@ impl Driver {
         self.ask(&json!({"do": "describe_topic", "topic": topic}))
     }
 
+    /// Waits until a partition's high watermark is `offset`: Kafka writes the marker of a
+    /// transaction some time after it has told the producer that the transaction ended.
+    ///
+    /// # Errors
+    /// When it is not there after half a minute.
+    pub fn await_high_watermark(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let deadline = Instant::now() + HIGH_WATERMARK_WAIT;
+        loop {
+            let described = self.describe_topic(topic)?;
+            let found = described.partitions.iter().find(|found| found.partition == partition);
+            if found.is_some_and(|found| found.high_watermark == offset) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{topic}-{partition} does not reach {offset}: {found:?}"
+            );
+            thread::sleep(POLL_PAUSE);
+        }
+    }
+
     /// The configuration set on a topic itself, defaults left out.
     ///
     /// # Errors
@@ -267,3 +290,6 @@ struct LogStart {
 struct GroupOffsets {
     offsets: BTreeMap<String, i64>,
 }
+
+const HIGH_WATERMARK_WAIT: Duration = Duration::from_secs(30);
+const POLL_PAUSE: Duration = Duration::from_millis(50);
