@@ -74,10 +74,11 @@ impl World {
         let same = held.lineages.iter().rev().any(|lineage| {
             let place = lineage.batches.partition_point(|batch| batch.base < first.base);
             let past = lineage.batches.get(place..).unwrap_or_default();
+            let behind = past.get(batches.len());
             past.len() >= batches.len()
                 && past.iter().zip(&batches).all(|(ours, theirs)| ours.bytes == theirs.bytes)
                 // A new segment behind a gap may be empty: then the log ends where it begins.
-                && (last.next == end || past.get(batches.len()).is_some_and(|next| next.base >= end))
+                && (last.next == end || behind.is_some_and(|next| next.base >= end))
                 && (!whole || place == 0 || lineage.batches[place - 1].next <= start)
         });
         let (from, to) = (first.base, last.next);
