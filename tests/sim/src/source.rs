@@ -115,7 +115,7 @@ impl SourcePartition {
         let place = lineage.batches.partition_point(|batch| batch.next <= kept);
         lineage.batches.truncate(place);
         self.lineages.push(lineage);
-        self.delete_limit = kept;
+        self.delete_limit = self.delete_limit.min(kept);
         self.start = self.start.min(self.lineage().end());
         self.high_watermark = self.high_watermark.min(self.end());
         self.begin_epoch(leader);
