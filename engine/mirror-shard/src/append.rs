@@ -25,17 +25,18 @@ impl Shard {
         head: &kafka_wire::fetch_event::PartitionHead,
     ) -> bool {
         let Some(partition) = self.partitions.get_mut(slot) else { return false };
-        if head.error_code != 0 || !partition.wants_fetch() {
+        if head.error_code != 0 {
             return false;
         }
+        // Even when the records are not wanted now: a session does not tell these twice.
         let mark = Offset::from_wire(head.high_watermark).map(HighWatermark::new);
         let moved = mark.is_some() && mark != partition.source_high_watermark;
         partition.source_high_watermark = mark.or(partition.source_high_watermark);
         let start = Offset::from_wire(head.log_start_offset).unwrap_or(Offset::ZERO);
         let retire = start > partition.source_log_start;
         partition.source_log_start = partition.source_log_start.max(start);
-        let wanted =
-            partition.asked.is_some_and(|(offset, _)| offset == partition.fetch_position());
+        let wanted = partition.wants_fetch()
+            && partition.asked.is_some_and(|(offset, _)| offset == partition.fetch_position());
         if moved {
             self.note_progress(slot);
         }

@@ -188,7 +188,6 @@ impl World {
         mirror.added = false;
         mirror.loaded = false;
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
-        mirror.cutting = false;
         if !stopping {
             let place = usize::try_from(partition).expect("an index");
             let command = self.host.add(place, &self.source.partitions[place], false);
