@@ -336,14 +336,12 @@ impl Shard {
         for chunk in &mut partition.open {
             chunk.cut_back();
         }
-        while let Some(last) = partition.open.back_mut() {
-            if last.sealed_bytes() > 0 || last.buffer.is_none() {
-                break;
-            }
-            let lease = last.buffer.take().expect("checked above");
-            partition.open.pop_back();
-            self.pool.give_record(lease);
-        }
+        // A chunk that a receive still fills may lie behind one that is empty now.
+        let pool = &mut self.pool;
+        partition.open.retain_mut(|chunk| {
+            let emptied = if chunk.sealed_bytes() == 0 { chunk.buffer.take() } else { None };
+            emptied.map(|lease| pool.give_record(lease)).is_none()
+        });
     }
 }
 

@@ -117,6 +117,16 @@ impl World {
                 && !mirror.failed
                 && mirror.log_end == partition.end()
                 && mirror.durable == mirror.log_end
+                && !mirror.cutting
+                && self.disk.directories.get(&mirror.index).is_some_and(|files| {
+                    let past = partition.lineage();
+                    let last = stored(files, View::Now, mirror.log_end - 1, mirror.log_end).pop();
+                    match (last, past.batches.last()) {
+                        (Some(ours), Some(theirs)) => ours.bytes == theirs.bytes,
+                        (None, _) => true,
+                        (Some(_), None) => false,
+                    }
+                })
                 && (!tells_start || mirror.log_start >= partition.start)
         })
     }
