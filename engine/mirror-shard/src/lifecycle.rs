@@ -118,7 +118,10 @@ impl Shard {
         if matches!(partition.goal, Goal::Close | Goal::Delete) && goal == Goal::Pause {
             return;
         }
-        partition.goal = goal;
+        // What the host had deleted from its own records must not come back, not even by a stop.
+        if partition.goal != Goal::Delete {
+            partition.goal = goal;
+        }
         self.settle(slot);
     }
 
