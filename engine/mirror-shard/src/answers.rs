@@ -2,6 +2,7 @@
 
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::fetch_event::{CurrentLeader, NodeEndpoint, PartitionTail};
+use kafka_wire::offset::Offset;
 use kafka_wire::partition::BrokerId;
 
 use crate::bridge::{EngineReport, PartitionEvent};
@@ -140,6 +141,7 @@ impl Shard {
     fn follow_leader(&mut self, slot: PartitionSlot, leader: BrokerId, epoch: SourceLeaderEpoch) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         (partition.spec.leader, partition.spec.source_epoch) = (leader, Some(epoch));
+        partition.begins_inside = Offset::ZERO;
         self.start_fetching(slot);
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use kafka_wire::offset::Offset;
 use kafka_wire::partition::BrokerId;
 
 use crate::bridge::EngineReport;
@@ -323,6 +324,7 @@ impl Shard {
         for member in 0..self.connections[at.connection].lanes[at.lane].members.len() {
             let slot = self.connections[at.connection].lanes[at.lane].members[member];
             let Some(partition) = self.partitions.get_mut(slot) else { continue };
+            partition.begins_inside = Offset::ZERO;
             match partition.phase {
                 Phase::Fetching => self.start_fetching(slot),
                 Phase::Backoff(AfterBackoff::Fetch) => {

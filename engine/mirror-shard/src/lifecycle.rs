@@ -148,6 +148,10 @@ impl Shard {
         let moved = partition.spec.leader != leader;
         let newer = epoch > partition.spec.source_epoch;
         (partition.spec.leader, partition.spec.source_epoch) = (leader, epoch);
+        if newer {
+            // Of a new history we do not know whether a batch lies there.
+            partition.begins_inside = Offset::ZERO;
+        }
         match partition.phase {
             Phase::LeaderUnknown => self.start_fetching(slot),
             Phase::Aligning | Phase::Fetching | Phase::Repairing if moved => {
