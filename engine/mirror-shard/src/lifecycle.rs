@@ -132,6 +132,8 @@ impl Shard {
         partition.phase = if has_epochs { Phase::Aligning } else { Phase::Fetching };
         self.join_lane(slot);
         self.queue_alignment(slot);
+        // The source's log start may have moved while nothing could be done about it.
+        self.list_upkeep(slot);
         self.settle(slot);
     }
 

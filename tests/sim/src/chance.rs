@@ -152,7 +152,7 @@ impl World {
         let place = self.place();
         let id = self.source.partitions[place].id;
         let mirror = &self.host.mirrors[place];
-        if !mirror.added || mirror.remove_sent {
+        if !mirror.loaded || mirror.remove_sent {
             return;
         }
         match self.random.below(10) {

@@ -42,6 +42,7 @@ fn histories_that_once_broke_keep_their_promises() {
         (20846, "an emptied chunk before one still received into was never given back"),
         (30948, "a stop turned a deletion into a mere close"),
         (42014, "an empty log skipped the first records of a rewritten history"),
+        (50766, "a log start told while the log was being loaded was never followed"),
         (600, "a partition fetched before its log was loaded again"),
     ] {
         if let Err(broken) = run(seed, false) {
