@@ -74,10 +74,13 @@ impl World {
             "p{partition} recovery point falls from {} to {point}",
             mirror.durable
         );
+        let started = progress.log_start.offset().get() > mirror.log_start;
         let whole = self.random.percent(10);
         self.check_stored(partition, progress, whole);
         self.remember(partition, progress);
-        if self.random.percent(50) {
+        // A start that moved is saved at once: segments below it are being deleted, and a crash may
+        // bring some of them back.
+        if started || self.random.percent(50) {
             self.save(partition);
         }
     }
