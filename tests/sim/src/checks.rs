@@ -9,7 +9,7 @@ use kafka_wire::record_batch::{HEADER_BYTES, LENGTH_PREFIX_BYTES};
 use mirror_shard::bridge::Progress;
 
 use crate::disk::Disk;
-use crate::history::offset;
+use crate::history::{Lineage, offset};
 use crate::host::Mirror;
 use crate::source::SourcePartition;
 use crate::world::World;
@@ -85,7 +85,7 @@ impl World {
         assert!(
             same,
             "p{index} {start}..{end} ({from}..{to}) is not a range of the source's past: {:?}{}",
-            batches.iter().map(|batch| (batch.base, batch.next)).collect::<Vec<_>>(),
+            first_difference(held.lineage(), &batches),
             listing(files)
         );
         if matches!(view, View::Durable) {
@@ -114,6 +114,7 @@ impl World {
             let tells_start = self.plan.source.fetch_version_max >= 5;
             mirror.loaded
                 && !mirror.pause_sent
+                && !mirror.remove_sent
                 && !mirror.failed
                 && mirror.log_end == partition.end()
                 && mirror.durable == mirror.log_end
@@ -187,6 +188,18 @@ impl World {
             }
         }
     }
+}
+
+/// The first batch that the newest past does not have there, and what it has instead.
+fn first_difference(past: &Lineage, batches: &[Stored<'_>]) -> Option<String> {
+    let first = past.batches.partition_point(|batch| batch.base < batches[0].base);
+    let mut pairs = batches.iter().zip(past.batches[first..].iter().map(Some).chain([None; 9]));
+    pairs.find_map(|(ours, theirs)| {
+        let same = theirs.is_some_and(|theirs| theirs.bytes == ours.bytes);
+        let (base, next) = (ours.base, ours.next);
+        let instead = theirs.map(|theirs| (theirs.base, theirs.next));
+        (!same).then(|| format!("batch {base}..{next}, expected {instead:?}"))
+    })
 }
 
 /// The files of a directory with their lengths, now and after a crash.
