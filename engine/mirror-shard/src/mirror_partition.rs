@@ -249,7 +249,9 @@ impl MirrorPartition {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        let log_start = self.log.as_ref().map_or(self.written_end, |log| log.log_start().offset());
+        // Between two loads the start is the one that the next load begins with.
+        let known = self.log.as_ref().map(PartitionLog::log_start).or(self.spec.log_start);
+        let log_start = known.map_or(self.written_end, LogStartOffset::offset);
         Progress {
             log_start: LogStartOffset::new(log_start),
             log_end: LogEndOffset::new(self.written_end),
