@@ -12,8 +12,8 @@ use crate::partition_files::{FileName, PartitionFiles};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles {
     files: BTreeMap<FileName, MemoryFile>,
-    /// Deleted, but the deletion is not durable: what comes back in a crash.
-    removed: BTreeMap<FileName, Vec<u8>>,
+    /// Deleted, but the deletion is not durable: what comes back in a crash, oldest first.
+    removed: Vec<(FileName, Vec<u8>)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,11 +80,15 @@ impl MemoryFiles {
     }
 
     /// Loses what was not synced. `keep` tells how much of each change survives: of a write that
-    /// many bytes from its start, of any other change all when it is above 0.
+    /// many bytes from its start, of any other change all when it is above 0. Deletions survive in
+    /// their order, as the journals of ext4, XFS and btrfs have it: what is deleted from the end
+    /// never leaves a hole.
     pub fn crash(&mut self, mut keep: impl FnMut(FileName, &UnsyncedChange) -> usize) {
+        let mut lost = false;
         for (name, contents) in std::mem::take(&mut self.removed) {
+            lost |= keep(name, &UnsyncedChange::Remove) == 0;
             // A name that was deleted and made again is the new file.
-            if keep(name, &UnsyncedChange::Remove) == 0 && !self.files.contains_key(&name) {
+            if lost && !self.files.contains_key(&name) {
                 self.files.insert(name, MemoryFile::durable(contents));
             }
         }
@@ -198,7 +202,7 @@ impl PartitionFiles for MemoryFiles {
 
     fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()> {
         self.files.insert(file, MemoryFile::durable(contents.to_vec()));
-        self.removed.remove(&file);
+        self.removed.retain(|(name, _)| *name != file);
         Ok(())
     }
 
@@ -206,7 +210,7 @@ impl PartitionFiles for MemoryFiles {
         if let Some(removed) = self.files.remove(&file)
             && let Some(synced) = removed.synced
         {
-            self.removed.insert(file, synced);
+            self.removed.push((file, synced));
         }
         Ok(())
     }
