@@ -334,6 +334,7 @@ impl Shard {
     pub(crate) fn cut_open(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         for chunk in &mut partition.open {
+            self.counters.bytes_discarded += u64::from(chunk.fill - chunk.sealed);
             chunk.cut_back();
         }
         // A chunk that a receive still fills may lie behind one that is empty now.

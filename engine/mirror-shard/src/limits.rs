@@ -11,11 +11,14 @@ pub const FRAME_BUFFER_BYTES: u32 = 64 << 10;
 pub const DIRECT_BYTES_MIN: u32 = 256 << 10;
 /// Records shorter than this are received through the frame buffer and copied: one receive for
 /// header and records costs less than the copy.
-pub const DIRECT_RECEIVE_BYTES_MIN: u32 = 64 << 10;
+pub const DIRECT_RECEIVE_BYTES_MIN: u32 = 16 << 10;
+/// Most bytes received straight into a chunk at a time: little enough to be walked while they are
+/// in the cache, and to arrive on a slow link before the request counts as unanswered.
+pub const DIRECT_RECEIVE_BYTES_MAX: u32 = 256 << 10;
 /// Bytes received at a time while the header of a large response is awaited.
 pub const BULK_HEAD_BYTES: u32 = 4096;
 /// A response larger than this makes the next one be expected large too.
-pub const BULK_RESPONSE_BYTES: u32 = 256 << 10;
+pub const BULK_RESPONSE_BYTES: u32 = 32 << 10;
 /// Index bytes of one partition kept in memory before they are written.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 << 10;
 /// Partitions asked for in one OffsetForLeaderEpoch or ListOffsets request, so that the answer

@@ -87,7 +87,8 @@ pub enum Op {
         /// End of the bytes.
         end: u32,
     },
-    /// Receive at least one byte into `buffer[start..end]`.
+    /// Receive at least one byte into `buffer[start..end]`; into a record buffer, as many as the
+    /// range holds unless the connection ends before.
     Receive {
         /// On which connection.
         connection: ConnectionId,

@@ -12,7 +12,8 @@ use kafka_wire::fetch_event::{FetchEvent, PartitionHead};
 use crate::buffer_pool::BufferLease;
 use crate::connection::{Body, Connection, CurrentPartition, Question, ReceiveTarget};
 use crate::limits::{
-    BULK_HEAD_BYTES, BULK_RESPONSE_BYTES, DIRECT_RECEIVE_BYTES_MIN, FRAME_BUFFER_BYTES,
+    BULK_HEAD_BYTES, BULK_RESPONSE_BYTES, DIRECT_RECEIVE_BYTES_MAX, DIRECT_RECEIVE_BYTES_MIN,
+    FRAME_BUFFER_BYTES,
 };
 use crate::mirror_partition::LaneRef;
 use crate::op::{ConnectionId, Op, PartitionSlot};
@@ -268,7 +269,7 @@ impl Shard {
         let chunk = partition.open.back_mut().expect("room was ensured");
         let connection = &mut self.connections[place];
         if at_hand == 0 {
-            let end = chunk.fill + remaining.min(chunk.room());
+            let end = chunk.fill + remaining.min(chunk.room()).min(DIRECT_RECEIVE_BYTES_MAX);
             let buffer = chunk.buffer.take().expect("room was ensured");
             connection.receiving = Some(ReceiveTarget::Chunk { slot, chunk: chunk.id });
             partition.pending.receives += 1;

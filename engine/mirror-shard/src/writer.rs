@@ -181,8 +181,12 @@ impl Shard {
         partition.held_since = None;
     }
 
-    /// Frees buffers that wait to be filled, because somebody waits for a buffer.
+    /// Frees buffers that wait to be filled, because somebody waits for a buffer and no write will
+    /// give one back.
     pub(crate) fn relieve_pressure(&mut self) {
+        if self.writes_in_flight > 0 || !self.ready_writes.is_empty() {
+            return;
+        }
         for at in 0..self.upkeep.len() {
             let slot = self.upkeep[at];
             let held = self.partitions.get(slot).is_some_and(MirrorPartition::holds_idle_buffer);

@@ -21,6 +21,7 @@ use std::task::{Context, Poll};
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{cqueue, opcode, squeue};
 use mirror_shard::buffer_pool::BufferLease;
+use mirror_shard::limits::RECORD_BUFFER_BYTES;
 use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
 /// An operation the kernel has; a future, polled until it is [`Done`].
@@ -49,10 +50,16 @@ pub(crate) struct Range {
 
 impl InFlight {
     /// Receives into `range` of the buffer.
+    ///
+    /// Records are received until the range is full: a completion for every piece the network
+    /// happens to deliver would cost more than the pieces themselves.
     pub(crate) fn receive(socket: &Rc<OwnedFd>, lease: BufferLease, range: Range) -> Self {
+        let is_for_records = lease.bytes().len() == RECORD_BUFFER_BYTES as usize;
         let parked = ParkedLease::new(lease);
         let (address, bytes) = parked.window(range);
-        let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), address, bytes).build();
+        let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), address, bytes)
+            .flags(if is_for_records { libc::MSG_WAITALL } else { 0 })
+            .build();
         Self::submit(Some(as_fd(socket)), Some(parked), entry)
     }
 
