@@ -78,6 +78,10 @@ impl MetaProperties {
             return Err(illegal("version", version, "1"));
         }
         let cluster_id = required(text, "cluster.id")?;
+        let is_blank = |character: char| character.is_whitespace() || character.is_control();
+        if cluster_id.is_empty() || cluster_id.contains(is_blank) {
+            return Err(illegal("cluster.id", cluster_id, "text without blanks"));
+        }
         let node = required(text, "node.id")?;
         let node_id = node.parse().ok().and_then(BrokerId::from_wire);
         let node_id = node_id.ok_or_else(|| illegal("node.id", node, "a number from 0"))?;

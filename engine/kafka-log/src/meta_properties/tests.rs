@@ -49,3 +49,11 @@ fn what_names_no_directory_is_refused() {
         Err(MetaPropertiesError::Value { key: "directory.id", .. })
     ));
 }
+
+/// Found by fuzzing: the blank was lost when the file was written again.
+#[test]
+fn a_cluster_id_with_blanks_is_refused() {
+    let contents = b"version=1\ncluster.id=ab \\\nnode.id=1\n";
+    let error = MetaProperties::parse(contents).unwrap_err();
+    assert!(matches!(error, MetaPropertiesError::Value { key: "cluster.id", .. }));
+}
