@@ -98,6 +98,9 @@ fn exit_code(outcome: &MirrorOutcome, until_caught_up: bool) -> ExitCode {
 fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()> {
     let progress = &outcome.progress;
     output.line(match outcome.end {
+        MirrorEnd::CaughtUp if !outcome.failed.is_empty() => {
+            "ended: all but the partitions named below have what the source had at the start"
+        }
         MirrorEnd::CaughtUp => "caught up: everything the source had at the start is here",
         MirrorEnd::Stopped => "stopped",
         MirrorEnd::NothingSelected => "nothing to mirror: no topic of the source is selected",

@@ -4,6 +4,7 @@
 //! of the partition completed, and does the next thing that is possible now.
 
 use std::cmp::Reverse;
+use std::io;
 
 use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::{LoadError, LoadRequest, LoadedLog, LogCut};
@@ -400,6 +401,16 @@ impl Shard {
         let Some(partition) = self.partitions.get(slot) else { return };
         let phase = partition.phase;
         match fault {
+            // Waiting does not help where somebody has to act.
+            FileFault::Io(error) | FileFault::Log(LoadError::Io(error))
+                if phase == Phase::Loading && error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let directory = &partition.spec.name;
+                let reason = format!(
+                    "{error}: give this process's user access to all files of {directory}/"
+                );
+                self.fail(slot, PartitionFailure::Unloadable { reason });
+            }
             FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => {
                 self.report_disk_fault(slot, &error);
                 match phase {

@@ -112,11 +112,9 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
 /// that has not heard of a new topic yet answers the same error.
 fn retry_class(failure: &PartitionFailure) -> RetryClass {
     match failure {
-        PartitionFailure::Diverged { .. } | PartitionFailure::Refused { .. } => {
-            RetryClass::NonRetryable
-        }
-        PartitionFailure::TopicIdMismatch { .. } | PartitionFailure::Unloadable { .. } => {
-            RetryClass::Retryable
-        }
+        PartitionFailure::Diverged { .. }
+        | PartitionFailure::Refused { .. }
+        | PartitionFailure::Unloadable { .. } => RetryClass::NonRetryable,
+        PartitionFailure::TopicIdMismatch { .. } => RetryClass::Retryable,
     }
 }
