@@ -37,7 +37,7 @@ pub struct KafkaRelease {
 }
 
 /// The releases a directory can be prepared for. Source: `MetadataVersion` of each release.
-pub const RELEASES: [KafkaRelease; 4] = [
+pub const RELEASES: [KafkaRelease; 5] = [
     KafkaRelease {
         name: "3.9",
         metadata_version: 21, // 3.9-IV0
@@ -59,6 +59,12 @@ pub const RELEASES: [KafkaRelease; 4] = [
     KafkaRelease {
         name: "4.2",
         metadata_version: 29, // 4.2-IV1
+        has_group_version: true,
+        segment_bytes_min: 1 << 20,
+    },
+    KafkaRelease {
+        name: "4.3",
+        metadata_version: 29, // 4.2-IV1: any later broker takes it, and can be upgraded from it
         has_group_version: true,
         segment_bytes_min: 1 << 20,
     },

@@ -175,7 +175,7 @@ pub(crate) struct HandoverArgs {
     /// Id of the broker that will open it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) node_id: i32,
-    /// Release of that broker: 3.9, 4.0, 4.1 or 4.2.
+    /// Release of that broker: 3.9 or 4.0 to 4.3.
     #[arg(long, value_name = "VERSION", default_value = "4.0")]
     pub(crate) kafka_version: String,
 }
