@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kafka_wire::partition::TopicPartition;
+use mirror_node::local_log::LocalLog;
 use mirror_node::partition_check::{self, PartitionCheck};
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::exit_code::{CommandError, ExitCode};
 use crate::output::Output;
 
 mod metadata_batches;
+mod open_log;
 mod partition_file;
 mod root_file;
 mod segment_file;
@@ -119,8 +121,16 @@ impl Reporter<'_> {
     fn partition(&mut self, root: &Path, name: &TopicPartition) -> io::Result<()> {
         let path = root.join(name.to_string());
         let mut inspected = Inspected::new(&path, "partition");
-        match partition_check::check(root, name) {
-            Ok(check) => describe_partition(&check, &mut inspected),
+        // Listed before it is checked: a segment that is begun meanwhile is not the last one here.
+        let listed = LocalLog::open(root, name);
+        match listed.and_then(|log| Ok((log, partition_check::check(root, name)?))) {
+            Ok((log, mut check)) => {
+                let open = open_log::is_open(root);
+                let notes =
+                    if open { open_log::forgive(&path, &log, &mut check) } else { Vec::new() };
+                describe_partition(&check, &mut inspected);
+                inspected.facts.extend(notes);
+            }
             Err(error) => inspected.problem(error),
         }
         self.report(inspected)?;

@@ -10,7 +10,7 @@ use kafka_log::{offset_index, partition_metadata, time_index, transaction_index}
 use kafka_wire::offset::Offset;
 use mirror_node::durable_file;
 
-use super::{Inspected, segment_file};
+use super::{Inspected, open_log, segment_file};
 
 /// Reads a file of a partition; `None` when its name is not one.
 pub(super) fn inspect(path: &Path, entries: bool) -> Option<Inspected> {
@@ -27,9 +27,14 @@ pub(super) fn inspect(path: &Path, entries: bool) -> Option<Inspected> {
             return Some(inspected);
         }
     };
+    let used = if open_log::is_of_last_segment(path, base) {
+        open_log::without_reserved(name.kind, &contents)
+    } else {
+        &contents
+    };
     let lines = match name.kind {
-        FileKind::OffsetIndex => offset_index_lines(base, &contents),
-        FileKind::TimeIndex => time_index_lines(base, &contents),
+        FileKind::OffsetIndex => offset_index_lines(base, used),
+        FileKind::TimeIndex => time_index_lines(base, used),
         FileKind::TransactionIndex => transaction_index_lines(base, &contents),
         FileKind::ProducerSnapshot => snapshot_lines(&contents),
         FileKind::LeaderEpochCheckpoint => epoch_lines(&contents),
@@ -40,6 +45,10 @@ pub(super) fn inspect(path: &Path, entries: bool) -> Option<Inspected> {
     match lines {
         Ok(lines) => {
             inspected.fact(format_args!("{} entries, {} bytes", lines.len(), contents.len()));
+            if used.len() < contents.len() {
+                let reserved = contents.len() - used.len();
+                inspected.fact(format_args!("{reserved} bytes reserved at its end"));
+            }
             inspected.facts.extend(lines.last().map(|last| format!("last: {last}")));
             if entries {
                 inspected.entries = lines;
@@ -100,7 +109,8 @@ fn epoch_lines(contents: &[u8]) -> Result<Vec<String>, String> {
         .collect())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads one of these files; empty when it is not there.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(durable_file::read(path, FILE_BYTES_MAX)?.unwrap_or_default())
 }
 

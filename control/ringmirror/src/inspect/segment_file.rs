@@ -6,9 +6,9 @@ use std::path::Path;
 use kafka_wire::control_record::ControlRecord;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
-use mirror_node::local_log::{LocalBatch, LocalLog, LocalSegment};
+use mirror_node::local_log::{LocalBatch, LocalLog, LocalLogError, LocalSegment};
 
-use super::Inspected;
+use super::{Inspected, open_log};
 
 /// Walks a segment; every batch is checked.
 pub(super) fn inspect(path: &Path, base: Offset, entries: bool) -> Inspected {
@@ -35,7 +35,10 @@ pub(super) fn inspect(path: &Path, base: Offset, entries: bool) -> Inspected {
             }
             Ok(None) => break,
             Err(error) => {
-                inspected.problem(error);
+                match tail_note(path, base, &error, sums.bytes, bytes) {
+                    Some(note) => inspected.fact(note),
+                    None => inspected.problem(error),
+                }
                 break;
             }
         }
@@ -57,6 +60,20 @@ pub(super) fn inspect(path: &Path, base: Offset, entries: bool) -> Inspected {
         }
     }
     inspected
+}
+
+/// What lies behind the batches, when that is no damage there.
+fn tail_note(
+    path: &Path,
+    base: Offset,
+    error: &LocalLogError,
+    position: u64,
+    bytes: u64,
+) -> Option<String> {
+    if matches!(error, LocalLogError::Io { .. }) || !open_log::is_of_last_segment(path, base) {
+        return None;
+    }
+    open_log::tail_text(path, position, bytes).ok()
 }
 
 #[derive(Default)]

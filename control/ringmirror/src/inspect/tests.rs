@@ -117,3 +117,88 @@ fn a_strange_file_is_named_and_is_no_problem() {
     assert_eq!(problems, 0);
     assert!(text.contains("a broker ignores it"), "{text}");
 }
+
+/// A partition of two segments whose last one is cut open; `tail` lies behind its only batch.
+fn open_partition(scratch: &Scratch, tail: &[u8]) -> PathBuf {
+    scratch.write("meta.properties", b"");
+    let id = kafka_log::partition_metadata::encode(random_id().unwrap());
+    scratch.write("orders-0/partition.metadata", &id);
+    for name in ["00000000000000000000", "00000000000000000001"] {
+        scratch.write(&format!("orders-0/{name}.index"), b"");
+        scratch.write(&format!("orders-0/{name}.timeindex"), b"");
+    }
+    scratch.write("orders-0/00000000000000000000.log", &batch(0));
+    let mut last = batch(1);
+    last.extend(tail);
+    scratch.write("orders-0/00000000000000000001.log", &last);
+    scratch.0.join("orders-0")
+}
+
+#[test]
+fn the_end_of_an_open_log_is_told_and_is_no_problem() {
+    for (tail, words) in [
+        (vec![0; 5000], "5000 bytes reserved behind the last batch"),
+        (vec![7; 5000], "5000 bytes behind the last batch belong to no batch"),
+        (batch(0), "behind the last batch belong to no batch"),
+        (vec![0; 3], "3 bytes reserved behind the last batch"),
+    ] {
+        let scratch = Scratch::new();
+        let (text, problems) = inspected(&open_partition(&scratch, &tail));
+        assert_eq!(problems, 0, "{text}");
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("2 segments, offsets 0 to 2"), "{text}");
+    }
+}
+
+#[test]
+fn an_open_segment_of_reserved_space_only_is_no_problem() {
+    let scratch = Scratch::new();
+    let path = open_partition(&scratch, &[]);
+    scratch.write("orders-0/00000000000000000001.log", &[0; 4096]);
+    let (text, problems) = inspected(&path);
+    assert_eq!(problems, 0, "{text}");
+    assert!(text.contains("segment 1: 4096 bytes reserved"), "{text}");
+}
+
+#[test]
+fn the_end_of_a_closed_log_or_of_an_earlier_segment_stays_a_problem() {
+    let scratch = Scratch::new();
+    let path = open_partition(&scratch, &[0; 100]);
+    let marker = scratch.write(".kafka_cleanshutdown", b"{\"version\":0,\"brokerEpoch\":-1}");
+    let (text, problems) = inspected(&path);
+    assert!(problems > 0, "{text}");
+    fs::remove_file(marker).unwrap();
+    assert_eq!(inspected(&path).1, 0);
+    let mut earlier = batch(0);
+    earlier.extend([0; 100]);
+    scratch.write("orders-0/00000000000000000000.log", &earlier);
+    let (text, problems) = inspected(&path);
+    assert!(problems > 0, "{text}");
+}
+
+#[test]
+fn reserved_index_entries_are_no_problem_in_the_last_segment_only() {
+    for tail in [&[][..], &[0; 100]] {
+        let scratch = Scratch::new();
+        let path = open_partition(&scratch, tail);
+        scratch.write("orders-0/00000000000000000001.index", &[0; 80]);
+        scratch.write("orders-0/00000000000000000001.timeindex", &[0; 120]);
+        let (text, problems) = inspected(&path);
+        assert_eq!(problems, 0, "{text}");
+        assert!(text.contains("80 bytes reserved at its end"), "{text}");
+        scratch.write("orders-0/00000000000000000000.index", &[0; 80]);
+        let (text, problems) = inspected(&path);
+        assert!(problems > 0, "{text}");
+    }
+}
+
+#[test]
+fn a_damaged_file_beside_an_open_log_stays_a_problem() {
+    for name in ["00000000000000000001.index", "leader-epoch-checkpoint"] {
+        let scratch = Scratch::new();
+        let path = open_partition(&scratch, &[0; 100]);
+        scratch.write(&format!("orders-0/{name}"), &[0xff; 80]);
+        let (text, problems) = inspected(&path);
+        assert!(problems > 0, "{name}: {text}");
+    }
+}
