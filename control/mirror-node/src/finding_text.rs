@@ -7,8 +7,8 @@ use kafka_log::recovery::LoadFinding;
 pub fn finding_text(finding: &LoadFinding) -> String {
     match finding {
         LoadFinding::TornTail { segment, kept_bytes, dropped_bytes, reason } => format!(
-            "segment {segment}: {dropped_bytes} bytes behind {kept_bytes} cut off ({reason}); \
-             they are fetched again"
+            "segment {segment}: cut behind byte {kept_bytes} ({dropped_bytes} bytes, reserved \
+             space included; {reason}); what was lost is fetched again"
         ),
         LoadFinding::CorruptMiddle { segment, kept_bytes, dropped_bytes, reason } => format!(
             "segment {segment}: corrupt behind {kept_bytes} bytes ({reason}); {dropped_bytes} \
