@@ -151,8 +151,15 @@ impl DataDirectory {
     /// When it is in use, not ours, newer, damaged or was taken over by a broker.
     pub fn open_or_create(root: &Path) -> Result<Self, DirectoryError> {
         fs::create_dir_all(root).map_err(|error| failed(root, "create it", error))?;
-        let lock = wait_for_lock(root)?;
         let state_path = root.join(STATE_FILE);
+        // Refused before the lock file is made: nothing is left in a directory that is not ours.
+        if !state_path.exists() {
+            refuse_foreign(root)?;
+        } else if root.join(CLUSTER_METADATA_DIRECTORY).exists() {
+            return Err(DirectoryError::HandedOver { path: root.to_owned() });
+        }
+        let lock = wait_for_lock(root)?;
+        // Another process may have filled it since.
         if !state_path.exists() {
             refuse_foreign(root)?;
             let meta_path = root.join(meta_properties::FILE_NAME);

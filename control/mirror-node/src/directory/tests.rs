@@ -60,6 +60,9 @@ fn somebody_elses_directory_is_refused() {
     );
     let error = DataDirectory::open(&scratch.0).unwrap_err();
     assert!(matches!(error, DirectoryError::NotOurs { .. }));
+    let left: Vec<_> =
+        fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["photos"], "a refusal leaves nothing behind");
 }
 
 #[test]
