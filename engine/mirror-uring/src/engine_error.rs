@@ -10,31 +10,40 @@ use kafka_wire::partition::TopicIdPartition;
 pub enum EngineError {
     /// io_uring exists but this process may not use it.
     #[error(
-        "io_uring is forbidden for this process ({source}): set sysctl kernel.io_uring_disabled=0 \
+        "io_uring is forbidden for this process ({error}): set sysctl kernel.io_uring_disabled=0 \
          (or 1 and be in kernel.io_uring_group), and allow io_uring_setup, io_uring_enter and \
          io_uring_register in the container's seccomp profile"
     )]
     RingForbidden {
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; in the text already, so no source.
+        error: io::Error,
+    },
+    /// The memory of a ring is charged to a limit that is too small.
+    #[error(
+        "io_uring gets no locked memory ({error}): raise the limit (ulimit -l unlimited, or \
+         LimitMEMLOCK=infinity of the service)"
+    )]
+    RingMemory {
+        /// What the system said; in the text already, so no source.
+        error: io::Error,
     },
     /// The kernel has no io_uring.
-    #[error("this kernel has no io_uring ({source}): Linux 6.0 or newer is needed")]
+    #[error("this kernel has no io_uring ({error}): Linux 6.0 or newer is needed")]
     RingMissing {
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; in the text already, so no source.
+        error: io::Error,
     },
     /// The kernel's io_uring lacks what we set up.
-    #[error("this kernel's io_uring is too old ({source}): Linux 6.0 or newer is needed")]
+    #[error("this kernel's io_uring is too old ({error}): Linux 6.0 or newer is needed")]
     RingTooOld {
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; in the text already, so no source.
+        error: io::Error,
     },
     /// The ring cannot be made for another reason.
-    #[error("cannot set io_uring up: {source}")]
+    #[error("cannot set io_uring up: {error}")]
     Ring {
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; in the text already, so no source.
+        error: io::Error,
     },
     /// No memory for a shard's buffers.
     #[error(
@@ -113,12 +122,13 @@ pub enum EngineError {
 
 impl EngineError {
     /// Tells what a refusal to make a ring means.
-    pub(crate) fn from_ring(source: io::Error) -> Self {
-        match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => Self::RingForbidden { source },
-            Some(libc::ENOSYS) => Self::RingMissing { source },
-            Some(libc::EINVAL) => Self::RingTooOld { source },
-            _ => Self::Ring { source },
+    pub(crate) fn from_ring(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => Self::RingForbidden { error },
+            Some(libc::ENOMEM) => Self::RingMemory { error },
+            Some(libc::ENOSYS) => Self::RingMissing { error },
+            Some(libc::EINVAL) => Self::RingTooOld { error },
+            _ => Self::Ring { error },
         }
     }
 }
