@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use mirror_uring::probe::{self, DirectoryFacts, MachineFacts, RingFacts, WriteRates};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::cli::DoctorArgs;
@@ -143,20 +144,37 @@ fn ring(facts: &RingFacts, disabled: Option<u32>) -> Finding {
             format_args!("lacks {}", missing.join(", ")),
             "use Linux 6.0 or newer, or allow these operations",
         ),
-        RingFacts::Refused { reason, .. } => problem(
-            "io_uring",
-            reason,
-            match disabled {
-                Some(2) => "sysctl kernel.io_uring_disabled=0",
-                Some(1) => {
-                    "sysctl kernel.io_uring_disabled=0, or be in the group kernel.io_uring_group"
-                }
-                _ => {
-                    "allow io_uring_setup, io_uring_enter and io_uring_register in the \
-                     container's seccomp profile"
-                }
-            },
+        RingFacts::Refused { error_code, reason } => refused_ring(*error_code, reason, disabled),
+    }
+}
+
+/// What a refusal means by its code; the engine's reason holds fixes, so it is the last resort.
+fn refused_ring(error_code: Option<i32>, reason: &str, disabled: Option<u32>) -> Finding {
+    let Some(code) = error_code else {
+        return problem("io_uring", reason, "use Linux 6.0 or newer");
+    };
+    let (what, fix) = match Errno::from_raw_os_error(code) {
+        Errno::NOMEM => (
+            "gets no locked memory",
+            "raise the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity of the service",
         ),
+        Errno::PERM | Errno::ACCESS => ("forbidden for this process", forbidden_fix(disabled)),
+        Errno::NOSYS => ("not in this kernel, or hidden by a container", "use Linux 6.0 or newer"),
+        Errno::INVAL => ("too old in this kernel", "use Linux 6.0 or newer"),
+        _ => ("cannot be set up", "use Linux 6.0 or newer with io_uring allowed"),
+    };
+    let error = io::Error::from_raw_os_error(code);
+    problem("io_uring", format_args!("{what} ({error})"), fix)
+}
+
+const fn forbidden_fix(disabled: Option<u32>) -> &'static str {
+    match disabled {
+        Some(2) => "sysctl kernel.io_uring_disabled=0",
+        Some(1) => "sysctl kernel.io_uring_disabled=0, or be in the group kernel.io_uring_group",
+        _ => {
+            "allow io_uring_setup, io_uring_enter and io_uring_register in the container's \
+             seccomp profile"
+        }
     }
 }
 

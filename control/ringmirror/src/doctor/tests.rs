@@ -43,6 +43,22 @@ fn everything_wrong_comes_with_its_fix() {
 }
 
 #[test]
+fn a_refused_ring_is_told_by_its_code_and_the_fix_is_not_in_the_finding() {
+    let refused = |code| {
+        let reason = "reason: set sysctl kernel.io_uring_disabled=0, seccomp".to_owned();
+        ring(&RingFacts::Refused { error_code: Some(code), reason }, Some(0))
+    };
+    let memory = refused(rustix::io::Errno::NOMEM.raw_os_error());
+    assert!(memory.fix.contains("ulimit -l unlimited"), "{memory:?}");
+    assert!(memory.fix.contains("LimitMEMLOCK=infinity"), "{memory:?}");
+    assert!(!memory.fix.contains("seccomp"), "{memory:?}");
+    let forbidden = refused(rustix::io::Errno::PERM.raw_os_error());
+    assert!(forbidden.fix.contains("seccomp"), "{forbidden:?}");
+    assert!(!forbidden.found.contains("seccomp"), "{forbidden:?}");
+    assert!(!forbidden.found.contains("sysctl"), "{forbidden:?}");
+}
+
+#[test]
 fn kernels_are_compared_by_number() {
     assert_eq!(kernel("10.0").level, Level::Ok);
     assert_eq!(kernel("5.19.0").level, Level::Problem);
