@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct EngineRunPlan<'a> {
     pub core: usize,
     /// Sizes of the shard.
     pub limits: ShardLimits,
+    /// Begin with log files as retention leaves them: written before, ready to be reused.
+    pub reuse_files: bool,
 }
 
 /// An engine that has been told of everything, and how far it is.
@@ -40,6 +43,7 @@ pub struct EngineRun {
     reports: Reports,
     /// Partitions that have not caught up, and where they end.
     behind: BTreeMap<TopicIdPartition, Offset>,
+    log_config: LogConfig,
     data: DataDirectory,
 }
 
@@ -78,6 +82,11 @@ impl EngineRun {
     /// When the directory cannot be made or the engine does not start.
     pub fn start(plan: &EngineRunPlan<'_>) -> Result<Self> {
         let data = DataDirectory::create(plan.directory)?;
+        let mut log_config = LogConfig::default();
+        if plan.reuse_files {
+            log_config.segment_bytes = reusable_bytes(plan.source)?;
+            leave_reusable_files(&data.path, plan.source, log_config.segment_bytes)?;
+        }
         let config = EngineConfig {
             data_dir: data.path.clone(),
             cores: vec![plan.core],
@@ -90,7 +99,7 @@ impl EngineRun {
         let broker = BrokerId::from_wire(broker).context("an illegal broker id")?;
         let address = BrokerAddress { host: host.into(), port };
         engine.send_blocking(EngineCommand::SetBroker { broker, address })?;
-        Ok(Self { engine, reports, behind: BTreeMap::new(), data })
+        Ok(Self { engine, reports, behind: BTreeMap::new(), log_config, data })
     }
 
     /// Orders every partition of the source to be mirrored.
@@ -99,7 +108,8 @@ impl EngineRun {
     /// When the source describes an impossible partition or the engine has ended.
     pub fn add_partitions(&mut self, source: &SourceDescription) -> Result<()> {
         for partition in &source.partitions {
-            let (new, end) = new_partition(partition)?;
+            let (mut new, end) = new_partition(partition)?;
+            new.log_config = self.log_config;
             self.behind.insert(new.id, end);
             self.engine.send_blocking(EngineCommand::AddPartition(Box::new(new)))?;
         }
@@ -194,6 +204,31 @@ fn new_partition(described: &SourcePartition) -> Result<(NewPartition, Offset)> 
         on_divergence: DivergencePolicy::Fail,
     };
     Ok((new, end))
+}
+
+/// Size of segments of which two hold a whole partition.
+fn reusable_bytes(source: &SourceDescription) -> Result<u32> {
+    let each = source.bytes() / u64::try_from(source.partitions.len())?.max(1);
+    let half = each / 2 + each / 64;
+    Ok(u32::try_from(half.next_multiple_of(1 << 20))?)
+}
+
+/// Writes the files that a partition's retired segments would have left.
+fn leave_reusable_files(root: &Path, source: &SourceDescription, bytes: u32) -> Result<()> {
+    let chunk = vec![0x5a; 1 << 20];
+    for partition in &source.partitions {
+        let directory = root.join(format!("{}-{}", partition.topic, partition.partition));
+        fs::create_dir_all(&directory)?;
+        for number in 0..2 {
+            let file = fs::File::create(directory.join(format!("ringmirror-recycled-{number}")))?;
+            for _ in 0..bytes >> 20 {
+                (&file).write_all(&chunk)?;
+            }
+            file.sync_all()?;
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A directory of its own for each run; removed when dropped.

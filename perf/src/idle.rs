@@ -52,8 +52,13 @@ pub fn measure(directory: PathBuf) -> Result<IdleRow> {
     })?;
     let limits = ShardLimits::default();
     let described = source.description();
-    let plan =
-        EngineRunPlan { source: described, directory: &directory, core: cores.receiver, limits };
+    let plan = EngineRunPlan {
+        source: described,
+        directory: &directory,
+        core: cores.receiver,
+        limits,
+        reuse_files: false,
+    };
     let mut run = EngineRun::start(&plan)?;
     let before = resident_bytes()?;
     run.add_partitions(described)?;

@@ -78,6 +78,10 @@ struct MirrorArgs {
     /// Leave the twin with buffered appends out.
     #[arg(long)]
     skip_buffered: bool,
+    /// Begin with log files written before, as retention leaves them: what a mirror that has run
+    /// for a while works with.
+    #[arg(long)]
+    reuse_files: bool,
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]
     directory: PathBuf,
@@ -168,6 +172,7 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
         scenarios: args.scenarios.clone(),
         tries_max: args.tries,
         skip_buffered: args.skip_buffered,
+        reuse_files: args.reuse_files,
     };
     let is_asked =
         |name: &str| args.scenarios.is_empty() || args.scenarios.iter().any(|s| s == name);

@@ -41,6 +41,8 @@ pub struct MirrorPlan {
     pub tries_max: u32,
     /// Leave the twin with buffered appends out: it takes most of the time.
     pub skip_buffered: bool,
+    /// Direct runs begin with log files written before, as retention leaves them.
+    pub reuse_files: bool,
 }
 
 /// Sizes of responses, and how many connections share the core.
@@ -211,7 +213,9 @@ impl<'a> Bench<'a> {
         let run = |direct_writes| {
             let limits = shard_limits(plan, scenario, direct_writes);
             let (source, directory) = (source.description(), plan.directory.as_path());
-            let run = EngineRunPlan { source, directory, core: cores.receiver, limits };
+            let reuse_files = plan.reuse_files && direct_writes;
+            let core = cores.receiver;
+            let run = EngineRunPlan { source, directory, core, limits, reuse_files };
             engine_run::run(&run)
         };
         let mut counters = ShardCounters::default();
