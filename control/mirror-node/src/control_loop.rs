@@ -62,7 +62,7 @@ pub enum MirrorError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The engine cannot run.
-    #[error("engine: {0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
