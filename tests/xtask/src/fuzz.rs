@@ -82,6 +82,8 @@ fn fuzz(host: &str, target: &str, seconds: u32) -> Result<Option<u64>> {
     eprintln!("fuzz {target}: {seconds} s, output in {}", log.display());
     let status = Command::new(fuzz.join("target").join(host).join("release").join(target))
         .arg(format!("-max_total_time={seconds}"))
+        // A short run is a check that must not depend on chance; a long one is a search.
+        .args((seconds <= SMOKE_SECONDS_MAX).then_some("-seed=1"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"])
         .args([&corpus, &seeds])
@@ -137,3 +139,6 @@ const COVERAGE: [&str; 5] = [
 ];
 const RUNS: &str = "stat::number_of_executed_units:";
 const SHOWN_LINES: usize = 30;
+
+/// Up to this long, a run begins with the same inputs every time.
+const SMOKE_SECONDS_MAX: u32 = 10;
