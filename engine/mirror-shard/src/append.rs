@@ -155,7 +155,7 @@ impl Shard {
             // The source would take the epoch we have so far for a history that left its own.
             return;
         }
-        let to_come = u64::from(behind) + u64::from(self.connections[place].body_to_come());
+        let to_come = u64::from(behind) + u64::from(self.connections[place].body_remaining());
         let next = match to_come.checked_sub(u64::from(header.body_bytes())) {
             // The next header will tell more.
             Some(rest) if rest >= HEADER_BYTES as u64 => return,

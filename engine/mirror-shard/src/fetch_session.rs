@@ -10,7 +10,10 @@
 
 use std::collections::VecDeque;
 
-use kafka_wire::fetch_request::{FetchPartition, FetchRequestHead, FetchRequestWriter, TopicRef};
+use kafka_wire::fetch_request::{
+    FetchPartition, FetchRequestHead, FetchRequestWriter, TopicRef, VERSION_SESSIONS,
+    VERSION_TOPIC_IDS,
+};
 use kafka_wire::offset::Offset;
 
 use crate::connection::{ConnectionPhase, InFlight, Question};
@@ -25,10 +28,6 @@ pub(crate) const CLIENT_ID: &str = "ringmirror";
 const NO_SESSION: i32 = 0;
 /// Session epoch of a request that wants no session (`FetchMetadata.FINAL_EPOCH`).
 const FINAL_EPOCH: i32 = -1;
-/// First Fetch version with sessions.
-const SESSIONS_SINCE: i16 = 7;
-/// First Fetch version that names topics by id.
-pub(crate) const TOPIC_IDS_SINCE: i16 = 13;
 /// Bytes that may follow the records of a response's last partition: tags, all but empty.
 const LAST_TAGS_BYTES: u32 = 64;
 
@@ -138,7 +137,7 @@ impl Shard {
         let correlation = connection.take_correlation();
         let lane = &mut connection.lanes[at.lane];
         let version = self.partitions.fetch_version(&lane.members, versions.fetch);
-        lane.sessionless |= version < SESSIONS_SINCE;
+        lane.sessionless |= version < VERSION_SESSIONS;
         let lanes = self.limits.fetches_per_connection.max(1);
         let head = FetchRequestHead {
             version,
@@ -231,7 +230,7 @@ fn write_changes(
 }
 
 fn topic_ref(partition: &MirrorPartition, version: i16) -> TopicRef<'_> {
-    if version >= TOPIC_IDS_SINCE {
+    if version >= VERSION_TOPIC_IDS {
         TopicRef::Id(partition.spec.id.topic_id)
     } else {
         TopicRef::Name(partition.spec.name.topic.as_str())

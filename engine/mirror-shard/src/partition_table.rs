@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use kafka_wire::fetch_event::FetchedTopic;
+use kafka_wire::fetch_request::VERSION_TOPIC_IDS;
 use kafka_wire::partition::{PartitionIndex, TopicIdPartition, TopicPartition};
 
-use crate::fetch_session::TOPIC_IDS_SINCE;
 use crate::mirror_partition::MirrorPartition;
 use crate::op::PartitionSlot;
 
@@ -94,7 +94,7 @@ impl PartitionTable {
             self.get(*slot).is_some_and(|partition| !partition.spec.source_has_topic_ids)
         };
         if self.without_ids > 0 && members.iter().any(nameless) {
-            agreed.min(TOPIC_IDS_SINCE - 1)
+            agreed.min(VERSION_TOPIC_IDS - 1)
         } else {
             agreed
         }

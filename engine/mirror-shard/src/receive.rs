@@ -326,13 +326,9 @@ impl Connection {
         body.map_or(0, |current| current.head.records_bytes)
     }
 
-    fn body_remaining(&self) -> u32 {
-        self.current.and_then(|current| current.body).map_or(0, |body| body.remaining)
-    }
-
     /// Bytes of the current body that have not been received or copied yet.
-    pub(crate) fn body_to_come(&self) -> u32 {
-        self.body_remaining()
+    pub(crate) fn body_remaining(&self) -> u32 {
+        self.current.and_then(|current| current.body).map_or(0, |body| body.remaining)
     }
 
     /// True while records of this partition are wanted.
