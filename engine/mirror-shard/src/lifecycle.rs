@@ -296,7 +296,6 @@ impl Shard {
                 partition.wanted_cut = LogCut::Keep;
                 self.back_off(slot, AfterBackoff::Load);
             }
-            (LogCut::Keep, _) => self.reload(slot, cut),
             _ => self.reload(slot, cut),
         }
     }
