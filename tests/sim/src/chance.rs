@@ -174,6 +174,8 @@ impl World {
         self.note("restart");
         self.stop_engine();
         self.host.clean = self.host.stopped == Some(true);
+        let all_closed = self.host.mirrors.iter().all(|mirror| mirror.closed);
+        assert!(!self.host.clean || all_closed, "a stop is clean and a log is not closed");
         self.start_engine();
     }
 }

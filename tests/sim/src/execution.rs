@@ -6,7 +6,9 @@ use bytes::Bytes;
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
 use kafka_log::recovery::LogCut;
 use mirror_shard::limits::DIRECT_ALIGNMENT;
-use mirror_shard::op::{Completion, ConnectionId, FileTask, Op, PartitionSlot, WriteMode};
+use mirror_shard::op::{
+    Completion, ConnectionId, FileOutcome, FileTask, Op, PartitionSlot, WriteMode,
+};
 
 use crate::answers::{Reply, answer};
 use crate::fetch_answers::Damage;
@@ -163,6 +165,9 @@ impl World {
             }
             InFlight::File { slot, partition, task } => {
                 let result = self.disk.run(partition, task, u64::MAX, &mut self.random);
+                if let Ok(FileOutcome::LogClosed | FileOutcome::Removed) = result {
+                    self.host.mirror(partition).closed = true;
+                }
                 let waiting = self.kernel.tasks.get_mut(&slot.0).expect("kept while one runs");
                 match waiting.pop_front() {
                     Some(task) => self.begin(InFlight::File { slot, partition, task }),

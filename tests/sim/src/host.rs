@@ -44,6 +44,8 @@ pub(crate) struct Mirror {
     pub(crate) cut_at_stop: bool,
     /// A load that cuts was started and not reported.
     pub(crate) cutting: bool,
+    /// Its files were closed or deleted in order and not opened since: nothing is to be repaired.
+    pub(crate) closed: bool,
 }
 
 impl Mirror {
@@ -96,6 +98,7 @@ impl Host {
             gap_to: 0,
             cut_at_stop: false,
             cutting: false,
+            closed: true,
         });
         Self {
             mirrors: mirrors.collect(),

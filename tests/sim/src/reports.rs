@@ -10,9 +10,9 @@ impl World {
     pub(crate) fn on_event(&mut self, partition: i32, event: PartitionEvent) {
         match event {
             PartitionEvent::Loaded { progress, findings } => {
-                let clean = self.host.clean && !self.host.mirror(partition).loaded;
+                let closed = std::mem::take(&mut self.host.mirror(partition).closed);
                 assert!(
-                    !clean || findings.is_empty() || self.host.mirror(partition).cutting,
+                    !closed || findings.is_empty(),
                     "p{partition} was closed cleanly and recovery found {findings:?}"
                 );
                 self.on_loaded(partition, &progress);
