@@ -238,8 +238,8 @@ impl Shard {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         match partition.phase {
             Phase::Closing => {}
-            // Where the log ends is not known yet.
-            Phase::Loading => {
+            // Where the log ends is not known, or not known any more.
+            _ if partition.log.is_none() => {
                 let earlier = partition.truncate_when_loaded;
                 partition.truncate_when_loaded = Some(earlier.map_or(to, |other| other.min(to)));
             }

@@ -164,6 +164,8 @@ pub(crate) struct RolledSegment {
 
 impl MirrorPartition {
     pub(crate) fn new(spec: NewPartition) -> Self {
+        // Until the log is loaded the host's word counts.
+        let durable = spec.recovery_point.unwrap_or_default();
         Self {
             spec,
             phase: Phase::Loading,
@@ -179,8 +181,8 @@ impl MirrorPartition {
             truncate_when_loaded: None,
             reloaded_from: None,
             held_since: None,
-            written_end: Offset::ZERO,
-            recovery_point: Offset::ZERO,
+            written_end: durable,
+            recovery_point: durable,
             syncing_to: Offset::ZERO,
             unsynced_bytes: 0,
             unsynced_since: None,
@@ -251,7 +253,8 @@ impl MirrorPartition {
     pub(crate) fn progress(&self) -> Progress {
         // Between two loads the start is the one that the next load begins with.
         let known = self.log.as_ref().map(PartitionLog::log_start).or(self.spec.log_start);
-        let log_start = known.map_or(self.written_end, LogStartOffset::offset);
+        // Before the first load nothing may be known: zero is not above any start.
+        let log_start = known.map_or(Offset::ZERO, LogStartOffset::offset);
         Progress {
             log_start: LogStartOffset::new(log_start),
             log_end: LogEndOffset::new(self.written_end),

@@ -1,13 +1,20 @@
 use kafka_log::log_config::LogConfig;
 use kafka_log::partition_log::PartitionLog;
+use kafka_log::recovery::{LoadRequest, LoadedLog, LogCut};
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{
     BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition,
 };
 
-use crate::bridge::{DivergencePolicy, NewPartition};
+use crate::bridge::{
+    DivergencePolicy, EngineCommand, EngineReport, NewPartition, PartitionEvent, Progress,
+};
+use crate::buffer_pool::{BufferLease, ShardBuffers};
+use crate::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES, ShardLimits};
 use crate::mirror_partition::{MirrorPartition, RolledSegment};
+use crate::op::{Completion, FileFault, FileOutcome, FileTask, Op, PartitionSlot, Tick};
+use crate::shard::Shard;
 
 fn spec() -> NewPartition {
     let partition = PartitionIndex::from_wire(0).unwrap();
@@ -36,4 +43,87 @@ fn a_log_dropped_for_a_reload_leaves_no_segment_to_finish() {
     partition.drop_log();
     assert!(partition.closing.is_empty());
     assert!(partition.log.is_none());
+}
+
+fn shard() -> Shard {
+    let limits = ShardLimits {
+        record_buffer_count: 4,
+        connection_count_max: 1,
+        batch_bytes_max: RECORD_BUFFER_BYTES,
+        ..ShardLimits::STANDARD
+    };
+    let make = |count, bytes| {
+        let lease = |index| BufferLease::new(index, vec![0; bytes as usize].leak());
+        (0..count).map(lease).collect()
+    };
+    let record = make(limits.record_buffer_count, RECORD_BUFFER_BYTES);
+    let frame = make(limits.frame_buffer_count(), FRAME_BUFFER_BYTES);
+    Shard::new(0, limits, 1, ShardBuffers { record, frame })
+}
+
+/// Tells the shard something and returns the loads it asks for, and its reports.
+fn step(
+    shard: &mut Shard,
+    now: Tick,
+    commands: &[EngineCommand],
+    completions: Vec<Completion>,
+) -> (Vec<LoadRequest>, Vec<EngineReport>) {
+    let (mut commands, mut completions) = (commands.to_vec(), completions);
+    let (mut ops, mut reports) = (Vec::new(), Vec::new());
+    shard.step(now, &mut commands, &mut completions, &mut ops, &mut reports);
+    let load = |op| match op {
+        Op::File { task: FileTask::Load { request, .. }, .. } => Some(request),
+        _ => None,
+    };
+    (ops.into_iter().filter_map(load).collect(), reports)
+}
+
+/// A shard whose partition could not be loaded: the disk refused.
+fn shard_with_a_failed_load(spec: NewPartition) -> Shard {
+    let mut shard = shard();
+    step(&mut shard, Tick(0), &[EngineCommand::AddPartition(Box::new(spec))], Vec::new());
+    let refused = FileFault::Io(std::io::ErrorKind::StorageFull.into());
+    let failed = Completion::File { slot: PartitionSlot(0), result: Err(refused) };
+    step(&mut shard, Tick(1), &[], vec![failed]);
+    shard
+}
+
+#[test]
+fn a_load_tried_again_trusts_what_the_first_one_trusted() {
+    let recovery_point = Offset::from_wire(100);
+    let mut shard = shard_with_a_failed_load(NewPartition { recovery_point, ..spec() });
+    let (loads, _) = step(&mut shard, Tick(60_000_000), &[], Vec::new());
+    assert_eq!(loads.len(), 1);
+    assert_eq!(loads[0].recovery_point, recovery_point);
+    assert!(loads[0].log_start.is_none());
+}
+
+#[test]
+fn a_pause_before_the_log_is_loaded_reports_what_the_host_knows() {
+    let recovery_point = Offset::from_wire(100);
+    let spec = NewPartition { recovery_point, ..spec() };
+    let id = spec.id;
+    let mut shard = shard_with_a_failed_load(spec);
+    let (_, reports) = step(&mut shard, Tick(2), &[EngineCommand::Pause(id)], Vec::new());
+    let [EngineReport::Partition { event: PartitionEvent::Paused(progress), .. }] = &reports[..]
+    else {
+        panic!("one report of a pause, not {reports:?}")
+    };
+    let Progress { log_start, recovery_point, .. } = *progress;
+    assert_eq!((log_start.offset(), recovery_point.get()), (Offset::ZERO, 100));
+}
+
+#[test]
+fn a_cut_ordered_before_the_log_is_loaded_is_made_once_it_is() {
+    let spec = spec();
+    let (partition, to) = (spec.id, Offset::from_wire(40).unwrap());
+    let mut shard = shard_with_a_failed_load(spec);
+    step(&mut shard, Tick(2), &[EngineCommand::Truncate { partition, to }], Vec::new());
+    step(&mut shard, Tick(60_000_000), &[], Vec::new());
+    let log = PartitionLog::empty(LogConfig::default(), Offset::from_wire(100).unwrap());
+    let loaded = LoadedLog { log, findings: Vec::new() };
+    let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
+    let loaded = Completion::File { slot: PartitionSlot(0), result };
+    let (loads, _) = step(&mut shard, Tick(60_000_001), &[], vec![loaded]);
+    assert_eq!(loads.first().map(|request| request.cut), Some(LogCut::TruncateTo(to)));
 }
