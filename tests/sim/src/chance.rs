@@ -152,13 +152,14 @@ impl World {
         let place = self.place();
         let id = self.source.partitions[place].id;
         let mirror = &self.host.mirrors[place];
-        if !mirror.loaded || mirror.remove_sent {
+        if !mirror.known || mirror.remove_sent {
             return;
         }
+        let end_known = mirror.log_end.max(mirror.saved_point.unwrap_or(0));
         match self.random.below(10) {
             0..4 => self.commands.push(EngineCommand::Pause(id)),
             4..7 => {
-                let to = offset(self.random.range_i64(0, mirror.log_end));
+                let to = offset(self.random.range_i64(0, end_known));
                 self.commands.push(EngineCommand::Truncate { partition: id, to });
             }
             7..9 => {

@@ -113,6 +113,7 @@ impl World {
         self.source.partitions.iter().zip(&self.host.mirrors).all(|(partition, mirror)| {
             let tells_start = self.plan.source.fetch_version_max >= 5;
             mirror.loaded
+                && !mirror.faulted
                 && !mirror.pause_sent
                 && !mirror.remove_sent
                 && !mirror.failed

@@ -22,7 +22,11 @@ pub(crate) struct Mirror {
     pub(crate) leader_epoch: i32,
     /// The engine has it, or is about to.
     pub(crate) added: bool,
+    /// The engine was told about it.
+    pub(crate) known: bool,
     pub(crate) loaded: bool,
+    /// The disk refused it something: its log is not open until it is loaded again.
+    pub(crate) faulted: bool,
     pub(crate) failed: bool,
     pub(crate) pause_sent: bool,
     pub(crate) remove_sent: bool,
@@ -84,7 +88,9 @@ impl Host {
             source_has_topic_ids: ids,
             leader_epoch: if random.percent(30) { 0 } else { 1_000 },
             added: false,
+            known: false,
             loaded: false,
+            faulted: false,
             failed: false,
             pause_sent: false,
             remove_sent: false,
@@ -143,7 +149,9 @@ impl Host {
     ) -> EngineCommand {
         let mirror = &mut self.mirrors[place];
         mirror.added = true;
+        mirror.known = false;
         mirror.loaded = false;
+        mirror.faulted = false;
         mirror.failed = false;
         mirror.pause_sent = false;
         mirror.cut_at_stop = false;
@@ -167,6 +175,9 @@ impl Host {
     /// What the host does to its own records when a command goes out.
     pub(crate) fn on_sent(&mut self, command: &EngineCommand) {
         match command {
+            EngineCommand::AddPartition(new) => {
+                self.mirror(new.id.partition.get()).known = true;
+            }
             EngineCommand::Remove { partition, delete } => {
                 let mirror = self.mirror(partition.partition.get());
                 mirror.remove_sent = true;

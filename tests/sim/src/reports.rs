@@ -39,7 +39,8 @@ impl World {
                 let flips = self.plan.network.flip_permille > 0;
                 assert!(flips, "p{partition}: nothing was damaged and yet it is corrupt");
             }
-            PartitionEvent::DiskFault { .. } | PartitionEvent::SourceError { .. } => {}
+            PartitionEvent::DiskFault { .. } => self.host.mirror(partition).faulted = true,
+            PartitionEvent::SourceError { .. } => {}
             PartitionEvent::Failed(failure) => self.on_failure(partition, failure),
             PartitionEvent::Paused(progress) => self.on_paused(partition, &progress),
             PartitionEvent::Removed => self.on_removed(partition),
@@ -54,7 +55,7 @@ impl World {
             "p{partition} was durable to {}, loaded to {end}, and nothing was said",
             mirror.durable
         );
-        (mirror.loaded, mirror.cutting) = (true, false);
+        (mirror.loaded, mirror.faulted, mirror.cutting) = (true, false, false);
         self.check_stored(partition, progress, true);
         self.remember(partition, progress);
         self.save(partition);
@@ -173,6 +174,14 @@ impl World {
             progress.log_end.offset(),
             "p{partition} is paused and not durable"
         );
+        assert!(
+            progress.recovery_point.get() >= mirror.saved_point.unwrap_or(0),
+            "p{partition} is paused at {}, below what was saved: {:?}",
+            progress.recovery_point,
+            mirror.saved_point
+        );
+        mirror.saved_point = Some(progress.recovery_point.get());
+        mirror.saved_start = Some(progress.log_start.offset().get());
         let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
         let delay = self.random.range(0, 100_000);
         self.at(delay, Event::Command(EngineCommand::Resume(id)));

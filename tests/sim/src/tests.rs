@@ -46,6 +46,7 @@ fn histories_that_once_broke_keep_their_promises() {
         (600, "a partition fetched before its log was loaded again"),
         (16741093251064087454, "a log given up counted as closed: a segment ended early"),
         (9934515694329558811, "a log given up counted as closed: its tail was torn"),
+        (7100000000000018116, "a stop during the pause after a disk fault was to be clean"),
     ] {
         if let Err(broken) = run(seed, false) {
             panic!("{}\n{shown}, seed {seed}\n{}", broken.history, broken.reason);
