@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
+use kafka_log::recovery::LogCut;
 use kafka_wire::offset::Offset;
 use mirror_shard::buffer_pool::{BufferLease, ShardBuffers};
 use mirror_shard::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES, ShardLimits};
@@ -155,6 +156,16 @@ impl Kernel {
 
     pub(crate) fn writes_in_flight(&self) -> usize {
         self.in_flight.values().filter(|op| matches!(op, InFlight::Write(_))).count()
+    }
+
+    /// True while a load that cuts the partition's log is in flight.
+    pub(crate) fn is_cutting(&self, index: i32) -> bool {
+        self.in_flight.values().any(|op| match op {
+            InFlight::File { partition, task: FileTask::Load { request, .. }, .. } => {
+                *partition == index && request.cut != LogCut::Keep
+            }
+            _ => false,
+        })
     }
 
     /// The power failed while `op` was in flight: some of it may have reached the disk. Returns

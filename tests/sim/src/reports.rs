@@ -48,6 +48,8 @@ impl World {
     }
 
     fn on_loaded(&mut self, partition: i32, progress: &Progress) {
+        // An order to cut that came while it was loaded is carried out in the same step.
+        let cutting = self.kernel.is_cutting(partition);
         let mirror = self.host.mirror(partition);
         let end = progress.log_end.offset().get();
         assert!(
@@ -55,7 +57,7 @@ impl World {
             "p{partition} was durable to {}, loaded to {end}, and nothing was said",
             mirror.durable
         );
-        (mirror.loaded, mirror.faulted, mirror.cutting) = (true, false, false);
+        (mirror.loaded, mirror.faulted, mirror.cutting) = (true, false, cutting);
         self.check_stored(partition, progress, true);
         self.remember(partition, progress);
         self.save(partition);

@@ -47,6 +47,7 @@ fn histories_that_once_broke_keep_their_promises() {
         (16741093251064087454, "a log given up counted as closed: a segment ended early"),
         (9934515694329558811, "a log given up counted as closed: its tail was torn"),
         (7100000000000018116, "a stop during the pause after a disk fault was to be clean"),
+        (8200000000000004253, "a cut ordered during a load was forgotten when the load ended"),
     ] {
         if let Err(broken) = run(seed, false) {
             panic!("{}\n{shown}, seed {seed}\n{}", broken.history, broken.reason);
