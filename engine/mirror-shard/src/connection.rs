@@ -89,7 +89,8 @@ pub(crate) struct Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveTarget {
     Frame,
-    Chunk { slot: PartitionSlot, chunk: u64 },
+    /// Records from `start` of the chunk's buffer on; what follows the body goes to the frame.
+    Chunk { slot: PartitionSlot, chunk: u64, start: u32 },
 }
 
 #[derive(Debug)]
@@ -183,6 +184,19 @@ impl Connection {
         if self.frame_start == self.frame_end {
             (self.frame_start, self.frame_end) = (0, 0);
         }
+    }
+
+    /// Bytes of the response behind the records being read.
+    pub(crate) fn bytes_behind_body(&self) -> u32 {
+        self.reader.frame_bytes_left().saturating_sub(self.records_left())
+    }
+
+    /// Takes bytes that a receive of records brought along from behind them.
+    pub(crate) fn take_behind_body(&mut self, bytes: &[u8]) {
+        assert!(self.unread().is_empty(), "records are received only when nothing is unread");
+        let frame = self.frame.as_mut().expect("only records were being received").bytes_mut();
+        frame[..bytes.len()].copy_from_slice(bytes);
+        (self.frame_start, self.frame_end) = (0, bytes.len());
     }
 
     /// Forgets everything said on the old socket; lanes keep their members.

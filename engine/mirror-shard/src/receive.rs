@@ -77,7 +77,8 @@ impl Shard {
                 self.connections[place].frame = Some(buffer);
                 self.connections[place].frame_end += bytes as usize;
             }
-            ReceiveTarget::Chunk { slot, chunk } => {
+            ReceiveTarget::Chunk { slot, chunk, start } => {
+                let bytes = self.split_off_behind(place, &buffer, start, bytes);
                 self.on_chunk_received(place, slot, chunk, buffer, bytes);
             }
         }
@@ -269,11 +270,18 @@ impl Shard {
         let chunk = partition.open.back_mut().expect("room was ensured");
         let connection = &mut self.connections[place];
         if at_hand == 0 {
-            let end = chunk.fill + remaining.min(chunk.room()).min(DIRECT_RECEIVE_BYTES_MAX);
+            let records = remaining.min(chunk.room()).min(DIRECT_RECEIVE_BYTES_MAX);
+            // One receive less per response; the next records overwrite these bytes here.
+            let behind = match records == remaining {
+                true => connection.bytes_behind_body().min(BULK_HEAD_BYTES),
+                false => 0,
+            };
+            let start = chunk.fill;
+            let end = start + (records + behind).min(chunk.room());
             let buffer = chunk.buffer.take().expect("room was ensured");
-            connection.receiving = Some(ReceiveTarget::Chunk { slot, chunk: chunk.id });
+            connection.receiving = Some(ReceiveTarget::Chunk { slot, chunk: chunk.id, start });
             partition.pending.receives += 1;
-            let (connection, start) = (connection.id, chunk.fill);
+            let connection = connection.id;
             self.ops.push(Op::Receive { connection, buffer, start, end });
             return Flow::Wait;
         }
@@ -285,6 +293,27 @@ impl Shard {
         connection.shrink_body(bytes);
         self.accept_bytes(place, slot, u32::try_from(bytes).expect("fits a chunk"));
         Flow::Go
+    }
+
+    /// Moves what was received from behind the records to the frame buffer; tells how many bytes
+    /// of records there were.
+    fn split_off_behind(
+        &mut self,
+        place: usize,
+        buffer: &BufferLease,
+        start: u32,
+        bytes: u32,
+    ) -> u32 {
+        let connection = &mut self.connections[place];
+        if connection.current.is_none_or(|current| current.body.is_none()) {
+            return bytes;
+        }
+        let records = bytes.min(connection.body_remaining());
+        let (from, to) = ((start + records) as usize, (start + bytes) as usize);
+        if from < to {
+            connection.take_behind_body(&buffer.bytes()[from..to]);
+        }
+        records
     }
 
     fn on_chunk_received(
