@@ -137,5 +137,8 @@ impl Drop for DiskFile {
     fn drop(&mut self) {
         // Nothing else can be done about a file that does not go away.
         let _ = std::fs::remove_file(&self.path);
+        // Freed blocks are discarded by the next commit of the journal, seconds later: now, not
+        // while something else is measured.
+        rustix::fs::sync();
     }
 }

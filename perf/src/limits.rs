@@ -17,7 +17,7 @@ use kafka_wire::partition::TopicName;
 
 use crate::disk_probe::DiskProbe;
 use crate::fetch_client::{DiscardPlan, discard};
-use crate::machine::{CorePair, HugeBuffers, WARM_UP, pin, thread_cpu, warm_up};
+use crate::machine::{CorePair, HugeBuffers, WARM_UP, pin, send_unpaced, thread_cpu, warm_up};
 use crate::measurement::{LimitRow, Sample, Series, repeat_for};
 use crate::source_child::{SourceDescription, TOPIC};
 use crate::synthetic_source::SyntheticSource;
@@ -147,6 +147,7 @@ fn send_until_closed(core: usize, listener: &TcpListener) -> Result<()> {
     let mut buffers = HugeBuffers::new(1)?;
     let buffer = buffers.chunks_mut().next().context("one buffer was made")?;
     let (mut stream, _) = listener.accept()?;
+    send_unpaced(&stream);
     // The receiver ends the round by closing.
     while stream.write_all(buffer).is_ok() {}
     Ok(())

@@ -14,6 +14,7 @@ use super::answers::{announced, answer};
 use super::cluster::{Cluster, Fault};
 use super::fetch::{FetchCall, answer_fetch};
 use super::fetch_frame::FetchFrame;
+use crate::machine::send_unpaced;
 
 /// Largest request accepted, in bytes.
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -23,6 +24,7 @@ const REQUEST_BYTES_MIN: usize = 8;
 /// Serves `stream` until the client leaves, misbehaves, or the source stops.
 pub(crate) fn serve(cluster: &Cluster, broker: i32, stream: TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
+    send_unpaced(&stream);
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     let mut frame = FetchFrame::default();
