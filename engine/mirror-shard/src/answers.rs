@@ -103,7 +103,9 @@ impl Shard {
     pub(crate) fn on_fetch_end(&mut self, at: LaneRef) {
         self.counters.fetch_responses += 1;
         self.note_response_size(at.connection);
-        self.connections[at.connection].in_flight.pop_front();
+        let connection = &mut self.connections[at.connection];
+        connection.note_flow(at.lane, connection.response_bytes > 0, self.now);
+        connection.in_flight.pop_front();
         self.end_answer(at.connection);
         let lane = &mut self.connections[at.connection].lanes[at.lane];
         lane.in_flight -= 1;

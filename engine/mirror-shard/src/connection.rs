@@ -90,7 +90,11 @@ pub(crate) struct Body {
 pub(crate) enum ReceiveTarget {
     Frame,
     /// Records from `start` of the chunk's buffer on; what follows the body goes to the frame.
-    Chunk { slot: PartitionSlot, chunk: u64, start: u32 },
+    Chunk {
+        slot: PartitionSlot,
+        chunk: u64,
+        start: u32,
+    },
 }
 
 #[derive(Debug)]

@@ -16,7 +16,8 @@ use kafka_wire::fetch_request::{
 };
 use kafka_wire::offset::Offset;
 
-use crate::connection::{ConnectionPhase, InFlight, Question};
+use crate::connection::{Connection, ConnectionPhase, InFlight, Question};
+use crate::limits::ShardLimits;
 use crate::mirror_partition::{LaneRef, MirrorPartition};
 use crate::op::{Op, PartitionSlot, Tick};
 use crate::partition_table::PartitionTable;
@@ -30,6 +31,9 @@ const NO_SESSION: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 /// Bytes that may follow the records of a response's last partition: tags, all but empty.
 const LAST_TAGS_BYTES: u32 = 64;
+
+/// A lane without news asks this often while other lanes of its connection bring records.
+const QUIET_LANE_PAUSE_MS: u64 = 20;
 
 /// One fetch session on one connection.
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ pub(crate) struct Lane {
     /// Start the session over once nothing is in flight.
     pub(crate) restart: bool,
     pub(crate) not_before: Tick,
+    /// The last answer brought records, so there are likely more.
+    pub(crate) is_flowing: bool,
     forgotten: Vec<PartitionSlot>,
 }
 
@@ -63,6 +69,30 @@ impl Lane {
             self.session_members = 0;
         }
         self.session_id = session_id;
+    }
+}
+
+impl Connection {
+    /// How long the broker may hold the lane's next request while it has nothing to say.
+    ///
+    /// A broker answers the requests of a connection one after the other: what one lane waits for
+    /// holds up the records of the others.
+    fn fetch_wait_ms(&self, lane: usize, limits: &ShardLimits) -> u32 {
+        if self.others_flow(lane) { 0 } else { limits.fetch_wait_ms / limits.lane_count() }
+    }
+
+    /// The lane's answer was read to its end; with nothing in it, the next question is put off
+    /// while the connection has better things to do.
+    pub(crate) fn note_flow(&mut self, lane: usize, has_records: bool, now: Tick) {
+        self.lanes[lane].is_flowing = has_records;
+        if !has_records && self.others_flow(lane) {
+            let pause = now.after_ms(QUIET_LANE_PAUSE_MS);
+            self.lanes[lane].not_before = self.lanes[lane].not_before.max(pause);
+        }
+    }
+
+    fn others_flow(&self, lane: usize) -> bool {
+        self.lanes.iter().enumerate().any(|(number, other)| number != lane && other.is_flowing)
     }
 }
 
@@ -86,6 +116,7 @@ impl Shard {
         lane.sessionless = false;
         lane.in_flight = 0;
         lane.restart = false;
+        lane.is_flowing = false;
         lane.changes.clear();
         for slot in &lane.members {
             let partition = self.partitions.get_mut(*slot).expect("members are partitions");
@@ -135,15 +166,15 @@ impl Shard {
         let Some(versions) = connection.versions else { return };
         let Some(mut buffer) = connection.request.take() else { return };
         let correlation = connection.take_correlation();
+        let max_wait_ms = connection.fetch_wait_ms(at.lane, &self.limits);
         let lane = &mut connection.lanes[at.lane];
         let version = self.partitions.fetch_version(&lane.members, versions.fetch);
         lane.sessionless |= version < VERSION_SESSIONS;
-        let lanes = self.limits.fetches_per_connection.max(1);
         let head = FetchRequestHead {
             version,
             correlation_id: correlation,
             client_id: CLIENT_ID,
-            max_wait_ms: self.limits.fetch_wait_ms / lanes,
+            max_wait_ms,
             min_bytes: 1,
             max_bytes: self.limits.fetch_bytes_max,
             session_id: lane.session_id,
@@ -265,3 +296,6 @@ fn entry(partition: &MirrorPartition, offset: Offset, terms: EntryTerms) -> Fetc
         max_bytes: terms.bytes_max,
     }
 }
+
+#[cfg(test)]
+mod tests;

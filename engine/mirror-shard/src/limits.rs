@@ -91,6 +91,12 @@ impl ShardLimits {
         self.batch_bytes_max.div_ceil(RECORD_BUFFER_BYTES) + 1
     }
 
+    /// Fetch sessions on each connection.
+    #[must_use]
+    pub(crate) const fn lane_count(&self) -> u32 {
+        if self.fetches_per_connection == 0 { 1 } else { self.fetches_per_connection }
+    }
+
     /// Checks how the limits relate; the text names what to change.
     ///
     /// # Errors
