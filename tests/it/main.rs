@@ -18,6 +18,7 @@ mod readme;
 mod real_kafka;
 mod recreated_topics;
 mod resuming;
+mod reused_files;
 mod rough_treatment;
 mod source_tree;
 mod synthetic;

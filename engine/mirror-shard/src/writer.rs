@@ -60,19 +60,24 @@ impl Shard {
             return;
         };
         chunk.writing_to = piece.end;
+        // A segment rolled inside a full chunk begins with a buffered write; direct ones follow.
+        let is_bulk = piece.mode == WriteMode::Direct || (direct && chunk.is_full());
         partition.pending.writes += 1;
         self.writes_in_flight += 1;
-        if piece.mode == WriteMode::Direct {
-            self.counters.writes_direct += 1;
+        match piece.mode {
+            WriteMode::Direct => self.counters.writes_direct += 1,
+            WriteMode::Buffered => self.counters.writes_buffered += 1,
+        }
+        if is_bulk {
             self.reserve_ahead(slot, &piece);
-        } else {
-            self.counters.writes_buffered += 1;
         }
         let Piece { segment, position, start, end, mode } = piece;
         self.ops.push(Op::Write { slot, segment, chunk: id, position, buffer, start, end, mode });
     }
 
     /// Direct writes into reserved space do not wait for each other; reserve in growing steps.
+    ///
+    /// Comes before the first write of a segment, so that its file can be one used before.
     fn reserve_ahead(&mut self, slot: PartitionSlot, piece: &Piece) {
         let most = self.limits.allocate_bytes_max;
         let Some(partition) = self.partitions.get_mut(slot) else { return };
