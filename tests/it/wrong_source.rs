@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::Result;
 use harness::{Ended, Ringmirror, TempDir};
@@ -107,9 +108,62 @@ fn change_topic_id(mirror: &Path) -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_first_start_that_fails_leaves_only_what_it_found() -> Result<()> {
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
+    let directory = TempDir::new("mirror")?;
+    let failed = |mirror: &Path| {
+        Ringmirror::mirror(&nobody, "orders", mirror).run()?.expect_refusal(SOURCE, &["refused"])
+    };
+    let empty = directory.join("empty");
+    std::fs::create_dir(&empty)?;
+    failed(&empty)?;
+    assert_eq!(names(&empty)?, [""; 0]);
+    failed(&empty.join("new/below"))?;
+    assert_eq!(names(&empty)?, [""; 0]);
+
+    // One that was begun stays as it is.
+    let begun = directory.join("begun");
+    let source = synthetic::source(1, 1 << 20)?;
+    synthetic::catch_up(&source, &begun)?;
+    let before = names(&begun)?;
+    failed(&begun)?;
+    assert_eq!(names(&begun)?, before);
+    synthetic::catch_up(&source, &begun)?;
+    Ok(())
+}
+
+#[test]
+fn a_first_start_stopped_before_the_source_answers_leaves_nothing() -> Result<()> {
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    let running = Ringmirror::mirror(&stranger(None)?, "orders", &mirror).spawn()?;
+    let deadline = Instant::now() + SOON;
+    while !mirror.join("ringmirror.json").exists() {
+        assert!(Instant::now() < deadline, "no directory was made");
+        thread::yield_now();
+    }
+    running.terminate()?.expect_code(0)?;
+    assert_eq!(names(directory.path())?, [""; 0]);
+    Ok(())
+}
+
+/// The names in a directory, in order.
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
 fn refused(bootstrap: &str) -> Result<Ended> {
     let directory = TempDir::new("mirror")?;
-    Ringmirror::mirror(bootstrap, "orders", &directory.join("mirror")).until_caught_up().run()
+    let mirror = directory.join("mirror");
+    let ended = Ringmirror::mirror(bootstrap, "orders", &mirror).until_caught_up().run()?;
+    assert!(!mirror.exists(), "a failed start left its directory: {ended}");
+    Ok(ended)
 }
 
 /// A server that answers whatever it is asked with `answer` and closes, or with silence. It ends

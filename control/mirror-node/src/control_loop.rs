@@ -21,7 +21,7 @@ use crate::mirror_news::{FailedPart, MirrorEnd, MirrorNews, MirrorOutcome, Mirro
 use crate::partition_book::PartitionBook;
 use crate::source_client::SourceClient;
 use crate::source_connection::SourceError;
-use crate::source_watch::{SourceWatch, WatchPlan};
+use crate::source_watch::{SourceLook, SourceWatch, WatchPlan};
 use crate::topic_filter::TopicFilter;
 
 mod carry_out;
@@ -78,19 +78,21 @@ pub async fn run(
 ) -> Result<MirrorOutcome, MirrorError> {
     let mut stop = std::pin::pin!(stop);
     let mut directory = DataDirectory::open_or_create(&config.data_dir)?;
-    let plan = WatchPlan {
-        filter: config.filter.clone(),
-        refresh: Duration::from_millis(config.properties.metadata_refresh_ms),
-        wants_log_ends: config.until_caught_up,
+    let begun = tokio::select! {
+        begun = begin(&config, &mut directory) => begun.map(Some),
+        () = &mut stop => Ok(None),
     };
-    let client = SourceClient::new(config.properties.clone());
-    let (first, watch) = tokio::select! {
-        started = SourceWatch::start(client, plan) => started?,
-        () = &mut stop => return Ok(nothing_done()),
+    let Begun { first, watch, book, engine, mut reports } = match begun {
+        Ok(Some(begun)) => begun,
+        Ok(None) => {
+            directory.abandon();
+            return Ok(nothing_done());
+        }
+        Err(error) => {
+            directory.abandon();
+            return Err(error);
+        }
     };
-    directory.bind_source(first.metadata.cluster_id.as_deref())?;
-    let book = PartitionBook::new(directory.read_checkpoints()?);
-    let (engine, mut reports) = Engine::start(engine_config(&config))?;
     let was_clean = directory.take_clean_marker()?;
     observe(MirrorNews::Started {
         source_cluster_id: first.metadata.cluster_id.clone(),
@@ -119,6 +121,31 @@ pub async fn run(
         Err(error) => Err(error),
     };
     mirror.finish(ended, reports).await
+}
+
+/// What a run needs beside its directory.
+struct Begun {
+    first: SourceLook,
+    watch: SourceWatch,
+    book: PartitionBook,
+    engine: Engine,
+    reports: Reports,
+}
+
+/// Asks the source for the first time, and starts the engine once it answered. Waits only for the
+/// source, so that it may be dropped until then.
+async fn begin(config: &MirrorConfig, directory: &mut DataDirectory) -> Result<Begun, MirrorError> {
+    let plan = WatchPlan {
+        filter: config.filter.clone(),
+        refresh: Duration::from_millis(config.properties.metadata_refresh_ms),
+        wants_log_ends: config.until_caught_up,
+    };
+    let client = SourceClient::new(config.properties.clone());
+    let (first, watch) = SourceWatch::start(client, plan).await?;
+    directory.bind_source(first.metadata.cluster_id.as_deref())?;
+    let book = PartitionBook::new(directory.read_checkpoints()?);
+    let (engine, reports) = Engine::start(engine_config(config))?;
+    Ok(Begun { first, watch, book, engine, reports })
 }
 
 struct MirrorLoop<'a> {

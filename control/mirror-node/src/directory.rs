@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub struct DataDirectory {
     pub meta: MetaProperties,
     /// What is mirrored from where.
     pub state: DirectoryState,
+    /// When nothing of ours was in it before: the directories that were made for it.
+    made: Option<Vec<PathBuf>>,
     _lock: File,
 }
 
@@ -150,6 +153,17 @@ impl DataDirectory {
     /// # Errors
     /// When it is in use, not ours, newer, damaged or was taken over by a broker.
     pub fn open_or_create(root: &Path) -> Result<Self, DirectoryError> {
+        let missing = missing_directories(root);
+        let opened = Self::make_and_open(root);
+        if opened.is_err() {
+            remove_empty(&missing);
+        }
+        let (directory, is_new) = opened?;
+        Ok(Self { made: is_new.then_some(missing), ..directory })
+    }
+
+    /// Opens the directory; says whether nothing of ours was in it before.
+    fn make_and_open(root: &Path) -> Result<(Self, bool), DirectoryError> {
         fs::create_dir_all(root).map_err(|error| failed(root, "create it", error))?;
         let state_path = root.join(STATE_FILE);
         // Refused before the lock file is made: nothing is left in a directory that is not ours.
@@ -160,20 +174,24 @@ impl DataDirectory {
         }
         let lock = wait_for_lock(root)?;
         // Another process may have filled it since.
-        if !state_path.exists() {
+        let is_new = !state_path.exists();
+        if is_new {
             refuse_foreign(root)?;
-            let meta_path = root.join(meta_properties::FILE_NAME);
-            let meta = generate_meta().map_err(|error| failed(root, "make an id for it", error))?;
-            durable_file::replace(&meta_path, &meta.encode())
-                .map_err(|error| failed(&meta_path, "write it", error))?;
-            durable_file::replace(&state_path, &DirectoryState::default().encode())
-                .map_err(|error| failed(&state_path, "write it", error))?;
+            write_identity(root).inspect_err(|_| remove_identity(root))?;
         }
         let directory = Self::load(root, lock)?;
         directory.refuse_handed_over()?;
         // What a handover prepared no longer fits once more is mirrored.
         directory.remove_file(bootstrap_checkpoint::FILE_NAME)?;
-        Ok(directory)
+        Ok((directory, is_new))
+    }
+
+    /// Ends a start that came to nothing: removes all that opening the directory made. What was
+    /// there before stays.
+    pub fn abandon(self) {
+        let Some(made) = &self.made else { return };
+        remove_identity(&self.root);
+        remove_empty(made);
     }
 
     /// Opens a directory that was mirrored into.
@@ -197,7 +215,7 @@ impl DataDirectory {
         let contents = read(&meta_path, SMALL_FILE_BYTES_MAX)?.unwrap_or_default();
         let meta = MetaProperties::parse(&contents)
             .map_err(|error| DirectoryError::Meta { path: meta_path, error })?;
-        Ok(Self { root: root.to_owned(), meta, state, _lock: lock })
+        Ok(Self { root: root.to_owned(), meta, state, made: None, _lock: lock })
     }
 
     /// Where it is.
@@ -348,6 +366,44 @@ impl DataDirectory {
     }
 }
 
+/// Removes those of the directories that are empty, the others somebody else uses by now.
+fn remove_empty(directories: &[PathBuf]) {
+    for directory in directories {
+        let _ = fs::remove_dir(directory);
+    }
+}
+
+/// `root` and the directories above it that are not there, lowest first.
+fn missing_directories(root: &Path) -> Vec<PathBuf> {
+    let above = root.ancestors().take_while(|path| !path.as_os_str().is_empty());
+    above.take_while(|path| !path.exists()).map(Path::to_owned).collect()
+}
+
+/// Gives a new directory its identity and an empty state.
+fn write_identity(root: &Path) -> Result<(), DirectoryError> {
+    let meta = generate_meta().map_err(|error| failed(root, "make an id for it", error))?;
+    let state = DirectoryState::default();
+    for (name, contents) in
+        [(meta_properties::FILE_NAME, meta.encode()), (STATE_FILE, state.encode())]
+    {
+        let path = root.join(name);
+        durable_file::replace(&path, &contents)
+            .map_err(|error| failed(&path, "write it", error))?;
+    }
+    Ok(())
+}
+
+/// Takes the identity away again; the lock must be held. Another start that waits for the lock
+/// finds out that it waited for a file that is gone.
+fn remove_identity(root: &Path) {
+    // The state goes first and the lock last: whatever is left is the beginning of a new one.
+    for name in [STATE_FILE, meta_properties::FILE_NAME] {
+        let _ = fs::remove_file(root.join(name));
+        let _ = fs::remove_file(root.join(durable_file::temporary_name(name)));
+    }
+    let _ = fs::remove_file(root.join(LOCK_FILE));
+}
+
 /// A fresh identity for a new directory.
 fn generate_meta() -> io::Result<MetaProperties> {
     Ok(MetaProperties {
@@ -376,9 +432,21 @@ fn take_lock(root: &Path) -> Result<File, DirectoryError> {
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
     let lock = lock.map_err(|error| failed(&path, "write it", error))?;
     match lock.try_lock() {
+        // The one who held it may have taken the file away with all the rest.
+        Ok(()) if !is_file_at(&lock, &path) => {
+            Err(DirectoryError::Locked { path: root.to_owned() })
+        }
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: root.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(&path, "lock it", error)),
+    }
+}
+
+/// Whether `path` still leads to `file`.
+fn is_file_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }
 

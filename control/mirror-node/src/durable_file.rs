@@ -1,5 +1,6 @@
 //! Small files that are there whole or not at all, also after a power cut.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -9,14 +10,20 @@ use std::path::Path;
 /// # Errors
 /// What the system said; the old file is still there then.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let temporary = path.with_file_name(temporary_name(name));
     let mut file = File::create(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync_parent(path)
+}
+
+/// The name a file has until all of it is written.
+pub(crate) fn temporary_name(name: impl AsRef<OsStr>) -> OsString {
+    let mut name = name.as_ref().to_owned();
+    name.push(".tmp");
+    name
 }
 
 /// Deletes `path` durably; says whether it was there.
