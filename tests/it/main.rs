@@ -7,6 +7,7 @@ mod discovering;
 mod elections;
 mod embedding;
 mod faulty_source;
+mod given_up_partitions;
 mod handing_over;
 mod history;
 mod kafka_dump;
