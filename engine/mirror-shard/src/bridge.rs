@@ -229,14 +229,6 @@ pub enum PartitionFailure {
         /// Where our log ends.
         log_end: LogEndOffset,
     },
-    /// The source has this topic under another id: deleted and recreated.
-    #[error(
-        "source answers error {error_code} for our topic id: was the topic deleted and recreated?"
-    )]
-    TopicIdMismatch {
-        /// Protocol error code.
-        error_code: i16,
-    },
     /// A batch that can never be taken.
     #[error("batch at {at} refused: {reason}")]
     Refused {

@@ -30,6 +30,9 @@ pub const UPKEEP_INTERVAL_MS: u64 = 10;
 pub const REPORTS_BACKLOG_MAX: usize = 4096;
 /// First reservation of disk space ahead of direct writes; grows with the segment.
 pub const ALLOCATE_BYTES_MIN: u64 = 16 << 20;
+/// Disk space is reserved when less than this is left: a write that gets there first waits for
+/// the file's lock.
+pub const ALLOCATE_LEAD_BYTES: u64 = 16 << 20;
 
 const _: () = assert!(EPOCH_QUESTIONS_MAX * 600 < FRAME_BUFFER_BYTES as usize);
 const _: () = assert!(BULK_HEAD_BYTES < FRAME_BUFFER_BYTES);

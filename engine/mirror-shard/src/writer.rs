@@ -9,7 +9,7 @@ use kafka_wire::offset::Offset;
 use crate::bridge::PartitionEvent;
 use crate::buffer_pool::BufferLease;
 use crate::chunk::{Chunk, Piece};
-use crate::limits::{ALLOCATE_BYTES_MIN, RECORD_BUFFER_BYTES};
+use crate::limits::{ALLOCATE_BYTES_MIN, ALLOCATE_LEAD_BYTES};
 use crate::mirror_partition::{MirrorPartition, Phase};
 use crate::op::{Op, PartitionSlot, WriteMode};
 use crate::shard::Shard;
@@ -88,7 +88,7 @@ impl Shard {
             (segment, reserved) if segment == piece.segment => (segment, reserved),
             _ => (piece.segment, piece.position),
         };
-        let reach = piece.position + 4 * u64::from(RECORD_BUFFER_BYTES);
+        let reach = piece.position + ALLOCATE_LEAD_BYTES;
         let active =
             partition.log.as_ref().map(kafka_log::partition_log::PartitionLog::active_segment);
         if reserved > reach || active != Some(segment) {

@@ -50,6 +50,8 @@ pub(crate) struct Executor {
     table: OpTable<Purpose>,
     /// Operations that found the table full, in order.
     waiting: VecDeque<Op>,
+    /// Scratch of [`Executor::submit`].
+    behind: Vec<Op>,
     /// Scratch of [`Executor::poll`].
     finished: Vec<(Purpose, Done)>,
     completions: Vec<Completion>,
@@ -92,6 +94,7 @@ impl Executor {
             data_dir: config.data_dir,
             table: OpTable::new(),
             waiting: VecDeque::new(),
+            behind: Vec::new(),
             finished: Vec::new(),
             completions: Vec::new(),
             is_turning: false,
@@ -103,14 +106,27 @@ impl Executor {
         }
     }
 
-    /// Starts every operation, in order; some may be complete already when this returns.
+    /// Starts every operation; some may be complete already when this returns.
+    ///
+    /// Writes go first, the others follow in order: a receive copies what has arrived while it is
+    /// submitted, and the disk would idle meanwhile.
     pub(crate) fn submit(&mut self, ops: &mut Vec<Op>) {
+        let mut behind = std::mem::take(&mut self.behind);
         for op in ops.drain(..) {
-            if self.table.is_full() {
-                self.waiting.push_back(op);
-            } else {
-                self.start(op);
+            match op {
+                Op::Write { .. } | Op::Allocate { .. } => self.start_or_queue(op),
+                op => behind.push(op),
             }
+        }
+        behind.drain(..).for_each(|op| self.start_or_queue(op));
+        self.behind = behind;
+    }
+
+    fn start_or_queue(&mut self, op: Op) {
+        if self.table.is_full() {
+            self.waiting.push_back(op);
+        } else {
+            self.start(op);
         }
     }
 
