@@ -206,11 +206,11 @@ fn new_partition(described: &SourcePartition) -> Result<(NewPartition, Offset)> 
     Ok((new, end))
 }
 
-/// Size of segments of which two hold a whole partition.
+/// Size of segments of which three hold a whole partition: the first is always a new file.
 fn reusable_bytes(source: &SourceDescription) -> Result<u32> {
     let each = source.bytes() / u64::try_from(source.partitions.len())?.max(1);
-    let half = each / 2 + each / 64;
-    Ok(u32::try_from(half.next_multiple_of(1 << 20))?)
+    let third = each / 3 + each / 64;
+    Ok(u32::try_from(third.next_multiple_of(1 << 20))?)
 }
 
 /// Writes the files that a partition's retired segments would have left.

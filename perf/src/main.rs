@@ -69,9 +69,10 @@ struct MirrorArgs {
     /// Bytes mirrored in one engine run.
     #[arg(long, default_value_t = 4 << 30)]
     bytes: u64,
-    /// Fetch sessions on each connection, each with a request in flight and a partition.
-    #[arg(long, default_value_t = 1)]
-    fetches: u32,
+    /// Fetch sessions on each connection, each with a request in flight and a partition; 4 on
+    /// one connection and 1 on each of several by default.
+    #[arg(long)]
+    fetches: Option<u32>,
     /// Tries at a round that other work disturbs, before it is taken after all.
     #[arg(long, default_value_t = TRIES_MAX)]
     tries: u32,

@@ -33,8 +33,8 @@ pub struct MirrorPlan {
     pub rounds: u32,
     /// Bytes one engine run mirrors, about.
     pub bytes: u64,
-    /// Fetch sessions on each connection, each with one request in flight.
-    pub fetches_per_connection: u32,
+    /// Fetch sessions on each connection instead of what the scenario says.
+    pub fetches_per_connection: Option<u32>,
     /// Only these; empty means all.
     pub scenarios: Vec<String>,
     /// Tries at a round that other work disturbs, before it is taken after all.
@@ -54,16 +54,31 @@ pub struct Scenario {
     pub response_bytes: u32,
     /// Connections to the one source broker.
     pub connections: u32,
+    /// Fetch sessions on each connection, each with a request in flight and a partition.
+    pub fetches_per_connection: u32,
+}
+
+impl Scenario {
+    const fn new(name: &'static str, response_bytes: u32, connections: u32) -> Self {
+        // One connection is silent from the end of a response until the next request has gone
+        // there and back, unless more than one is in flight.
+        let fetches_per_connection = if connections == 1 { 4 } else { 1 };
+        Self { name, response_bytes, connections, fetches_per_connection }
+    }
+
+    const fn partitions(&self) -> u32 {
+        self.connections * self.fetches_per_connection
+    }
 }
 
 /// All scenarios, in the order of rows.
 pub const SCENARIOS: [Scenario; 6] = [
-    Scenario { name: "1MiB-1conn", response_bytes: 1 << 20, connections: 1 },
-    Scenario { name: "1MiB-8conn", response_bytes: 1 << 20, connections: 8 },
-    Scenario { name: "8MiB-1conn", response_bytes: 8 << 20, connections: 1 },
-    Scenario { name: "8MiB-8conn", response_bytes: 8 << 20, connections: 8 },
-    Scenario { name: "64KiB-1conn", response_bytes: 64 << 10, connections: 1 },
-    Scenario { name: "64KiB-8conn", response_bytes: 64 << 10, connections: 8 },
+    Scenario::new("1MiB-1conn", 1 << 20, 1),
+    Scenario::new("1MiB-8conn", 1 << 20, 8),
+    Scenario::new("8MiB-1conn", 8 << 20, 1),
+    Scenario::new("8MiB-8conn", 8 << 20, 8),
+    Scenario::new("64KiB-1conn", 64 << 10, 1),
+    Scenario::new("64KiB-8conn", 64 << 10, 8),
 ];
 
 /// What one round of one scenario measured.
@@ -87,6 +102,8 @@ pub struct Round {
     pub counters: ShardCounters,
     /// The engine with buffered appends.
     pub buffered: Option<Sample>,
+    /// The engine began with files written before.
+    pub reuse_files: bool,
 }
 
 /// The series behind a scenario, for the rule about disturbed rounds.
@@ -111,7 +128,12 @@ impl SeriesOfScenario {
 /// # Errors
 /// When the engine, a socket, the disk or `/proc` refuses.
 pub fn measure(plan: &MirrorPlan, mut tell: impl FnMut(&str)) -> Result<Vec<MirrorRow>> {
-    let chosen: Vec<&Scenario> = SCENARIOS.iter().filter(|each| is_chosen(plan, each)).collect();
+    let fetches = |each: Scenario| Scenario {
+        fetches_per_connection: plan.fetches_per_connection.unwrap_or(each.fetches_per_connection),
+        ..each
+    };
+    let chosen: Vec<Scenario> =
+        SCENARIOS.into_iter().filter(|each| is_chosen(plan, each)).map(fetches).collect();
     if chosen.is_empty() {
         return Ok(Vec::new());
     }
@@ -122,7 +144,7 @@ pub fn measure(plan: &MirrorPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Mirr
         for (scenario, series) in chosen.iter().zip(&mut series) {
             let round = bench.round(scenario, series)?;
             let (engine, receive) = (round.direct.mb_per_s(), round.receive.mb_per_s());
-            let disk = round.overwrite.mb_per_s();
+            let disk = round.disk().mb_per_s();
             let name = scenario.name;
             tell(&format!("round {number} {name}: {engine:.0} of {receive:.0} and {disk:.0} MB/s"));
             let ShardCounters { writes_direct, writes_buffered, buffer_waits, syncs, .. } =
@@ -169,12 +191,12 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn prepare(plan: &'a MirrorPlan, chosen: &[&Scenario]) -> Result<Self> {
+    fn prepare(plan: &'a MirrorPlan, chosen: &[Scenario]) -> Result<Self> {
         let cores = CorePair::choose()?;
         let disk = DiskProbe::new(&plan.directory)?;
         let mut sources = BTreeMap::new();
         for scenario in chosen {
-            let partitions = scenario.connections * plan.fetches_per_connection;
+            let partitions = scenario.partitions();
             let Entry::Vacant(place) = sources.entry(partitions) else { continue };
             place.insert(SourceChild::start(&SourceChildSpec {
                 core: cores.sender,
@@ -190,10 +212,10 @@ impl<'a> Bench<'a> {
 
     fn round(&mut self, scenario: &Scenario, series: &mut SeriesOfScenario) -> Result<Round> {
         let (cores, plan) = (self.cores, self.plan);
-        let partitions = scenario.connections * plan.fetches_per_connection;
+        let partitions = scenario.partitions();
         let source = self.sources.get(&partitions).context("every source was started")?;
         let child = Some(source.id());
-        let lanes = usize::try_from(plan.fetches_per_connection)?;
+        let lanes = usize::try_from(scenario.fetches_per_connection)?;
         let alike = DiscardPlan {
             source: source.description(),
             core: cores.receiver,
@@ -211,7 +233,7 @@ impl<'a> Bench<'a> {
         let new_file = yardstick.round(|| self.disk.fill_reserved(LIMIT_TIME))?;
         let crc = yardstick.round(|| check_crcs(cores, LIMIT_TIME / 4))?;
         let run = |direct_writes| {
-            let limits = shard_limits(plan, scenario, direct_writes);
+            let limits = shard_limits(scenario, direct_writes);
             let (source, directory) = (source.description(), plan.directory.as_path());
             let reuse_files = plan.reuse_files && direct_writes;
             let core = cores.receiver;
@@ -239,15 +261,16 @@ impl<'a> Bench<'a> {
             direct,
             counters,
             buffered,
+            reuse_files: plan.reuse_files,
         })
     }
 }
 
 /// What a host would set to get responses of this size, and the usual limits otherwise.
-fn shard_limits(plan: &MirrorPlan, scenario: &Scenario, direct_writes: bool) -> ShardLimits {
+fn shard_limits(scenario: &Scenario, direct_writes: bool) -> ShardLimits {
     ShardLimits {
         connections_per_broker: scenario.connections,
-        fetches_per_connection: plan.fetches_per_connection,
+        fetches_per_connection: scenario.fetches_per_connection,
         fetch_bytes_max: scenario.response_bytes,
         partition_fetch_bytes_max: scenario.response_bytes,
         direct_writes,

@@ -25,11 +25,12 @@ pub struct MirrorRow {
     pub mb_per_s_min: f64,
     /// Fastest round.
     pub mb_per_s_max: f64,
-    /// Rate over the limit of the same round: receiving or overwriting, whichever is less.
+    /// Rate over the limit of the same round: receiving or writing files of the same kind,
+    /// whichever is less.
     pub ratio_to_limit: f64,
     /// Which of the two it was in the median.
     pub limit: &'static str,
-    /// Rate over the limits that work as the engine does: as many requests in flight, new files.
+    /// The same with as many requests in flight in the receive limit as the engine has.
     pub ratio_to_alike_limit: f64,
     /// Median processor time of all threads of the engine.
     pub cpu_seconds_per_gb: f64,
@@ -75,7 +76,7 @@ impl MirrorRow {
             median(values.collect())
         };
         let rate = |limit: fn(&Round) -> Sample| of(&|round, _| limit(round).mb_per_s());
-        let (receive, overwrite) = (rate(|round| round.receive), rate(|round| round.overwrite));
+        let (receive, disk) = (rate(|round| round.receive), rate(Round::disk));
         let engine = engine.row(scenario);
         let suffix = if variant == Variant::Buffered { "-buffered" } else { "" };
         (engine.rounds > 0).then(|| Self {
@@ -84,7 +85,7 @@ impl MirrorRow {
             mb_per_s_min: engine.mb_per_s_min,
             mb_per_s_max: engine.mb_per_s_max,
             ratio_to_limit: of(&|round, sample| sample.mb_per_s() / round.limit()),
-            limit: if receive < overwrite { "receive" } else { "disk" },
+            limit: if receive < disk { "receive" } else { "disk" },
             ratio_to_alike_limit: of(&|round, sample| sample.mb_per_s() / round.alike_limit()),
             cpu_seconds_per_gb: engine.cpu_seconds_per_gb,
             cpu_ratio_to_floor: of(&|round, sample| {
@@ -94,7 +95,7 @@ impl MirrorRow {
             receive_mb_per_s: receive,
             receive_alike_mb_per_s: rate(|round| round.receive_alike),
             receive_prebuilt_mb_per_s: rate(|round| round.prebuilt),
-            disk_overwrite_mb_per_s: overwrite,
+            disk_overwrite_mb_per_s: rate(|round| round.overwrite),
             disk_new_file_mb_per_s: rate(|round| round.new_file),
             rounds: engine.rounds,
             disturbed_rounds: engine.disturbed_rounds,
@@ -130,16 +131,22 @@ impl MirrorRow {
 }
 
 impl Round {
-    /// What the machine allows at most: receiving or overwriting.
+    /// Writing to files of the kind the engine had: new, or written before.
     #[must_use]
-    pub fn limit(&self) -> f64 {
-        self.receive.mb_per_s().min(self.overwrite.mb_per_s())
+    pub fn disk(&self) -> Sample {
+        if self.reuse_files { self.overwrite } else { self.new_file }
     }
 
-    /// What it allows to somebody who works as the engine does.
+    /// What the machine allows at most: receiving or writing.
+    #[must_use]
+    pub fn limit(&self) -> f64 {
+        self.receive.mb_per_s().min(self.disk().mb_per_s())
+    }
+
+    /// What it allows to somebody with as many requests in flight as the engine.
     #[must_use]
     pub fn alike_limit(&self) -> f64 {
-        self.receive_alike.mb_per_s().min(self.new_file.mb_per_s())
+        self.receive_alike.mb_per_s().min(self.disk().mb_per_s())
     }
 
     /// Processor seconds per GB of receiving and checking.

@@ -14,12 +14,13 @@ fn round(engine: u64, receive: u64, disk: u64) -> Round {
         receive_alike: sample(receive / 2, 100),
         receive: sample(receive, 120),
         prebuilt: sample(9000, 90),
-        overwrite: sample(disk, 10),
-        new_file: sample(disk / 2, 10),
+        overwrite: sample(disk * 2, 10),
+        new_file: sample(disk, 10),
         crc: sample(30_000, 20),
         direct: sample(engine, 180),
         counters: ShardCounters::default(),
         buffered: None,
+        reuse_files: false,
     }
 }
 
@@ -40,6 +41,13 @@ fn ratios_are_taken_inside_a_round_and_medians_of_them_told() {
     assert_eq!((row.ratio_to_limit * 100.0).round().to_string(), "80");
     assert_eq!((row.mb_per_s_min, row.mb_per_s, row.mb_per_s_max), (800.0, 2400.0, 2700.0));
     assert_eq!(row.limit, "receive");
+}
+
+#[test]
+fn the_disk_limit_is_that_of_the_files_the_engine_had() {
+    let fresh = round(2000, 9000, 4000);
+    assert_eq!(fresh.limit().round().to_string(), "4000");
+    assert_eq!(Round { reuse_files: true, ..fresh }.limit().round().to_string(), "8000");
 }
 
 #[test]
