@@ -108,7 +108,7 @@ fn a_full_disk_is_told_and_waited_out() -> Result<()> {
 }
 
 #[test]
-fn a_mirror_on_a_full_disk_stops_cleanly() -> Result<()> {
+fn a_stop_on_a_full_disk_tells_whether_every_log_was_closed() -> Result<()> {
     let source = synthetic::source(2, 24 << 20)?;
     let directory = TempDir::new("mirror")?;
     let mirror = directory.join("mirror");
@@ -120,9 +120,13 @@ fn a_mirror_on_a_full_disk_stops_cleanly() -> Result<()> {
         synthetic::mirror(&source, &mirror).on_small_disk(&mirror, 16 << 20).spawn()?;
     let fault = running.wait_for(SOON, |event| event["event"] == "disk_fault")?;
     assert_eq!(fault["full"], true, "{fault}");
-    // It ends in time and by itself; whether the logs could be closed is told.
+    // It ends in time and by itself; that there is something to be put right is told.
     let ended = running.terminate()?;
-    assert_eq!(ended.code(), Some(0), "{ended}");
+    let outcome = &ended.events_named("ended")?[0]["outcome"];
+    assert_eq!(outcome["end"], "stopped", "{ended}");
+    let closed = outcome["closed"].as_bool().context("closed")?;
+    assert_eq!(ended.code(), Some(if closed { 0 } else { 1 }), "{ended}");
+    assert!(closed || outcome["clean"] == false, "{ended}");
     Ok(())
 }
 

@@ -349,7 +349,8 @@ fn engine_config(config: &MirrorConfig) -> EngineConfig {
 /// What a run that was stopped before it began comes to.
 fn nothing_done() -> MirrorOutcome {
     let progress = MirrorProgress::default();
-    MirrorOutcome { end: MirrorEnd::Stopped, clean: true, progress, failed: Vec::new() }
+    let (end, failed) = (MirrorEnd::Stopped, Vec::new());
+    MirrorOutcome { end, closed: true, clean: true, progress, failed }
 }
 
 /// How often retries are looked at.

@@ -18,7 +18,8 @@ impl MirrorLoop<'_> {
         self.tell(MirrorNews::Stopping);
         let logs_closed = self.close_logs(&mut reports).await;
         let checkpoints_written = self.write_checkpoints();
-        let mut clean = logs_closed && checkpoints_written && self.all_logs_were_closed();
+        let closed = logs_closed && checkpoints_written;
+        let mut clean = closed && self.all_logs_were_closed();
         if clean && let Err(error) = self.directory.write_clean_marker() {
             self.tell_directory_fault(&error);
             clean = false;
@@ -30,7 +31,7 @@ impl MirrorLoop<'_> {
                 return Err(error.into());
             }
         }
-        Ok(MirrorOutcome { end: ended?, clean, progress, failed })
+        Ok(MirrorOutcome { end: ended?, closed, clean, progress, failed })
     }
 
     /// Tells the shards to stop and hears them out; false when one did not close cleanly in time.
