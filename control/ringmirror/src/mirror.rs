@@ -90,7 +90,7 @@ fn exit_code(outcome: &MirrorOutcome, until_caught_up: bool) -> ExitCode {
     match outcome.end {
         MirrorEnd::NothingSelected => ExitCode::Failed,
         MirrorEnd::Stopped if until_caught_up => ExitCode::Interrupted,
-        _ if !outcome.failed.is_empty() => ExitCode::Failed,
+        _ if !outcome.failed.is_empty() || !outcome.closed => ExitCode::Failed,
         MirrorEnd::Stopped | MirrorEnd::CaughtUp => ExitCode::Done,
     }
 }
@@ -112,8 +112,17 @@ fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()>
         indicatif::BinaryBytes(progress.bytes_written),
         std::time::Duration::from_millis(progress.elapsed_ms).as_secs_f64(),
     ))?;
-    if !outcome.clean {
-        output.line("not every log was closed cleanly: the next start recovers them")?;
+    if !outcome.closed {
+        output.line(
+            "not every log could be closed, the messages above say why: put that right (a full \
+             disk needs room) and start again; what was synced stays, the rest is recovered or \
+             fetched again",
+        )?;
+    } else if !outcome.clean {
+        output.line(
+            "logs that this run did not touch were not closed cleanly before: the next start that \
+             mirrors them recovers them",
+        )?;
     }
     for part in &outcome.failed {
         output.line(format_args!("not mirrored: {}: {}", part.name, part.reason))?;

@@ -18,7 +18,7 @@ use mirror_uring::ShardLimits;
 use perf::synthetic_source::SyntheticSource;
 use perf::synthetic_source::spec::{BatchContent, LogSize, SyntheticSpec, TopicSpec};
 
-use super::mirror;
+use super::{exit_code, mirror};
 use crate::exit_code::{CommandError, ExitCode};
 
 /// A source with the topic `orders` and a directory of its own, both gone at the end.
@@ -109,6 +109,21 @@ fn what_was_mirrored_is_equal_and_a_second_run_takes_only_what_is_new() {
     assert!(outcome.progress.offsets_done > 0 && outcome.progress.offsets_done < 1_000);
     let report = rig.verify();
     assert!(report.equal && report.partitions[0].notes.is_empty(), "{report:?}");
+}
+
+#[test]
+fn a_log_left_open_is_no_success() {
+    let rig = Rig::new();
+    let (mut outcome, _) = rig.mirror("orders").unwrap();
+    assert_eq!(exit_code(&outcome, true), ExitCode::Done);
+    // Logs of earlier runs that this one had nothing to do with are no fault of it.
+    outcome.clean = false;
+    assert_eq!(exit_code(&outcome, true), ExitCode::Done);
+    outcome.closed = false;
+    assert_eq!(exit_code(&outcome, true), ExitCode::Failed);
+    outcome.end = MirrorEnd::Stopped;
+    assert_eq!(exit_code(&outcome, false), ExitCode::Failed);
+    assert_eq!(exit_code(&outcome, true), ExitCode::Interrupted);
 }
 
 #[test]
