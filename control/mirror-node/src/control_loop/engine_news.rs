@@ -3,7 +3,7 @@
 use kafka_wire::partition::TopicIdPartition;
 use mirror_coordinator::coordinator::{EngineEvent, Input};
 use mirror_coordinator::retry::RetryClass;
-use mirror_uring::{EngineReport, PartitionEvent, PartitionFailure, Progress};
+use mirror_uring::{EngineReport, PartitionEvent, Progress};
 
 use super::{MirrorError, MirrorLoop};
 use crate::mirror_news::MirrorNews;
@@ -97,7 +97,8 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
         PartitionEvent::Fenced { batch_epoch, .. } => EngineEvent::Fenced { batch_epoch },
         PartitionEvent::Truncated { .. } => EngineEvent::Truncated,
         PartitionEvent::Failed(failure) => {
-            EngineEvent::Failed { reason: failure.to_string(), class: retry_class(&failure) }
+            // What may pass by itself the engine tries again by itself.
+            EngineEvent::Failed { reason: failure.to_string(), class: RetryClass::NonRetryable }
         }
         PartitionEvent::Paused(_) => EngineEvent::Paused,
         PartitionEvent::Gap { .. }
@@ -106,15 +107,4 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
         | PartitionEvent::SourceError { .. }
         | PartitionEvent::Removed => return None,
     })
-}
-
-/// May trying again cure it? A recreated topic is decided by the next metadata, not here: a broker
-/// that has not heard of a new topic yet answers the same error.
-fn retry_class(failure: &PartitionFailure) -> RetryClass {
-    match failure {
-        PartitionFailure::Diverged { .. }
-        | PartitionFailure::Refused { .. }
-        | PartitionFailure::Unloadable { .. } => RetryClass::NonRetryable,
-        PartitionFailure::TopicIdMismatch { .. } => RetryClass::Retryable,
-    }
 }
