@@ -16,7 +16,7 @@ pub struct TopicFilter {
 #[derive(Debug, thiserror::Error)]
 #[error("{text:?} is not a regular expression: {reason}")]
 pub struct FilterError {
-    /// As written.
+    /// As written, or its beginning.
     text: String,
     /// What is wrong with it.
     reason: String,
@@ -52,7 +52,7 @@ impl TopicFilter {
 
 fn whole(text: &str) -> Result<Regex, FilterError> {
     let refused = |error: regex::Error| FilterError {
-        text: text.to_owned(),
+        text: beginning(text),
         reason: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
     };
     // Alone first: `a)(b` is an expression only inside our frame.
@@ -61,10 +61,20 @@ fn whole(text: &str) -> Result<Regex, FilterError> {
     framed.map_err(refused)
 }
 
+/// As much of a text as a message has room for.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(TOLD_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Names of a cluster's own topics begin with this.
 const INTERNAL_PREFIX: &str = "__";
 /// Largest compiled expression, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Characters of an expression that a message repeats.
+const TOLD_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests;

@@ -36,3 +36,14 @@ fn an_expression_that_does_not_compile_is_named() {
         assert!(TopicFilter::new("a", Some(text)).is_err());
     }
 }
+
+#[test]
+fn of_a_long_expression_a_message_repeats_the_beginning() {
+    let error = TopicFilter::new(&"ä".repeat(80_000).replacen('ä', "(", 1), None).unwrap_err();
+    let told = error.to_string();
+    assert!(told.starts_with(&format!("\"({}...\" is not", "ä".repeat(79))), "{told}");
+    assert!(told.ends_with("unclosed group"), "{told}");
+    let whole = "[".repeat(80);
+    let told = TopicFilter::new(&whole, None).unwrap_err().to_string();
+    assert!(told.starts_with(&format!("{whole:?} is not")), "{told}");
+}
