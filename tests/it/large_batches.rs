@@ -4,6 +4,7 @@ use anyhow::Result;
 use harness::TempDir;
 use perf::synthetic_source::SyntheticSource;
 
+use crate::mirrored::expect_verified_at;
 use crate::synthetic;
 
 #[test]
@@ -17,7 +18,31 @@ fn batches_larger_than_buffers_and_responses_are_mirrored() -> Result<()> {
 }
 
 #[test]
-fn a_batch_larger_than_the_slab_stops_its_partition_with_the_reason() -> Result<()> {
+fn a_batch_above_the_usual_limit_is_mirrored_when_the_limit_is_raised() -> Result<()> {
+    let source = source_of_batches(20 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    let raised =
+        || synthetic::mirror(&source, &mirror).until_caught_up().option(BATCH_BYTES_MAX, "21MiB");
+    let refused = raised().option("--slab-bytes", "80MiB").run()?;
+    let words = ["slab of 80 buffers is too small", "22020096 bytes need 87", "--slab-bytes"];
+    refused.expect_refusal(USAGE, &words)?.expect_refusal(USAGE, &[BATCH_BYTES_MAX])?;
+
+    raised().run()?.expect_code(0)?;
+    synthetic::expect_equal(&source, &mirror)?;
+    expect_verified_at(&source.bootstrap(), &mirror, 1)?;
+
+    // What is on disk is read back whatever the limit of today is.
+    for file in [".kafka_cleanshutdown", "recovery-point-offset-checkpoint"] {
+        std::fs::remove_file(mirror.join(file))?;
+    }
+    let ended = synthetic::catch_up(&source, &mirror)?;
+    assert!(ended.events_named("repaired")?.is_empty(), "{ended}");
+    Ok(())
+}
+
+#[test]
+fn a_batch_larger_than_the_limit_stops_its_partition_with_the_reason() -> Result<()> {
     let source = source_of_batches(20 << 20)?;
     let directory = TempDir::new("mirror")?;
     let mirror = directory.join("mirror");
@@ -28,6 +53,9 @@ fn a_batch_larger_than_the_slab_stops_its_partition_with_the_reason() -> Result<
     assert!(reason.contains("bytes") && reason.contains("16777216"), "{ended}");
     Ok(())
 }
+
+const BATCH_BYTES_MAX: &str = "--batch-bytes-max";
+const USAGE: i32 = 2;
 
 fn source_of_batches(batch_bytes: usize) -> Result<SyntheticSource> {
     synthetic::source_with(1, 40 << 20, |spec| {

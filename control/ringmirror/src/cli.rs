@@ -129,9 +129,14 @@ pub(crate) struct TuningArgs {
         value_parser = clap::value_parser!(u32).range(1..=16),
     )]
     pub(crate) fetches_per_connection: u32,
-    /// Memory of each shard for records on their way, as in 96MiB.
-    #[arg(long, value_name = "SIZE", default_value = "96MiB", value_parser = parse_bytes)]
-    pub(crate) slab_bytes: u64,
+    /// Largest batch taken; a larger one stops its partition. To be raised where the source's
+    /// max.message.bytes is above it.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_batch_bytes)]
+    pub(crate) batch_bytes_max: u32,
+    /// Memory of each shard for records on their way; 96MiB by default, more when
+    /// --batch-bytes-max is raised.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) slab_bytes: Option<u64>,
 }
 
 const LIMITS: ShardLimits = ShardLimits::STANDARD;
@@ -234,12 +239,21 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads the size of a batch.
+fn parse_batch_bytes(text: &str) -> Result<u32, String> {
+    let bytes = parse_bytes(text)?;
+    let fitting = u32::try_from(bytes).ok().filter(|bytes| *bytes <= BATCH_BYTES_MAX);
+    fitting.ok_or_else(|| format!("{text:?} is above 1GiB"))
+}
+
 const CORES_MAX: usize = 4096;
+/// Half of what a response can hold.
+const BATCH_BYTES_MAX: u32 = 1 << 30;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing wrong
-  1  failed, or the check found a difference
+  1  failed, the check found a difference, or a log could not be closed
   2  the command line or a configuration file is wrong
   3  the source cannot be reached or is not what it should be
   4  the data directory cannot be used

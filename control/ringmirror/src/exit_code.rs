@@ -13,7 +13,7 @@ use mirror_node::topic_filter::FilterError;
 pub(crate) enum ExitCode {
     /// Done, nothing wrong.
     Done = 0,
-    /// Failed, or the check found a difference.
+    /// Failed, the check found a difference, or a log could not be closed.
     Failed = 1,
     /// The command line or a configuration file is wrong. The parser of arguments uses it too.
     Usage = 2,

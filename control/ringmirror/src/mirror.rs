@@ -53,9 +53,8 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
 
 /// Sizes as asked for; what does not fit together is refused with the reason.
 fn limits(tuning: &TuningArgs, buffered: bool) -> Result<ShardLimits, CommandError> {
-    let buffers = tuning.slab_bytes / u64::from(RECORD_BUFFER_BYTES);
-    let limits = ShardLimits {
-        record_buffer_count: u32::try_from(buffers).unwrap_or(u32::MAX),
+    let mut limits = ShardLimits {
+        batch_bytes_max: tuning.batch_bytes_max,
         connections_per_broker: tuning.connections_per_broker,
         fetches_per_connection: tuning.fetches_per_connection,
         sync_bytes: tuning.sync_bytes,
@@ -63,7 +62,17 @@ fn limits(tuning: &TuningArgs, buffered: bool) -> Result<ShardLimits, CommandErr
         direct_writes: !buffered,
         ..ShardLimits::default()
     };
-    limits.check().map_err(CommandError::usage)?;
+    limits.record_buffer_count = match tuning.slab_bytes {
+        Some(bytes) => u32::try_from(bytes / u64::from(RECORD_BUFFER_BYTES)).unwrap_or(u32::MAX),
+        // As much room beside the largest batch as the standard slab leaves.
+        None => {
+            let standard = ShardLimits::STANDARD;
+            let grown = limits.largest_batch_count().saturating_sub(standard.largest_batch_count());
+            standard.record_buffer_count + grown
+        }
+    };
+    let hint = "raise --slab-bytes (a buffer is 1 MiB) or lower --batch-bytes-max";
+    limits.check().map_err(|reason| CommandError::usage(format_args!("{reason}: {hint}")))?;
     Ok(limits)
 }
 

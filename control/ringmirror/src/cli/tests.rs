@@ -31,6 +31,7 @@ fn wrong_command_lines_are_refused() {
         "ringmirror demo --partitions 0",
         "ringmirror handover --data-dir d --node-id -1",
         "ringmirror mirror --topics x --data-dir d --cores 3-1",
+        "ringmirror mirror --topics x --data-dir d --batch-bytes-max 2GiB",
     ] {
         assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
     }
