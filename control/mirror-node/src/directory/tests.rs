@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
 
-use super::{DataDirectory, DirectoryCheckpoints, DirectoryError};
+use super::{DataDirectory, DirectoryCheckpoints, DirectoryError, is_file_at};
 use crate::random_id::random_id;
 
 /// A directory of its own for one test, deleted at its end.
@@ -36,6 +36,35 @@ fn a_directory_keeps_its_identity_and_its_source() {
     directory.bind_source(None).unwrap();
     let error = directory.bind_source(Some("two")).unwrap_err().to_string();
     assert!(error.contains("mirrors cluster one") && error.contains("cluster two"), "{error}");
+}
+
+#[test]
+fn a_start_that_comes_to_nothing_takes_back_what_it_made() {
+    let scratch = Scratch::new();
+    DataDirectory::open_or_create(&scratch.0.join("new/below")).unwrap().abandon();
+    assert!(!scratch.0.exists());
+
+    fs::create_dir(&scratch.0).unwrap();
+    DataDirectory::open_or_create(&scratch.0).unwrap().abandon();
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
+
+    // Made by an earlier start: not for this one to take away.
+    let meta = DataDirectory::open_or_create(&scratch.0).unwrap().meta.clone();
+    DataDirectory::open_or_create(&scratch.0).unwrap().abandon();
+    assert_eq!(DataDirectory::open(&scratch.0).unwrap().meta, meta);
+}
+
+#[test]
+fn a_lock_whose_file_was_taken_away_holds_nothing() {
+    let scratch = Scratch::new();
+    fs::create_dir(&scratch.0).unwrap();
+    let path = scratch.0.join(".lock");
+    let waited_for = fs::File::create(&path).unwrap();
+    assert!(is_file_at(&waited_for, &path));
+    fs::remove_file(&path).unwrap();
+    assert!(!is_file_at(&waited_for, &path));
+    let next = fs::File::create(&path).unwrap();
+    assert!(is_file_at(&next, &path) && !is_file_at(&waited_for, &path));
 }
 
 #[test]
