@@ -174,8 +174,8 @@ pub enum MirrorEnd {
 pub struct MirrorOutcome {
     /// Why.
     pub end: MirrorEnd,
-    /// True when every log of this run was closed and what was synced is checkpointed. If not,
-    /// the next start recovers what was written last, and fetches what was not.
+    /// True when every log of this run was closed and the directory says so. If not, the next
+    /// start recovers what was written last, and fetches what was not.
     pub closed: bool,
     /// True when besides every other log in the directory was closed before: the clean-shutdown
     /// marker is there.

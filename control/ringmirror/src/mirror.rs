@@ -121,22 +121,29 @@ fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()>
         indicatif::BinaryBytes(progress.bytes_written),
         std::time::Duration::from_millis(progress.elapsed_ms).as_secs_f64(),
     ))?;
-    if !outcome.closed {
-        output.line(
-            "not every log could be closed, the messages above say why: put that right (a full \
-             disk needs room) and start again; what was synced stays, the rest is recovered or \
-             fetched again",
-        )?;
-    } else if !outcome.clean {
-        output.line(
-            "logs that this run did not touch were not closed cleanly before: the next start that \
-             mirrors them recovers them",
-        )?;
+    if let Some(words) = words_of_open_logs(outcome) {
+        output.line(words)?;
     }
     for part in &outcome.failed {
         output.line(format_args!("not mirrored: {}: {}", part.name, part.reason))?;
     }
     Ok(())
+}
+
+/// What to know about logs that are not closed.
+fn words_of_open_logs(outcome: &MirrorOutcome) -> Option<&'static str> {
+    match outcome {
+        MirrorOutcome { closed: false, .. } => Some(
+            "not every log could be closed, the messages above say why: put that right (a full \
+             disk needs room) and start again; what was synced stays, the rest is recovered or \
+             fetched again",
+        ),
+        MirrorOutcome { clean: false, .. } => Some(
+            "logs that this run did not touch were not closed cleanly before: the next start that \
+             mirrors them recovers them",
+        ),
+        _ => None,
+    }
 }
 
 impl From<MirrorError> for CommandError {

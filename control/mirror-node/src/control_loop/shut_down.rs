@@ -18,11 +18,11 @@ impl MirrorLoop<'_> {
         self.tell(MirrorNews::Stopping);
         let logs_closed = self.close_logs(&mut reports).await;
         let checkpoints_written = self.write_checkpoints();
-        let closed = logs_closed && checkpoints_written;
+        let mut closed = logs_closed && checkpoints_written;
         let mut clean = closed && self.all_logs_were_closed();
         if clean && let Err(error) = self.directory.write_clean_marker() {
             self.tell_directory_fault(&error);
-            clean = false;
+            (closed, clean) = (false, false);
         }
         let (progress, failed) = (self.progress(), self.failed_parts());
         if logs_closed {

@@ -18,7 +18,7 @@ use mirror_uring::ShardLimits;
 use perf::synthetic_source::SyntheticSource;
 use perf::synthetic_source::spec::{BatchContent, LogSize, SyntheticSpec, TopicSpec};
 
-use super::{exit_code, mirror};
+use super::{exit_code, mirror, words_of_open_logs};
 use crate::exit_code::{CommandError, ExitCode};
 
 /// A source with the topic `orders` and a directory of its own, both gone at the end.
@@ -115,11 +115,13 @@ fn what_was_mirrored_is_equal_and_a_second_run_takes_only_what_is_new() {
 fn a_log_left_open_is_no_success() {
     let rig = Rig::new();
     let (mut outcome, _) = rig.mirror("orders").unwrap();
-    assert_eq!(exit_code(&outcome, true), ExitCode::Done);
+    assert_eq!((exit_code(&outcome, true), words_of_open_logs(&outcome)), (ExitCode::Done, None));
     // Logs of earlier runs that this one had nothing to do with are no fault of it.
     outcome.clean = false;
     assert_eq!(exit_code(&outcome, true), ExitCode::Done);
+    assert!(words_of_open_logs(&outcome).unwrap().contains("did not touch"));
     outcome.closed = false;
+    assert!(words_of_open_logs(&outcome).unwrap().contains("start again"));
     assert_eq!(exit_code(&outcome, true), ExitCode::Failed);
     outcome.end = MirrorEnd::Stopped;
     assert_eq!(exit_code(&outcome, false), ExitCode::Failed);
