@@ -17,7 +17,8 @@ pub const DIRECT_RECEIVE_BYTES_MIN: u32 = 16 << 10;
 pub const DIRECT_RECEIVE_BYTES_MAX: u32 = 256 << 10;
 /// Bytes received at a time while the header of a large response is awaited.
 pub const BULK_HEAD_BYTES: u32 = 4096;
-/// A response larger than this makes the next one be expected large too.
+/// A response larger than this makes the next one be expected large too: its head is received
+/// alone, the records in place. Below, one receive more costs more than the copy.
 pub const BULK_RESPONSE_BYTES: u32 = 128 << 10;
 /// Index bytes of one partition kept in memory before they are written.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 << 10;

@@ -3,7 +3,8 @@
 //! Hot path: no allocation, no lock, no clock, no log line, no syscall.
 //!
 //! Headers pass through the connection's frame buffer. Once a partition's records begin, what is
-//! already there is copied to its chunk, and the rest is received straight into the chunk.
+//! already there is copied to its chunk, and the rest is received straight into the chunk. What
+//! follows the records comes with their last piece and is copied back to the frame buffer.
 
 use std::io;
 
