@@ -12,6 +12,7 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{ApiKey, FetchRequest, RequestHeader, TopicName as WireTopic};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
+use crate::disk_probe::DISK_DEPTH;
 use crate::machine::{HugeBuffers, pin, thread_cpu};
 use crate::measurement::{Sample, repeat_for};
 use crate::source_child::{SourceDescription, SourcePartition};
@@ -40,18 +41,19 @@ pub struct DiscardPlan<'a> {
 pub fn discard(plan: &DiscardPlan<'_>) -> Result<Sample> {
     let partitions = plan.source.partitions.get(..plan.connections);
     let partitions = partitions.context("the source has fewer partitions than connections")?;
+    let buffer_count = BUFFERS.div_ceil(plan.connections);
     let start = Barrier::new(plan.connections);
     let start = &start;
     let run = |partition| -> Result<Sample> {
         pin(plan.core)?;
         let prepared = FetchClient::connect(plan, partition)
-            .and_then(|client| Ok((client, HugeBuffers::new(1)?)));
+            .and_then(|client| Ok((client, HugeBuffers::new(buffer_count)?)));
         // Also when this one failed: the others must not wait for ever.
         start.wait();
         let (mut client, mut buffers) = prepared?;
-        let buffer = buffers.chunks_mut().next().context("one buffer was made")?;
+        let mut buffers: Vec<_> = buffers.chunks_mut().collect();
         let before = thread_cpu()?;
-        let (bytes, elapsed) = repeat_for(plan.time, || client.fetch(buffer))?;
+        let (bytes, elapsed) = repeat_for(plan.time, || client.fetch(&mut buffers))?;
         let cpu = thread_cpu()?.saturating_sub(before);
         client.stream.shutdown(Shutdown::Both)?;
         Ok(Sample { bytes, elapsed, cpu })
@@ -100,18 +102,22 @@ impl FetchClient {
         Ok(client)
     }
 
-    /// Receives one response into `buffer`, over and over, and returns its bytes.
-    fn fetch(&mut self, buffer: &mut [u8]) -> Result<u64> {
+    /// Receives one response into `buffers` in turn, and returns its bytes.
+    fn fetch(&mut self, buffers: &mut [&mut [u8]]) -> Result<u64> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
         let bytes = usize::try_from(i32::from_be_bytes(prefix))?;
         ensure!(bytes > self.response_bytes / 2, "a response of only {bytes} bytes");
-        let mut missing = bytes;
+        let (mut missing, mut filled) = (bytes, buffers[0].len());
         while missing > 0 {
-            let wanted = missing.min(buffer.len());
-            let read = self.stream.read(&mut buffer[..wanted])?;
+            if filled == buffers[0].len() {
+                buffers.rotate_left(1);
+                filled = 0;
+            }
+            let end = buffers[0].len().min(filled + missing);
+            let read = self.stream.read(&mut buffers[0][filled..end])?;
             ensure!(read > 0, "the source closed with {missing} bytes missing");
-            missing -= read;
+            (missing, filled) = (missing - read, filled + read);
         }
         self.send()?;
         Ok(u64::try_from(bytes)? + 4)
@@ -146,6 +152,10 @@ fn request(asked: &SourcePartition, offset: i64, plan: &DiscardPlan<'_>) -> Resu
     Ok(frame.to_vec())
 }
 
+/// Buffers that are received into in turn, all connections together: what is to be written stays
+/// where it is until the disk has taken it, so one buffer that never leaves the cache is no
+/// yardstick.
+const BUFFERS: usize = DISK_DEPTH;
 /// Version without sessions or topic ids to care about.
 const VERSION: i16 = 12;
 /// Ranges asked for in turn.
