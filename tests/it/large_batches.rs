@@ -50,7 +50,7 @@ fn a_batch_larger_than_the_limit_stops_its_partition_with_the_reason() -> Result
     let failed = &ended.events_named("ended")?[0]["outcome"]["failed"][0];
     assert_eq!(failed["name"], "orders-0", "{ended}");
     let reason = failed["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("bytes") && reason.contains("16777216"), "{ended}");
+    assert!(reason.contains("16777216") && reason.contains("batch_bytes_max"), "{ended}");
     Ok(())
 }
 

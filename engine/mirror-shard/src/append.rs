@@ -231,8 +231,11 @@ impl Shard {
         if error.is_corruption() {
             self.on_corrupt(slot, error.to_string());
         } else {
-            let failure = PartitionFailure::Refused { at, reason: error.to_string() };
-            self.fail(slot, failure);
+            let reason = match error {
+                BatchError::TooLarge { .. } => format!("{error}: raise batch_bytes_max to take it"),
+                _ => error.to_string(),
+            };
+            self.fail(slot, PartitionFailure::Refused { at, reason });
         }
     }
 
