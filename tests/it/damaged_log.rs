@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Ended, TempDir};
+use kafka_wire::partition::TopicName;
 use perf::synthetic_source::SyntheticSource;
+use perf::synthetic_source::spec::{LogSize, TopicSpec};
 
-use crate::mirrored::expect_verified_at;
+use crate::mirrored::{SOON, expect_verified_at};
 use crate::synthetic;
 
 #[test]
@@ -21,6 +23,29 @@ fn a_flipped_bit_is_cut_off_and_fetched_again() -> Result<()> {
     })?;
     let ended = mirror.resumes()?;
     expect_told(&ended, &["crc", "fetched again"])
+}
+
+#[test]
+fn a_killed_mirror_is_compared_up_to_its_last_batch() -> Result<()> {
+    let source = synthetic::source_with(3, 14 << 20, |spec| {
+        let name = TopicName::parse("empty").expect("a legal name");
+        spec.topics.push(TopicSpec::new(name, 1, LogSize::Bytes(0)));
+    })?;
+    let directory = TempDir::new("mirror")?;
+    let data_dir = directory.join("mirror");
+    let mut running =
+        harness::Ringmirror::mirror(&source.bootstrap(), "orders|empty", &data_dir).spawn()?;
+    running.wait_for(SOON, |event| {
+        event["event"] == "progress" && event["partitions_caught_up"] == 4
+    })?;
+    running.kill()?;
+    let verified = harness::Ringmirror::verify(&source.bootstrap(), &data_dir).run()?;
+    let report = verified.expect_code(0)?;
+    ensure!(report.stdout.contains("not closed cleanly"), "{report}");
+    expect_verified_at(&source.bootstrap(), &data_dir, 4)?;
+    let data_dir = data_dir.display().to_string();
+    harness::Ringmirror::new(&["inspect", &data_dir]).run()?.expect_code(0)?;
+    Ok(())
 }
 
 #[test]

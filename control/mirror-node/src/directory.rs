@@ -202,7 +202,7 @@ impl DataDirectory {
         if !root.join(STATE_FILE).exists() {
             return Err(DirectoryError::NotOurs { path: root.to_owned() });
         }
-        let lock = take_lock(root)?;
+        let lock = wait_for_lock(root)?;
         Self::load(root, lock)
     }
 
@@ -296,6 +296,12 @@ impl DataDirectory {
             self.replace_file(name.text(), &contents)?;
         }
         Ok(())
+    }
+
+    /// True when every log in the directory was closed cleanly.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.root.join(clean_shutdown::FILE_NAME).exists()
     }
 
     /// Takes the clean-shutdown marker away; says whether it was there.

@@ -1,10 +1,11 @@
 //! A partition's segments read from disk, batch by batch, every batch checked.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use kafka_log::partition_files::{FileKind, FileName};
+use kafka_wire::control_record::ControlRecord;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
 use kafka_wire::record_batch::{BatchError, BatchHeader, HEADER_BYTES, RecordBatchView};
@@ -90,6 +91,19 @@ pub enum LocalLogError {
     },
 }
 
+impl LocalLogError {
+    /// Where the log is wrong; `None` when the system refused.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Io { .. } => None,
+            Self::Batch { place, .. }
+            | Self::Torn { place, .. }
+            | Self::OffsetOrder { place, .. } => Some(place),
+        }
+    }
+}
+
 impl LocalLog {
     /// Lists the segments of a partition's directory.
     ///
@@ -122,6 +136,8 @@ impl LocalLog {
             segments: segments.into_iter(),
             open: None,
             batch: Vec::new(),
+            durable_end: None,
+            open_end: None,
         }
     }
 }
@@ -134,6 +150,20 @@ pub struct LocalBatches {
     /// Least legal base offset of the next batch.
     least: Offset,
     batch: Vec<u8>,
+    /// In a log that was not closed: below it everything is durable.
+    durable_end: Option<Offset>,
+    open_end: Option<OpenEnd>,
+}
+
+/// What follows the last batch of a log that was not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenEnd {
+    /// Where it begins.
+    pub place: Place,
+    /// Its length.
+    pub bytes: u64,
+    /// Why it is no batch; `None` when it is space reserved ahead.
+    pub reason: Option<String>,
 }
 
 #[derive(Debug)]
@@ -146,20 +176,49 @@ struct OpenSegment {
 /// A batch on disk: header, CRC and order are checked.
 #[derive(Debug)]
 pub struct LocalBatch<'a> {
-    /// The batch.
-    pub batch: RecordBatchView<'a>,
+    /// Its header.
+    pub header: BatchHeader,
+    /// What it says when it is a control batch.
+    pub control: Option<ControlRecord>,
+    /// All of it.
+    pub bytes: &'a [u8],
     /// Base offset of its segment.
     pub segment: Offset,
     /// Where it begins.
     pub place: Place,
 }
 
+type FoundBatch = (BatchHeader, Option<ControlRecord>, Place);
+
 impl LocalBatches {
+    /// Reads a log that was not closed and is durable up to `durable_end`. Space reserved behind a
+    /// segment's batches, zeros or the older life of a recycled file, ends the segment; bytes that
+    /// are no batch end the last one.
+    #[must_use]
+    pub fn of_open_log(mut self, durable_end: Offset) -> Self {
+        self.durable_end = Some(durable_end);
+        self
+    }
+
     /// The next batch; `None` behind the last one.
     ///
     /// # Errors
     /// What is wrong with the next bytes, and where.
     pub fn next_batch(&mut self) -> Result<Option<LocalBatch<'_>>, LocalLogError> {
+        let (header, control, place) = loop {
+            match self.read_batch() {
+                Ok(Some(found)) => break found,
+                Ok(None) => return Ok(None),
+                Err(error) => self.end_segment(error)?,
+            }
+        };
+        let open = self.open.as_ref().expect("a batch was read from an open segment");
+        let (bytes, segment) = (&self.batch[..], open.segment.base);
+        Ok(Some(LocalBatch { header, control, bytes, segment, place }))
+    }
+
+    /// Reads the next batch into `batch`.
+    fn read_batch(&mut self) -> Result<Option<FoundBatch>, LocalLogError> {
         let Some(place) = self.find_next()? else { return Ok(None) };
         let open = self.open.as_mut().expect("a place is in an open segment");
         let left_bytes = open.segment.bytes - place.position;
@@ -181,14 +240,42 @@ impl LocalBatches {
         self.batch.extend_from_slice(&head);
         let mut body = (&mut open.reader).take(u64::from(header.body_bytes()));
         body.read_to_end(&mut self.batch).map_err(failed)?;
-        open.position += batch_bytes;
         let batch = RecordBatchView::parse(&self.batch, BATCH_BYTES_MAX).map_err(wrong)?;
+        let control = batch.control();
         if header.base_offset < self.least {
             let (expected, found) = (self.least, header.base_offset);
             return Err(LocalLogError::OffsetOrder { place, expected, found });
         }
+        open.position += batch_bytes;
         self.least = header.next_offset();
-        Ok(Some(LocalBatch { batch, segment: open.segment.base, place }))
+        Ok(Some((header, control, place)))
+    }
+
+    /// Ends the open segment before bytes that are no damage in a log that was not closed.
+    fn end_segment(&mut self, error: LocalLogError) -> Result<(), LocalLogError> {
+        let is_open = self.durable_end.is_some_and(|durable| self.least >= durable);
+        let Some(place) = error.place().filter(|_| is_open).cloned() else { return Err(error) };
+        let Some(open) = &self.open else { return Err(error) };
+        let is_reserved = matches!(error, LocalLogError::OffsetOrder { .. })
+            || is_zero_at(&place).map_err(|error| {
+                let path = place.path.clone();
+                LocalLogError::Io { path, error }
+            })?;
+        let is_last = self.segments.as_slice().is_empty();
+        if !is_reserved && !is_last {
+            return Err(error);
+        }
+        let bytes = open.segment.bytes - place.position;
+        let reason = (!is_reserved).then(|| error.to_string());
+        self.open_end = is_last.then_some(OpenEnd { place, bytes, reason });
+        self.open = None;
+        Ok(())
+    }
+
+    /// What follows the last batch, when that was read in a log that was not closed.
+    #[must_use]
+    pub fn open_end(&self) -> Option<&OpenEnd> {
+        self.open_end.as_ref()
     }
 
     /// Least legal offset of the next batch: one past the last offset read.
@@ -214,6 +301,15 @@ impl LocalBatches {
             self.open = Some(OpenSegment { reader, segment, position: 0 });
         }
     }
+}
+
+/// True when a batch header's worth of zeros lies there: reserved, never written.
+fn is_zero_at(place: &Place) -> io::Result<bool> {
+    let mut file = File::open(&place.path)?;
+    file.seek(SeekFrom::Start(place.position))?;
+    let mut header = Vec::new();
+    file.take(HEADER_BYTES as u64).read_to_end(&mut header)?;
+    Ok(header.iter().all(|byte| *byte == 0))
 }
 
 const READ_BYTES: usize = 1 << 20;

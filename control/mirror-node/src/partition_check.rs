@@ -143,7 +143,7 @@ impl PartitionCheck {
                 self.segments.push(SegmentCheck { base, end, ..SegmentCheck::default() });
             }
             let Some(next) = next else { break };
-            let header = *next.batch.header();
+            let header = next.header;
             places.insert(next.place.position, (header.base_offset, header.last_offset()));
             let path = next.place.path;
             if let Some(segment) = self.segments.last_mut() {

@@ -11,8 +11,10 @@ use kafka_wire::record_batch::{BatchError, RecordBatchView};
 use serde::Serialize;
 
 use crate::client_properties::ClientProperties;
-use crate::directory::{DataDirectory, DirectoryError};
-use crate::local_log::{BATCH_BYTES_MAX, LocalBatch, LocalBatches, LocalLog, LocalLogError};
+use crate::directory::{DataDirectory, DirectoryCheckpoints, DirectoryError};
+use crate::local_log::{
+    BATCH_BYTES_MAX, LocalBatch, LocalBatches, LocalLog, LocalLogError, OpenEnd,
+};
 use crate::source_client::{FetchTarget, LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::SourceError;
 use crate::topic_filter::TopicFilter;
@@ -111,7 +113,7 @@ pub async fn verify(
     let mut client = SourceClient::new(config.properties);
     let metadata = client.metadata().await?;
     directory.bind_source(metadata.cluster_id.as_deref())?;
-    let log_starts = directory.read_checkpoints()?.log_starts;
+    let checkpoints = directory.read_checkpoints()?;
     let mut names = directory.list_partitions()?.0;
     names.retain(|name| config.filter.selects(&name.topic));
     let leaders = leaders(&names, &metadata);
@@ -120,7 +122,7 @@ pub async fn verify(
     let mut report = VerifyReport { equal: true, ..VerifyReport::default() };
     for name in names {
         let bounds = starts.get(&name).copied().zip(ends.get(&name).copied());
-        let mut comparison = Comparison::new(&name, log_starts.get(&name).copied());
+        let mut comparison = Comparison::new(&name, &checkpoints);
         match topic_mismatch(&directory, &metadata, &name.topic) {
             Some(what) => comparison.differs(Offset::ZERO, what),
             None => match bounds.zip(leaders.get(&name).copied()) {
@@ -173,6 +175,8 @@ struct Comparison<'a> {
     name: &'a TopicPartition,
     /// Log start from the directory's checkpoint.
     start_checkpoint: Option<Offset>,
+    /// Up to where the log is durable, from the directory's checkpoint.
+    recovery_point: Option<Offset>,
     report: PartitionReport,
     range: Option<OpenRange>,
 }
@@ -184,10 +188,12 @@ struct OpenRange {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(name: &'a TopicPartition, start_checkpoint: Option<Offset>) -> Self {
+    fn new(name: &'a TopicPartition, checkpoints: &DirectoryCheckpoints) -> Self {
         let partition = name.to_string();
         let report = PartitionReport { partition, ..PartitionReport::default() };
-        Self { name, start_checkpoint, report, range: None }
+        let start_checkpoint = checkpoints.log_starts.get(name).copied();
+        let recovery_point = checkpoints.recovery_points.get(name).copied();
+        Self { name, start_checkpoint, recovery_point, report, range: None }
     }
 
     async fn run(
@@ -209,6 +215,9 @@ impl<'a> Comparison<'a> {
         let local_start = base.max(self.start_checkpoint.unwrap_or(Offset::ZERO));
         let from = local_start.max(source_start);
         let mut local = log.batches(from);
+        if !directory.is_clean() {
+            local = local.of_open_log(self.recovery_point.unwrap_or(Offset::ZERO));
+        }
         let target = FetchTarget { name: self.name.clone(), leader };
         let reached = self.compare(client, &target, &mut local, from, source_end).await?;
         if self.report.difference.is_some() {
@@ -216,6 +225,7 @@ impl<'a> Comparison<'a> {
         }
         let local_end = self.read_rest(&mut local, reached.max(local_start), source_end);
         self.report.local = Some((local_start.get(), local_end.get()));
+        self.report.notes.extend(local.open_end().map(open_end_text));
         self.judge_bounds(local_start, local_end, source_start, source_end);
         Ok(())
     }
@@ -280,7 +290,7 @@ impl<'a> Comparison<'a> {
     ) -> bool {
         let ours = loop {
             match local.next_batch() {
-                Ok(Some(ours)) if ours.batch.header().next_offset() <= at => {}
+                Ok(Some(ours)) if ours.header.next_offset() <= at => {}
                 Ok(Some(ours)) => break ours,
                 Ok(None) => return false,
                 Err(error) => {
@@ -307,7 +317,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn add(&mut self, ours: &LocalBatch<'_>) {
-        let header = ours.batch.header();
+        let header = &ours.header;
         if self.range.as_ref().is_none_or(|range| range.segment != ours.segment) {
             self.close_range();
             let from = header.base_offset.get();
@@ -316,7 +326,7 @@ impl<'a> Comparison<'a> {
             self.range = Some(OpenRange { segment: ours.segment, digest, crc });
         }
         let range = self.range.as_mut().expect("opened above");
-        range.crc.update(ours.batch.bytes());
+        range.crc.update(ours.bytes);
         range.digest.to = header.next_offset().get();
         range.digest.batches += 1;
         range.digest.bytes += u64::from(header.batch_bytes);
@@ -339,7 +349,7 @@ impl<'a> Comparison<'a> {
         loop {
             match local.next_batch() {
                 Ok(Some(ours)) => {
-                    let base = ours.batch.header().base_offset;
+                    let base = ours.header.base_offset;
                     if base >= reached && base < source_end {
                         self.differs(base, "the source has no batch here, we have one".to_owned());
                         return local.end();
@@ -380,12 +390,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn local_is_wrong(&mut self, at: Offset, error: LocalLogError) {
-        let place = match &error {
-            LocalLogError::Io { .. } => None,
-            LocalLogError::Batch { place, .. }
-            | LocalLogError::Torn { place, .. }
-            | LocalLogError::OffsetOrder { place, .. } => Some(place.clone()),
-        };
+        let place = error.place().cloned();
         self.report.difference = Some(Difference {
             offset: at.get(),
             position: place.as_ref().map(|place| place.position),
@@ -404,6 +409,21 @@ impl<'a> Comparison<'a> {
         self.close_range();
         self.report.equal = self.report.difference.is_none();
         self.report
+    }
+}
+
+/// What is behind the last batch of a log that was not closed, and what becomes of it.
+fn open_end_text(end: &OpenEnd) -> String {
+    let bytes = end.bytes;
+    match &end.reason {
+        None => format!(
+            "not closed cleanly, {bytes} reserved bytes follow the last batch: run ringmirror \
+             mirror once, it cuts them"
+        ),
+        Some(reason) => format!(
+            "not closed cleanly, the last {bytes} bytes are no batch ({reason}): run ringmirror \
+             mirror once, it cuts them and fetches again what is lost"
+        ),
     }
 }
 
@@ -434,11 +454,11 @@ fn first_difference(
     source: &RecordBatchView<'_>,
     ours: &LocalBatch<'_>,
 ) -> Option<(Offset, u64, String)> {
-    let (theirs, mine) = (source.bytes(), ours.batch.bytes());
+    let (theirs, mine) = (source.bytes(), ours.bytes);
     if theirs == mine {
         return None;
     }
-    let (source, local) = (source.header(), ours.batch.header());
+    let (source, local) = (source.header(), &ours.header);
     if (source.base_offset, source.last_offset()) != (local.base_offset, local.last_offset()) {
         let what = format!(
             "the source's batch holds offsets {} to {}, ours {} to {}",

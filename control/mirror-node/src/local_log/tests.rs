@@ -5,7 +5,7 @@ use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
 
-use super::{LocalLog, LocalLogError};
+use super::{LocalLog, LocalLogError, OpenEnd};
 use crate::random_id::random_id;
 
 /// A data directory with the partition `a-0` in it, deleted at the end.
@@ -49,7 +49,7 @@ fn read(log: &LocalLog, from: i64) -> (Vec<i64>, Result<(), LocalLogError>) {
     let mut bases = Vec::new();
     loop {
         match batches.next_batch() {
-            Ok(Some(found)) => bases.push(found.batch.header().base_offset.get()),
+            Ok(Some(found)) => bases.push(found.header.base_offset.get()),
             Ok(None) => return (bases, Ok(())),
             Err(error) => return (bases, Err(error)),
         }
@@ -102,4 +102,58 @@ fn offsets_that_fall_are_refused() {
     let scratch = Scratch::new(&[(7, batch(6))]);
     let (_, end) = read(&scratch.log(), 0);
     assert!(matches!(end, Err(LocalLogError::OffsetOrder { .. })), "{end:?}");
+}
+
+/// As [`read`] of a log that was not closed, with why the bytes behind its end are no batch.
+fn read_open(log: &LocalLog, durable_end: i64) -> Result<(Vec<i64>, Option<OpenEnd>), String> {
+    let mut batches = log.batches(Offset::ZERO).of_open_log(offset(durable_end));
+    let mut bases = Vec::new();
+    while let Some(found) = batches.next_batch().map_err(|error| error.to_string())? {
+        bases.push(found.header.base_offset.get());
+    }
+    assert!(batches.next_batch().is_ok_and(|batch| batch.is_none()));
+    Ok((bases, batches.open_end().cloned()))
+}
+
+#[test]
+fn what_was_not_written_in_an_open_log_ends_it() {
+    for (tail, is_reserved) in [
+        (vec![0; 5000], true),
+        (vec![0; 3], true),
+        (batch(0), true),
+        (batch(0)[20..].to_vec(), false),
+        (batch(2)[..70].to_vec(), false),
+    ] {
+        let scratch = Scratch::new(&[(0, batch(0)), (1, [batch(1), tail.clone()].concat())]);
+        let (bases, end) = read_open(&scratch.log(), 2).unwrap();
+        assert_eq!(bases, [0, 1]);
+        let end = end.unwrap();
+        assert_eq!(end.bytes, tail.len() as u64);
+        assert_eq!(end.place.position, batch(1).len() as u64);
+        assert_eq!(end.reason.is_none(), is_reserved, "{:?}", end.reason);
+    }
+    let scratch = Scratch::new(&[(0, batch(0)), (1, vec![0; 4096])]);
+    assert_eq!(read_open(&scratch.log(), 0).unwrap().0, [0]);
+}
+
+#[test]
+fn reserved_space_of_an_earlier_segment_is_skipped() {
+    for reserved in [vec![0; 100], batch(0)] {
+        let first = [batch(0), reserved].concat();
+        let scratch = Scratch::new(&[(0, first), (1, batch(1))]);
+        assert_eq!(read_open(&scratch.log(), 0).unwrap(), (vec![0, 1], None));
+    }
+}
+
+#[test]
+fn damage_of_an_open_log_stays_damage() {
+    let mut torn = batch(1);
+    torn[70] ^= 1;
+    let last = Scratch::new(&[(0, [batch(0), torn.clone()].concat())]);
+    assert!(read_open(&last.log(), 2).is_err(), "it was durable");
+    assert!(read_open(&last.log(), 1).is_ok(), "it was not");
+    let earlier = Scratch::new(&[(0, [batch(0), torn].concat()), (2, batch(2))]);
+    assert!(read_open(&earlier.log(), 0).is_err(), "others follow");
+    let whole = Scratch::new(&[(0, batch(0))]);
+    assert_eq!(read_open(&whole.log(), 1).unwrap(), (vec![0], None));
 }

@@ -81,6 +81,17 @@ pub(super) fn forgive(directory: &Path, log: &LocalLog, check: &mut PartitionChe
     for name in [FileName::offset_index(last.base), FileName::time_index(last.base)] {
         notes.extend(forgive_index(directory, name, &walked, check));
     }
+    for name in [FileName::offset_index(last.base), FileName::time_index(last.base)] {
+        let path = directory.join(name.text());
+        let before = check.problems.len();
+        check.problems.retain(|problem| problem.path != path || path.exists());
+        if check.problems.len() < before {
+            notes.push(format!(
+                "no {} yet: the log was not closed, the next ringmirror mirror writes it",
+                name.text()
+            ));
+        }
+    }
     let before = check.problems.len();
     check.problems.retain(|problem| !is_missing_snapshot(problem));
     if check.problems.len() < before {
@@ -107,7 +118,7 @@ impl Walked {
         loop {
             match batches.next_batch() {
                 Ok(Some(batch)) => {
-                    let header = batch.batch.header();
+                    let header = &batch.header;
                     let offsets = (header.base_offset, header.last_offset());
                     walked.places.insert(batch.place.position, offsets);
                     walked.bytes = batch.place.position + u64::from(header.batch_bytes);

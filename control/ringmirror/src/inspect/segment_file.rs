@@ -88,7 +88,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, batch: &LocalBatch<'_>) {
-        let header = batch.batch.header();
+        let header = &batch.header;
         self.batches += 1;
         self.records += i64::from(header.record_count);
         self.bytes += u64::from(header.batch_bytes);
@@ -101,14 +101,14 @@ impl Sums {
 }
 
 fn line(batch: &LocalBatch<'_>) -> String {
-    let header = batch.batch.header();
+    let header = &batch.header;
     let codec = CODECS.get(usize::from(header.attributes.codec())).unwrap_or(&"unknown codec");
     let epoch = header.leader_epoch.map_or_else(|| "none".to_owned(), |epoch| epoch.to_string());
     let producer = header.producer_id.map_or_else(String::new, |id| {
         let (epoch, sequence) = (header.producer_epoch.get(), header.base_sequence);
         format!(", producer {id} epoch {epoch} sequence {sequence}")
     });
-    let control = match batch.batch.control() {
+    let control = match batch.control {
         None => "",
         Some(ControlRecord::Abort { .. }) => ", abort",
         Some(ControlRecord::Commit { .. }) => ", commit",

@@ -202,3 +202,21 @@ fn a_damaged_file_beside_an_open_log_stays_a_problem() {
         assert!(problems > 0, "{name}: {text}");
     }
 }
+
+#[test]
+fn indexes_that_an_open_log_does_not_have_yet_are_no_problem() {
+    for tail in [&[][..], &[0; 100]] {
+        let scratch = Scratch::new();
+        let path = open_partition(&scratch, tail);
+        for kind in ["index", "timeindex"] {
+            let last = scratch.0.join(format!("orders-0/00000000000000000001.{kind}"));
+            fs::remove_file(last).unwrap();
+        }
+        let (text, problems) = inspected(&path);
+        assert_eq!(problems, 0, "{text}");
+        assert!(!tail.is_empty() || text.contains("00000000000000000001.index yet"), "{text}");
+        fs::remove_file(scratch.0.join("orders-0/00000000000000000000.index")).unwrap();
+        let (text, problems) = inspected(&path);
+        assert!(problems > 0, "{text}");
+    }
+}
