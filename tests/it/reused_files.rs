@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Result;
-use harness::TempDir;
+use harness::{Ringmirror, TempDir};
 
 use crate::synthetic;
 
@@ -34,6 +34,29 @@ fn a_segment_rolled_while_catching_up_takes_a_retired_file() -> Result<()> {
 
     let inodes = inodes_of_logs(&partition)?;
     assert!(inodes.len() > 2 && inodes.contains(&inode), "{inode} is not among {inodes:?}");
+    Ok(())
+}
+
+#[test]
+fn a_handover_leaves_no_retired_file() -> Result<()> {
+    let source = synthetic::source(2, 1 << 20)?;
+    let directory = TempDir::new("reused")?;
+    let data_dir = directory.join("mirror");
+    synthetic::catch_up(&source, &data_dir)?;
+    // As after a kill: nothing is closed, and what was retired is still there.
+    fs::remove_file(data_dir.join(".kafka_cleanshutdown"))?;
+    let retired = [0, 1].map(|number| {
+        data_dir.join(format!("{}-{number}/ringmirror-recycled-{number}", synthetic::TOPIC))
+    });
+    for path in &retired {
+        fs::write(path, b"an older segment")?;
+    }
+    let data_dir = data_dir.display().to_string();
+    let inspected = Ringmirror::new(&["inspect", &data_dir]).run()?.expect_code(0)?;
+    assert!(inspected.stdout.contains("ringmirror-recycled-1: 16 bytes"), "{inspected}");
+    let handover = Ringmirror::new(&["handover", "--node-id", "1", "--data-dir", &data_dir]);
+    handover.run()?.expect_code(0)?;
+    assert!(retired.iter().all(|path| !path.exists()), "a retired file is left");
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use crate::finding_text::finding_text;
 use crate::handover_configs::handover_configs;
 use crate::local_log::LocalLogError;
 use crate::partition_check::{self, PartitionCheck};
+use crate::recycled_files;
 
 /// The release of Kafka that will open the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +199,9 @@ pub fn hand_over(
         directory.write_checkpoints(&checkpoints)?;
     }
     let checks = check_all(&directory, &names, &mut checkpoints)?;
+    for name in &names {
+        remove_recycled(&directory, name)?;
+    }
     let mut handed = Vec::new();
     for check in &checks {
         handed.push(hand_partition(check, &checkpoints)?);
@@ -279,6 +283,12 @@ fn recover(
     let log_end = loaded.log.accepted_end().offset();
     checkpoints.recovery_points.insert(name.clone(), log_end);
     Ok(())
+}
+
+/// Deletes the files kept for segments that are never begun here.
+fn remove_recycled(directory: &DataDirectory, name: &TopicPartition) -> Result<(), LocalLogError> {
+    let path = directory.root().join(name.to_string());
+    recycled_files::remove(&path).map_err(|error| LocalLogError::Io { path, error })
 }
 
 /// Checks every partition. Damaged ones lose their recovery points, so that the next mirror run

@@ -30,6 +30,7 @@ mod partition_book;
 pub mod partition_check;
 pub mod properties;
 pub mod random_id;
+pub mod recycled_files;
 pub mod source_client;
 pub mod source_connection;
 mod source_watch;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use kafka_wire::partition::TopicPartition;
 use mirror_node::local_log::LocalLog;
 use mirror_node::partition_check::{self, PartitionCheck};
+use mirror_node::recycled_files;
 use serde::Serialize;
 
 use crate::cli::InspectArgs;
@@ -133,6 +134,10 @@ impl Reporter<'_> {
             }
             Err(error) => inspected.problem(error),
         }
+        for (file, bytes) in recycled_files::list(&path).unwrap_or_default() {
+            let name = file.file_name().unwrap_or_default().display().to_string();
+            inspected.fact(format_args!("{name}: {bytes} bytes; {RECYCLED}"));
+        }
         self.report(inspected)?;
         if self.entries {
             let mut files = BTreeSet::new();
@@ -151,6 +156,11 @@ impl Reporter<'_> {
         partition_file::inspect(path, self.entries)
             .or_else(|| root_file::inspect(path, self.entries))
             .unwrap_or_else(|| {
+                if recycled_files::is_recycled(path) {
+                    let mut inspected = Inspected::new(path, "retired segment");
+                    inspected.fact(RECYCLED);
+                    return inspected;
+                }
                 let mut inspected = Inspected::new(path, "unknown file");
                 inspected.fact("not a file of a Kafka log directory; a broker ignores it");
                 inspected
@@ -223,6 +233,9 @@ fn describe_partition(check: &PartitionCheck, inspected: &mut Inspected) {
         inspected.problem(format_args!("{}: {}", problem.path.display(), problem.what));
     }
 }
+
+const RECYCLED: &str = "a retired segment kept to become the next one; holds no data of the \
+                        mirror, handover deletes it";
 
 #[cfg(test)]
 mod tests;

@@ -220,3 +220,14 @@ fn indexes_that_an_open_log_does_not_have_yet_are_no_problem() {
         assert!(problems > 0, "{text}");
     }
 }
+
+#[test]
+fn a_retired_segment_is_named_and_is_no_problem() {
+    let scratch = Scratch::new();
+    let path = open_partition(&scratch, &[]);
+    scratch.write("orders-0/ringmirror-recycled-1", &[9; 123]);
+    let (text, problems) = inspected(&path);
+    assert_eq!(problems, 0, "{text}");
+    assert!(text.contains("ringmirror-recycled-1: 123 bytes; a retired segment"), "{text}");
+    assert!(!text.contains("not a file of a Kafka log"), "{text}");
+}
