@@ -292,7 +292,7 @@ impl Shard {
         match (cut, partition.goal) {
             // After a disk fault the disk gets time before it is asked again.
             (LogCut::Keep, Goal::Mirror) => {
-                partition.drop_log();
+                partition.drop_log(LogCut::Keep);
                 partition.wanted_cut = LogCut::Keep;
                 self.back_off(slot, AfterBackoff::Load);
             }
@@ -310,7 +310,7 @@ impl Shard {
     fn reload(&mut self, slot: PartitionSlot, cut: LogCut) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         assert!(partition.pending.is_none(), "files are reopened only when nothing uses them");
-        partition.drop_log();
+        partition.drop_log(cut);
         let request = LoadRequest {
             topic_id: partition.spec.id.topic_id,
             config: partition.spec.log_config,
@@ -469,13 +469,17 @@ fn lower_cut(one: LogCut, other: LogCut) -> LogCut {
 }
 
 impl MirrorPartition {
-    /// Forgets the log before it is loaded again, but for where it starts and ended.
-    fn drop_log(&mut self) {
+    /// Forgets the log before it is loaded again with `cut`, but for where it starts and ended.
+    fn drop_log(&mut self, cut: LogCut) {
         // Rolled segments are read back too; finished during a pause, they would be in its way.
         self.closing.clear();
         if let Some(log) = self.log.take() {
             self.spec.log_start = Some(log.log_start());
-            self.reloaded_from = Some(log.accepted_end());
+            self.reloaded_from = Some(match cut {
+                // What no write had finished was never told: fetched again, it is no loss.
+                LogCut::Keep => LogEndOffset::new(self.written_end),
+                LogCut::TruncateTo(_) | LogCut::StartAt(_) => log.accepted_end(),
+            });
         }
     }
 

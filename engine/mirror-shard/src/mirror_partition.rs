@@ -114,7 +114,7 @@ pub(crate) struct MirrorPartition {
     pub(crate) wanted_cut: LogCut,
     /// Where the host wants the log cut as soon as it is loaded.
     pub(crate) truncate_when_loaded: Option<Offset>,
-    /// Log end before the reload in progress.
+    /// Log end before the reload in progress: a log that then ends lower was truncated.
     pub(crate) reloaded_from: Option<LogEndOffset>,
     /// When the oldest open chunk began to wait for more.
     pub(crate) held_since: Option<Tick>,

@@ -27,6 +27,12 @@ impl World {
                 let mirror = self.host.mirror(partition);
                 mirror.cut_at_stop |= stopping;
                 let to = to.offset().get();
+                // Without an order to cut, only what was told as written can be missed.
+                let end = mirror.log_end;
+                assert!(
+                    mirror.cutting || to < end,
+                    "p{partition} is truncated to {to} by a reload, told was {end}"
+                );
                 mirror.durable = mirror.durable.min(to);
                 mirror.start_seen = mirror.start_seen.min(to);
                 mirror.log_end = mirror.log_end.min(to);

@@ -40,9 +40,24 @@ fn a_log_dropped_for_a_reload_leaves_no_segment_to_finish() {
     let mut partition = MirrorPartition::new(spec());
     partition.log = Some(PartitionLog::empty(LogConfig::default(), Offset::ZERO));
     partition.closing.push_back(RolledSegment { closed: None, end: Offset::ZERO });
-    partition.drop_log();
+    partition.drop_log(LogCut::Keep);
     assert!(partition.closing.is_empty());
     assert!(partition.log.is_none());
+}
+
+/// A full disk was told as a cut of the log: records taken in and not written counted as lost.
+#[test]
+fn a_reload_that_keeps_the_log_loses_only_what_was_written() {
+    let at = |offset| Offset::from_wire(offset).unwrap();
+    let reloaded_from = |cut| {
+        let mut partition = MirrorPartition::new(spec());
+        partition.log = Some(PartitionLog::empty(LogConfig::default(), at(8880)));
+        partition.written_end = at(7608);
+        partition.drop_log(cut);
+        partition.reloaded_from.map(|end| end.offset())
+    };
+    assert_eq!(reloaded_from(LogCut::Keep), Some(at(7608)));
+    assert_eq!(reloaded_from(LogCut::TruncateTo(at(8000))), Some(at(8880)));
 }
 
 fn shard() -> Shard {
