@@ -41,6 +41,21 @@ fn a_batch_above_the_usual_limit_is_mirrored_when_the_limit_is_raised() -> Resul
     Ok(())
 }
 
+/// What the option takes can be verified too.
+#[test]
+fn the_largest_batch_the_option_takes_is_mirrored_and_verified() -> Result<()> {
+    let source = source_of_batches(127 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    let run = |limit: &str| {
+        let cores = synthetic::mirror(&source, &mirror).option("--cores", "0");
+        cores.until_caught_up().option(BATCH_BYTES_MAX, limit).run()
+    };
+    run("129MiB")?.expect_refusal(USAGE, &["129MiB", "above 128.00 MiB"])?;
+    run("128MiB")?.expect_code(0)?;
+    expect_verified_at(&source.bootstrap(), &mirror, 1)
+}
+
 #[test]
 fn a_batch_larger_than_the_limit_stops_its_partition_with_the_reason() -> Result<()> {
     let source = source_of_batches(20 << 20)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use mirror_node::source_connection::BATCH_BYTES_MAX;
 use mirror_uring::ShardLimits;
 
 /// Mirrors Kafka topics byte for byte, offsets intact, at disk speed.
@@ -129,8 +130,8 @@ pub(crate) struct TuningArgs {
         value_parser = clap::value_parser!(u32).range(1..=16),
     )]
     pub(crate) fetches_per_connection: u32,
-    /// Largest batch taken; a larger one stops its partition. To be raised where the source's
-    /// max.message.bytes is above it.
+    /// Largest batch taken, up to 128MiB; a larger one stops its partition. To be raised where
+    /// the source's max.message.bytes is above it.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_batch_bytes)]
     pub(crate) batch_bytes_max: u32,
     /// Memory of each shard for records on their way; 96MiB by default, more when
@@ -243,12 +244,11 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 fn parse_batch_bytes(text: &str) -> Result<u32, String> {
     let bytes = parse_bytes(text)?;
     let fitting = u32::try_from(bytes).ok().filter(|bytes| *bytes <= BATCH_BYTES_MAX);
-    fitting.ok_or_else(|| format!("{text:?} is above 1GiB"))
+    let limit = indicatif::BinaryBytes(BATCH_BYTES_MAX.into());
+    fitting.ok_or_else(|| format!("{text:?} is above {limit}, the most that can be verified"))
 }
 
 const CORES_MAX: usize = 4096;
-/// Half of what a response can hold.
-const BATCH_BYTES_MAX: u32 = 1 << 30;
 
 const EXIT_CODES: &str = "\
 Exit codes:

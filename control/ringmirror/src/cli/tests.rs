@@ -13,6 +13,7 @@ fn every_command_of_the_examples_parses() {
         "ringmirror demo --bytes 8GiB --partitions 32 --record-bytes 100B --json",
         "ringmirror mirror --bootstrap-server a:1,b:2 --topics x --exclude y --data-dir d \
          --cores 0,2-3 --until-caught-up --command-config c",
+        "ringmirror mirror --topics x --data-dir d --batch-bytes-max 128MiB",
         "ringmirror verify --bootstrap-server a:1 --data-dir d --topics x --json",
         "ringmirror inspect --entries a b",
         "ringmirror handover --data-dir d --node-id 1 --kafka-version 3.9",
@@ -31,7 +32,7 @@ fn wrong_command_lines_are_refused() {
         "ringmirror demo --partitions 0",
         "ringmirror handover --data-dir d --node-id -1",
         "ringmirror mirror --topics x --data-dir d --cores 3-1",
-        "ringmirror mirror --topics x --data-dir d --batch-bytes-max 2GiB",
+        "ringmirror mirror --topics x --data-dir d --batch-bytes-max 134217729",
     ] {
         assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
     }
