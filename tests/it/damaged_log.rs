@@ -61,13 +61,22 @@ fn a_bit_flipped_behind_our_back_is_found_by_verify() -> Result<()> {
     let difference = &document["partitions"][0]["difference"];
     let file = difference["file"].as_str().unwrap_or_default();
     ensure!(file.ends_with("00000000000000000000.log"), "{report}");
+    ensure!(report.stdout.contains("the next ringmirror mirror"), "{report}");
+    expect_told(&mirror.resumes()?, &["crc", "fetched again"])
+}
+
+#[test]
+fn a_bit_flipped_behind_our_back_is_refused_by_handover() -> Result<()> {
+    let mirror = Mirrored::new()?;
+    let path = mirror.first(".log")?;
+    mirror.change(&path, |bytes| bytes[1000] ^= 1)?;
     let refused = harness::Ringmirror::new(&["handover", "--node-id", "1", "--data-dir"])
         .arg(&mirror.data_dir.display().to_string())
         .run()?;
     ensure!(refused.code() == Some(1), "{refused}");
     ensure!(refused.stderr.contains("crc"), "{refused}");
     ensure!(!mirror.data_dir.join("bootstrap.checkpoint").exists(), "it wrote what it refused");
-    Ok(())
+    expect_told(&mirror.resumes()?, &["crc", "fetched again"])
 }
 
 #[test]

@@ -312,6 +312,24 @@ impl DataDirectory {
         self.remove_file(clean_shutdown::FILE_NAME)
     }
 
+    /// Has the next mirror run read the logs of `damaged` from the beginning, so that it cuts them
+    /// at the damage and fetches the rest: nothing says any more that they are durable or closed.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn distrust(
+        &self,
+        damaged: &[TopicPartition],
+        checkpoints: &mut DirectoryCheckpoints,
+    ) -> Result<(), DirectoryError> {
+        for name in damaged {
+            checkpoints.recovery_points.remove(name);
+        }
+        self.write_checkpoints(checkpoints)?;
+        self.take_clean_marker()?;
+        Ok(())
+    }
+
     /// Says that every log in the directory was closed cleanly. The last thing to be written.
     ///
     /// # Errors

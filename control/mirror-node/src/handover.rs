@@ -298,7 +298,7 @@ fn check_all(
     names: &[TopicPartition],
     checkpoints: &mut DirectoryCheckpoints,
 ) -> Result<Vec<PartitionCheck>, HandoverError> {
-    let (mut checks, mut problems) = (Vec::new(), Vec::new());
+    let (mut checks, mut problems, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let mut check = partition_check::check(directory.root(), name)?;
         let expected = directory.state.topics.get(&name.topic).map(|topic| topic.topic_id);
@@ -313,14 +313,14 @@ fn check_all(
             .map(|problem| format!("{}: {}", problem.path.display(), problem.what));
         problems.extend(texts);
         if !check.problems.is_empty() {
-            checkpoints.recovery_points.remove(name);
+            damaged.push(name.clone());
         }
         checks.push(check);
     }
     if problems.is_empty() {
         return Ok(checks);
     }
-    directory.write_checkpoints(checkpoints)?;
+    directory.distrust(&damaged, checkpoints)?;
     Err(HandoverError::Damaged { problems })
 }
 

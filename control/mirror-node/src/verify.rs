@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
 use crc_fast::{CrcAlgorithm, Digest};
@@ -113,7 +114,8 @@ pub async fn verify(
     let mut client = SourceClient::new(config.properties);
     let metadata = client.metadata().await?;
     directory.bind_source(metadata.cluster_id.as_deref())?;
-    let checkpoints = directory.read_checkpoints()?;
+    let mut checkpoints = directory.read_checkpoints()?;
+    let was_clean = directory.is_clean();
     let mut names = directory.list_partitions()?.0;
     names.retain(|name| config.filter.selects(&name.topic));
     let leaders = leaders(&names, &metadata);
@@ -122,7 +124,7 @@ pub async fn verify(
     let mut report = VerifyReport { equal: true, ..VerifyReport::default() };
     for name in names {
         let bounds = starts.get(&name).copied().zip(ends.get(&name).copied());
-        let mut comparison = Comparison::new(&name, &checkpoints);
+        let mut comparison = Comparison::new(&name, &checkpoints, was_clean);
         match topic_mismatch(&directory, &metadata, &name.topic) {
             Some(what) => comparison.differs(Offset::ZERO, what),
             None => match bounds.zip(leaders.get(&name).copied()) {
@@ -131,6 +133,11 @@ pub async fn verify(
                 }
                 None => comparison.differs(Offset::ZERO, NOT_AT_SOURCE.to_owned()),
             },
+        }
+        // What a broker has taken over is no longer ours to repair.
+        if comparison.is_damaged && directory.refuse_handed_over().is_ok() {
+            directory.distrust(slice::from_ref(&name), &mut checkpoints)?;
+            comparison.report.notes.push(CURE.to_owned());
         }
         let partition = comparison.finish();
         observe(&partition);
@@ -175,8 +182,10 @@ struct Comparison<'a> {
     name: &'a TopicPartition,
     /// Log start from the directory's checkpoint.
     start_checkpoint: Option<Offset>,
-    /// Up to where the log is durable, from the directory's checkpoint.
-    recovery_point: Option<Offset>,
+    /// When the log was not closed: up to where it is durable, from the directory's checkpoint.
+    durable_end: Option<Offset>,
+    /// True when our log holds what is no batch.
+    is_damaged: bool,
     report: PartitionReport,
     range: Option<OpenRange>,
 }
@@ -188,12 +197,13 @@ struct OpenRange {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(name: &'a TopicPartition, checkpoints: &DirectoryCheckpoints) -> Self {
+    fn new(name: &'a TopicPartition, checkpoints: &DirectoryCheckpoints, was_clean: bool) -> Self {
         let partition = name.to_string();
         let report = PartitionReport { partition, ..PartitionReport::default() };
         let start_checkpoint = checkpoints.log_starts.get(name).copied();
         let recovery_point = checkpoints.recovery_points.get(name).copied();
-        Self { name, start_checkpoint, recovery_point, report, range: None }
+        let durable_end = (!was_clean).then(|| recovery_point.unwrap_or(Offset::ZERO));
+        Self { name, start_checkpoint, durable_end, is_damaged: false, report, range: None }
     }
 
     async fn run(
@@ -215,8 +225,8 @@ impl<'a> Comparison<'a> {
         let local_start = base.max(self.start_checkpoint.unwrap_or(Offset::ZERO));
         let from = local_start.max(source_start);
         let mut local = log.batches(from);
-        if !directory.is_clean() {
-            local = local.of_open_log(self.recovery_point.unwrap_or(Offset::ZERO));
+        if let Some(durable_end) = self.durable_end {
+            local = local.of_open_log(durable_end);
         }
         let target = FetchTarget { name: self.name.clone(), leader };
         let reached = self.compare(client, &target, &mut local, from, source_end).await?;
@@ -391,6 +401,7 @@ impl<'a> Comparison<'a> {
 
     fn local_is_wrong(&mut self, at: Offset, error: LocalLogError) {
         let place = error.place().cloned();
+        self.is_damaged |= place.is_some();
         self.report.difference = Some(Difference {
             offset: at.get(),
             position: place.as_ref().map(|place| place.position),
@@ -481,6 +492,8 @@ fn first_difference(
     Some((local.base_offset, u64::try_from(at).ok()?, what))
 }
 
+const CURE: &str = "the next ringmirror mirror reads this log from its beginning, cuts it at the \
+                    damage and fetches the rest again";
 const NOT_AT_SOURCE: &str = "the source has no such partition now, or nobody leads it";
 /// Bytes asked for in one fetch.
 const FETCH_BYTES: i32 = 8 << 20;
