@@ -221,11 +221,11 @@ impl Executor {
             Purpose::Sync { slot, segment } => self.data_synced(slot, segment, done.result),
             Purpose::SyncDirectory { slot, segment, created_count } => {
                 let result = done.result.map(|_| self.files.directory_synced(slot, created_count));
-                self.completions.push(Completion::Synced { slot, segment, result });
+                self.complete(Completion::Synced { slot, segment, result });
             }
             Purpose::Allocate { slot, segment } => {
                 let result = allow_unsupported(done.result);
-                self.completions.push(Completion::Allocated { slot, segment, result });
+                self.complete(Completion::Allocated { slot, segment, result });
             }
             Purpose::Turn => self.is_turning = false,
         }

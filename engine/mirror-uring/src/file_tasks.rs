@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use kafka_log::recovery::LoadError;
 use mirror_shard::op::{FileFault, FileOutcome, FileTask, PartitionSlot};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -63,6 +64,16 @@ impl FileTasks {
         self.run_waiting(done);
     }
 
+    /// Deletes retired files on a helper thread when `error` says that the disk is full.
+    ///
+    /// Must be called on a tokio runtime.
+    pub(crate) fn make_room(&self, error: &io::Error) {
+        if self.recycled.can_make_room(error) {
+            let (recycled, kind) = (self.recycled.clone(), error.kind());
+            tokio::task::spawn_blocking(move || recycled.make_room(&kind.into()));
+        }
+    }
+
     /// Must be told of every end, so that the next task can start.
     pub(crate) fn task_done(&mut self, slot: PartitionSlot, done: &UnboundedSender<FileTaskDone>) {
         assert!(self.running_count > 0, "a task of slot {} ended twice", slot.0);
@@ -105,6 +116,12 @@ fn run_caught(
         .unwrap_or_else(|panic| {
             let text = format!("bug: file work panicked: {}", panic_text(&*panic));
             Err(io::Error::other(text).into())
+        })
+        .inspect_err(|fault| match fault {
+            FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => {
+                recycled.make_room(error);
+            }
+            FileFault::Log(_) => {}
         })
 }
 

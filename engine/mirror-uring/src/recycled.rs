@@ -8,11 +8,11 @@
 //! a recovery scan tells them from its own (`kafka_log::recovery`); whatever else cuts a log may
 //! make their offsets look new, and deletes them first. Finishing a segment cuts the file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Retired files kept per partition.
 const PER_PARTITION_MAX: usize = 2;
@@ -24,7 +24,7 @@ const BYTES_MIN: u64 = 16 << 20;
 /// The retired files of a shard's partitions; clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecycledFiles {
-    count: Arc<AtomicUsize>,
+    kept: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl RecycledFiles {
@@ -39,10 +39,10 @@ impl RecycledFiles {
         let is_worth_it = path.metadata().is_ok_and(|metadata| metadata.len() >= BYTES_MIN);
         let place = places(directory).find(|place| !place.exists());
         let Some(place) = place.filter(|_| is_worth_it) else { return Ok(()) };
-        if !self.count_one() {
+        if !self.count_one(&place) {
             return Ok(());
         }
-        fs::rename(path, place).inspect_err(|_| self.discount_one())
+        fs::rename(path, &place).inspect_err(|_| self.discount_one(&place))
     }
 
     /// Makes a kept file the new log file at `path`; false when there is none.
@@ -54,7 +54,7 @@ impl RecycledFiles {
         for place in places(directory) {
             match fs::rename(&place, path) {
                 Ok(()) => {
-                    self.discount_one();
+                    self.discount_one(&place);
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -71,7 +71,7 @@ impl RecycledFiles {
     /// The system's.
     pub(crate) fn adopt(&self, directory: &Path) -> io::Result<()> {
         for place in places(directory).filter(|place| place.exists()) {
-            if !self.count_one() {
+            if !self.count_one(&place) {
                 fs::remove_file(place)?;
             }
         }
@@ -86,8 +86,8 @@ impl RecycledFiles {
     /// The system's.
     pub(crate) fn clear(&self, directory: &Path) -> io::Result<()> {
         for place in places(directory) {
-            match fs::remove_file(place) {
-                Ok(()) => self.discount_one(),
+            match fs::remove_file(&place) {
+                Ok(()) => self.discount_one(&place),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -95,16 +95,47 @@ impl RecycledFiles {
         Ok(())
     }
 
-    fn count_one(&self) -> bool {
-        let more = |count| (count < RECYCLED_FILES_MAX).then_some(count + 1);
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    /// Deletes the files kept for all partitions when `error` says that the disk is full: what
+    /// failed is tried again later, and needs the space more.
+    pub(crate) fn make_room(&self, error: &io::Error) {
+        if !is_full(error) {
+            return;
+        }
+        let kept = std::mem::take(&mut *self.kept());
+        for place in kept {
+            match fs::remove_file(&place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %place.display(), %error, "cannot delete to make room");
+                }
+                _ => {}
+            }
+        }
     }
 
-    fn discount_one(&self) {
-        let less = |count: usize| Some(count.saturating_sub(1));
-        let result = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        assert!(result.is_ok(), "a saturating subtraction always has a result");
+    /// True when [`Self::make_room`] would delete something.
+    pub(crate) fn can_make_room(&self, error: &io::Error) -> bool {
+        is_full(error) && !self.kept().is_empty()
     }
+
+    fn count_one(&self, place: &Path) -> bool {
+        let mut kept = self.kept();
+        let has_room = kept.len() < RECYCLED_FILES_MAX;
+        // What is found again, by a load that is tried again, is counted already.
+        kept.contains(place) || has_room && kept.insert(place.to_owned())
+    }
+
+    fn discount_one(&self, place: &Path) {
+        self.kept().remove(place);
+    }
+
+    /// Nothing is done under the lock that could leave half a change.
+    fn kept(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Where a partition's retired files may be; Kafka ignores these names.

@@ -27,7 +27,7 @@ impl Executor {
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
         };
-        self.completions.push(Completion::Written { slot, chunk, buffer, result });
+        self.complete(Completion::Written { slot, chunk, buffer, result });
     }
 
     pub(super) fn written(&mut self, id: WriteId, mut transfer: Transfer, done: Done) {
@@ -52,7 +52,7 @@ impl Executor {
             }
             Err(error) => Err(error),
         };
-        self.completions.push(Completion::Written { slot, chunk, buffer, result });
+        self.complete(Completion::Written { slot, chunk, buffer, result });
     }
 
     pub(super) fn write_index(
@@ -71,7 +71,7 @@ impl Executor {
                 return self.table.insert(Purpose::WriteIndex { slot, transfer }, op);
             }
         };
-        self.completions.push(Completion::IndexWritten { slot, buffer, result });
+        self.complete(Completion::IndexWritten { slot, buffer, result });
     }
 
     pub(super) fn index_written(
@@ -88,7 +88,7 @@ impl Executor {
             }
             result => result.map(drop),
         };
-        self.completions.push(Completion::IndexWritten { slot, buffer, result });
+        self.complete(Completion::IndexWritten { slot, buffer, result });
     }
 
     pub(super) fn sync(&mut self, slot: PartitionSlot, segment: Offset) {
@@ -99,7 +99,7 @@ impl Executor {
             }
             Err(error) => {
                 let result = Err(error);
-                self.completions.push(Completion::Synced { slot, segment, result });
+                self.complete(Completion::Synced { slot, segment, result });
             }
         }
     }
@@ -119,7 +119,7 @@ impl Executor {
             }
             result => result.map(drop),
         };
-        self.completions.push(Completion::Synced { slot, segment, result });
+        self.complete(Completion::Synced { slot, segment, result });
     }
 
     pub(super) fn allocate(
@@ -137,9 +137,21 @@ impl Executor {
             }
             Err(error) => {
                 let result = Err(error);
-                self.completions.push(Completion::Allocated { slot, segment, result });
+                self.complete(Completion::Allocated { slot, segment, result });
             }
         }
+    }
+
+    /// Completes what was done to a file; when the disk is full, what can go is deleted.
+    pub(super) fn complete(&mut self, completion: Completion) {
+        if let Completion::Written { result: Err(error), .. }
+        | Completion::IndexWritten { result: Err(error), .. }
+        | Completion::Allocated { result: Err(error), .. }
+        | Completion::Synced { result: Err(error), .. } = &completion
+        {
+            self.tasks.make_room(error);
+        }
+        self.completions.push(completion);
     }
 
     pub(super) fn file_task(&mut self, slot: PartitionSlot, task: FileTask) {

@@ -101,3 +101,18 @@ fn a_retired_segment_leaves_its_log_file_for_the_next_one() {
     assert_eq!(names, ["ringmirror-recycled-0"]);
     assert!(recycled.take(path, &path.join("next")).unwrap());
 }
+
+#[test]
+fn a_task_that_finds_the_disk_full_deletes_the_retired_files() {
+    let directory = TestDirectory::new();
+    let path = directory.path();
+    let retired = path.join("ringmirror-recycled-0");
+    std::fs::write(&retired, b"old").unwrap();
+    let recycled = RecycledFiles::default();
+    recycled.adopt(path).unwrap();
+    let part = path.join("leader-epoch-checkpoint.tmp");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let fault = run_caught(path, &recycled, FileTask::WriteEpochs(vec![0])).unwrap_err();
+    assert!(matches!(fault, FileFault::Io(error) if error.kind() == io::ErrorKind::StorageFull));
+    assert!(!retired.exists());
+}

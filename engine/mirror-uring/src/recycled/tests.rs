@@ -25,7 +25,7 @@ fn a_retired_file_becomes_the_next_segments_file() {
     assert!(recycled.take(directory.path(), &directory.path().join("9.log")).unwrap());
     assert_eq!(names(&directory), ["9.log"]);
     assert!(!recycled.take(directory.path(), &directory.path().join("10.log")).unwrap());
-    assert_eq!(recycled.count.load(Ordering::Relaxed), 0);
+    assert!(recycled.kept().is_empty());
 }
 
 #[test]
@@ -57,5 +57,23 @@ fn a_shard_keeps_a_bounded_number_whatever_is_found() {
         recycled.clear(directory.path()).unwrap();
         assert!(names(directory).is_empty());
     }
-    assert_eq!(recycled.count.load(Ordering::Relaxed), 0);
+    assert!(recycled.kept().is_empty());
+}
+
+#[test]
+fn a_full_disk_takes_the_retired_files_of_all_partitions() {
+    let recycled = RecycledFiles::default();
+    let directories = [TestDirectory::new(), TestDirectory::new()];
+    for directory in &directories {
+        let old = log(directory, "0.log", BYTES_MIN);
+        recycled.keep(directory.path(), &old).unwrap();
+        recycled.adopt(directory.path()).unwrap();
+    }
+    assert_eq!(recycled.kept().len(), 2, "each counts once");
+    recycled.make_room(&io::ErrorKind::NotFound.into());
+    assert_eq!(recycled.kept().len(), 2, "another error needs no room");
+    assert!(recycled.can_make_room(&io::Error::from_raw_os_error(libc::EDQUOT)));
+    recycled.make_room(&io::Error::from_raw_os_error(libc::ENOSPC));
+    assert!(directories.iter().all(|directory| names(directory).is_empty()));
+    assert!(recycled.kept().is_empty());
 }

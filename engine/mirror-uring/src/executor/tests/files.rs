@@ -157,16 +157,7 @@ fn a_file_task_drops_the_open_files_and_runs_in_the_slots_directory() {
 fn a_load_creates_the_directory_and_binds_the_slot_to_it() {
     on_a_ring(async |bench| {
         let slot = PartitionSlot(7);
-        let partition = TopicPartition::parse_directory("orders-eu-12").unwrap();
-        let request = LoadRequest {
-            topic_id: TopicId::from_wire([3; 16]).unwrap(),
-            config: LogConfig::default(),
-            recovery_point: None,
-            log_start: None,
-            clean: false,
-            cut: LogCut::Keep,
-        };
-        bench.submit(Op::File { slot, task: FileTask::Load { partition, request } });
+        bench.submit(Op::File { slot, task: load("orders-eu-12") });
         let end = bench.next().await;
         assert!(matches!(end, Completion::File { result: Ok(FileOutcome::Loaded(_)), .. }));
         let directory = bench.directory.with_file_name("orders-eu-12");
@@ -182,4 +173,39 @@ fn a_load_creates_the_directory_and_binds_the_slot_to_it() {
         result.unwrap();
         assert_eq!(directory.join("00000000000000000000.log").metadata().unwrap().len(), 100);
     });
+}
+
+#[test]
+fn a_write_that_finds_the_disk_full_deletes_the_retired_files() {
+    on_a_ring(async |bench| {
+        let retired = bench.directory.join("ringmirror-recycled-0");
+        std::fs::write(&retired, b"old").unwrap();
+        bench.submit(Op::File { slot: SLOT, task: load("orders-0") });
+        assert!(matches!(bench.next().await, Completion::File { result: Ok(_), .. }));
+        let log = bench.directory.join("00000000000000000000.log");
+        std::fs::remove_file(&log).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+        bench.write(1, 0, Range { start: 0, end: 10 }, WriteMode::Buffered);
+        assert_eq!(bench.written().await.1.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let is_gone = async {
+            while retired.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        let limit = std::time::Duration::from_secs(10);
+        tokio::time::timeout(limit, is_gone).await.expect("the retired file is deleted");
+    });
+}
+
+fn load(directory: &str) -> FileTask {
+    let partition = TopicPartition::parse_directory(directory).unwrap();
+    let request = LoadRequest {
+        topic_id: TopicId::from_wire([3; 16]).unwrap(),
+        config: LogConfig::default(),
+        recovery_point: None,
+        log_start: None,
+        clean: false,
+        cut: LogCut::Keep,
+    };
+    FileTask::Load { partition, request }
 }
