@@ -109,10 +109,12 @@ impl PartitionFiles for RealFiles {
         self.close(file);
         let path = self.path(file);
         let temporary = self.directory.join(format!("{file}.tmp"));
-        let mut writer = File::create(&temporary)?;
-        writer.write_all(contents)?;
-        writer.sync_all()?;
-        fs::rename(&temporary, &path)?;
+        write_new(&temporary, contents).and_then(|()| fs::rename(&temporary, &path)).inspect_err(
+            |_| {
+                // On a full disk even a part takes space; it may not exist.
+                let _ = fs::remove_file(&temporary);
+            },
+        )?;
         self.sync_directory()
     }
 
@@ -127,6 +129,13 @@ impl PartitionFiles for RealFiles {
     fn sync_directory(&mut self) -> io::Result<()> {
         sync_directory(&self.directory)
     }
+}
+
+/// Makes a file at `path` with these contents, durable but for its name.
+fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut writer = File::create(path)?;
+    writer.write_all(contents)?;
+    writer.sync_all()
 }
 
 /// Makes the names in `directory` durable.

@@ -53,3 +53,17 @@ fn removing_twice_is_no_error_and_reading_a_missing_file_is() {
     let error = files.read_at(LOG, 0, &mut [0; 4]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
+
+#[test]
+fn a_file_that_cannot_be_replaced_stays_and_no_part_of_the_new_one_does() {
+    let directory = TestDirectory::new();
+    let mut files = RealFiles::new(directory.path().to_owned());
+    let name = FileName::LEADER_EPOCH_CHECKPOINT;
+    files.replace(name, b"old").unwrap();
+    let part = directory.path().join("leader-epoch-checkpoint.tmp");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let error = files.replace(name, b"new").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(directory.path().join(name.text())).unwrap(), b"old");
+}
