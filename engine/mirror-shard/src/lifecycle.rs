@@ -8,7 +8,7 @@ use std::io;
 
 use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::{LoadError, LoadRequest, LoadedLog, LogCut};
-use kafka_wire::offset::{LogEndOffset, Offset};
+use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicIdPartition;
 
 use crate::bridge::{EngineCommand, NewPartition, PartitionEvent, PartitionFailure};
@@ -292,12 +292,30 @@ impl Shard {
         match (cut, partition.goal) {
             // After a disk fault the disk gets time before it is asked again.
             (LogCut::Keep, Goal::Mirror) => {
+                self.drop_below_source_start(slot);
+                let Some(partition) = self.partitions.get_mut(slot) else { return };
                 partition.drop_log(LogCut::Keep);
                 partition.wanted_cut = LogCut::Keep;
                 self.back_off(slot, AfterBackoff::Load);
             }
             _ => self.reload(slot, cut),
         }
+    }
+
+    /// Has the next load delete what the source has no more, before it writes anything: on a full
+    /// disk nothing else may free the space that the load needs.
+    fn drop_below_source_start(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        // What is not durable may be gone, and a log must not end below its start.
+        let start = partition.source_log_start.min(partition.recovery_point);
+        let Some(log) = partition.log.as_mut().filter(|log| log.log_start().offset() < start)
+        else {
+            return;
+        };
+        log.advance_log_start(LogStartOffset::new(start));
+        // At once: the host must know the start before segments below it go.
+        let progress = partition.progress();
+        self.report(slot, PartitionEvent::Progress(progress));
     }
 
     /// Tries again what failed: a cut that was ordered is still wanted.

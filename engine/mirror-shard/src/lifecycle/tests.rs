@@ -1,8 +1,10 @@
 use kafka_log::log_config::LogConfig;
+use kafka_log::memory_files::MemoryFiles;
+use kafka_log::partition_files::{FileName, PartitionFiles as _};
 use kafka_log::partition_log::PartitionLog;
-use kafka_log::recovery::{LoadRequest, LoadedLog, LogCut};
+use kafka_log::recovery::{self, LoadRequest, LoadedLog, LogCut};
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::offset::Offset;
+use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::{
     BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition,
 };
@@ -12,7 +14,7 @@ use crate::bridge::{
 };
 use crate::buffer_pool::{BufferLease, ShardBuffers};
 use crate::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES, ShardLimits};
-use crate::mirror_partition::{MirrorPartition, RolledSegment};
+use crate::mirror_partition::{MirrorPartition, Phase, RolledSegment};
 use crate::op::{Completion, FileFault, FileOutcome, FileTask, Op, PartitionSlot, Tick};
 use crate::shard::Shard;
 
@@ -141,4 +143,54 @@ fn a_cut_ordered_before_the_log_is_loaded_is_made_once_it_is() {
     let loaded = Completion::File { slot: PartitionSlot(0), result };
     let (loads, _) = step(&mut shard, Tick(60_000_001), &[], vec![loaded]);
     assert_eq!(loads.first().map(|request| request.cut), Some(LogCut::TruncateTo(to)));
+}
+
+/// On a full disk nothing was retired, so a mirror that filled it could not free its own space.
+#[test]
+fn a_reload_after_a_disk_fault_begins_where_the_source_does() {
+    let at = |offset| Offset::from_wire(offset).unwrap();
+    for (source_start, durable, expected) in [(60, 100, 60), (60, 40, 40), (0, 100, 10)] {
+        let mut shard = shard();
+        let spec = NewPartition { log_start: Some(LogStartOffset::new(at(10))), ..spec() };
+        step(&mut shard, Tick(0), &[EngineCommand::AddPartition(Box::new(spec))], Vec::new());
+        let slot = PartitionSlot(0);
+        let partition = shard.partitions.get_mut(slot).unwrap();
+        partition.log = Some(log_with_a_gap(at(10), at(100)));
+        partition.phase = Phase::Fetching;
+        partition.pending.files = 0;
+        (partition.written_end, partition.recovery_point) = (at(100), at(durable));
+        partition.source_log_start = at(source_start);
+        shard.discard(slot, LogCut::Keep);
+        let reports = std::mem::take(&mut shard.reports);
+        let (loads, _) = step(&mut shard, Tick(60_000_000), &[], Vec::new());
+        assert_eq!(loads.len(), 1);
+        assert_eq!(loads[0].log_start, Some(LogStartOffset::new(at(expected))));
+        // The host records the start before anything below it goes.
+        let told = reports.iter().find_map(|report| match report {
+            EngineReport::Partition { event: PartitionEvent::Progress(progress), .. } => {
+                Some(progress.log_start.offset())
+            }
+            _ => None,
+        });
+        assert_eq!(told, (expected > 10).then(|| at(expected)));
+    }
+}
+
+/// A log without records that starts at `start`, in one segment, and ends at `end`, in another.
+fn log_with_a_gap(start: Offset, end: Offset) -> PartitionLog {
+    let mut files = MemoryFiles::default();
+    for base in [Offset::ZERO, end] {
+        files.write_at(FileName::log(base), 0, &[]).unwrap();
+    }
+    let request = LoadRequest {
+        topic_id: spec().id.topic_id,
+        config: LogConfig::default(),
+        recovery_point: Some(end),
+        log_start: Some(LogStartOffset::new(start)),
+        clean: true,
+        cut: LogCut::Keep,
+    };
+    let log = recovery::load(&mut files, &request).unwrap().log;
+    assert_eq!((log.log_start().offset(), log.accepted_end().offset()), (start, end));
+    log
 }
