@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::directory::{DataDirectory, DirectoryCheckpoints, DirectoryError};
 use crate::finding_text::finding_text;
 use crate::handover_configs::handover_configs;
-use crate::local_log::LocalLogError;
+use crate::local_log::{LocalLog, LocalLogError};
 use crate::partition_check::{self, PartitionCheck};
 use crate::recycled_files;
 
@@ -193,6 +193,7 @@ pub fn hand_over(
     let mut checkpoints = directory.read_checkpoints()?;
     let mut notes = Vec::new();
     if !directory.take_clean_marker()? {
+        refuse_lost(&directory, &names, &mut checkpoints)?;
         for name in &names {
             recover(&directory, name, &mut checkpoints, &mut notes)?;
         }
@@ -257,6 +258,47 @@ fn partitions_to_hand_over(
     Ok(present)
 }
 
+/// Refuses logs that recovery would cut below what was durable once: only a mirror run can fetch
+/// that again.
+fn refuse_lost(
+    directory: &DataDirectory,
+    names: &[TopicPartition],
+    checkpoints: &mut DirectoryCheckpoints,
+) -> Result<(), HandoverError> {
+    let (mut problems, mut damaged) = (Vec::new(), Vec::new());
+    for name in names {
+        if let Err(problem) = read_to_durable_end(directory, name, checkpoints) {
+            problems.push(format!("{name}: {problem}"));
+            damaged.push(name.clone());
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    directory.distrust(&damaged, checkpoints)?;
+    Err(HandoverError::Damaged { problems })
+}
+
+/// Reads the segments that recovery will; says what is wrong below the durable end.
+fn read_to_durable_end(
+    directory: &DataDirectory,
+    name: &TopicPartition,
+    checkpoints: &DirectoryCheckpoints,
+) -> Result<(), String> {
+    let recovery_point = checkpoints.recovery_points.get(name).copied().unwrap_or(Offset::ZERO);
+    // A log found damaged has lost its recovery point; its high watermark was durable too.
+    let watermark = checkpoints.high_watermarks.get(name).copied().unwrap_or(Offset::ZERO);
+    let durable_end = recovery_point.max(watermark);
+    let log = LocalLog::open(directory.root(), name).map_err(|error| error.to_string())?;
+    let mut batches = log.batches(recovery_point).of_open_log(durable_end);
+    while batches.next_batch().map_err(|error| error.to_string())?.is_some() {}
+    if batches.end() < durable_end {
+        let end = batches.end();
+        return Err(format!("the log ends at offset {end}, it was durable up to {durable_end}"));
+    }
+    Ok(())
+}
+
 /// Recovers a log that was not closed, and closes it.
 fn recover(
     directory: &DataDirectory,
@@ -276,7 +318,13 @@ fn recover(
         cut: LogCut::Keep,
     };
     let mut files = RealFiles::new(directory.root().join(name.to_string()));
-    let loaded = recovery::load(&mut files, &request).map_err(|error| failed(error.to_string()))?;
+    let loaded =
+        recovery::load(&mut files, &request).map_err(
+            |error| match partition_check::topic_id_cure(directory.root(), name, topic_id) {
+                Some(cure) => failed(format!("{error}: {cure}")),
+                None => failed(error.to_string()),
+            },
+        )?;
     close_log(&mut files, &loaded.log.close()).map_err(|error| failed(error.to_string()))?;
     let findings = loaded.findings.iter().map(finding_text);
     notes.extend(findings.map(|finding| format!("{name}: {finding}")));
@@ -312,6 +360,11 @@ fn check_all(
             .iter()
             .map(|problem| format!("{}: {}", problem.path.display(), problem.what));
         problems.extend(texts);
+        problems.extend(
+            expected.and_then(|topic_id| {
+                partition_check::topic_id_cure(directory.root(), name, topic_id)
+            }),
+        );
         if !check.problems.is_empty() {
             damaged.push(name.clone());
         }

@@ -176,11 +176,14 @@ fn handover_refuses_damage_and_the_next_run_repairs_it() {
     assert!(!report.equal && report.partitions[1].difference.is_some());
     let node = BrokerId::from_wire(7).unwrap();
     let release = KafkaRelease::parse("4.0").unwrap();
-    let error = handover::hand_over(&rig.root, node, release).unwrap_err();
-    assert!(
-        matches!(&error, HandoverError::Damaged { problems } if problems.len() == 1),
-        "{error}"
-    );
+    // As often as it is asked: what recovery would cut off is not given up.
+    for _ in 0..2 {
+        let error = handover::hand_over(&rig.root, node, release).unwrap_err();
+        assert!(
+            matches!(&error, HandoverError::Damaged { problems } if problems.len() == 1),
+            "{error}"
+        );
+    }
     let (outcome, heard) = rig.mirror("orders").unwrap();
     assert!(outcome.clean);
     assert!(heard.iter().any(|news| matches!(news, MirrorNews::Repaired { .. })), "{heard:?}");
