@@ -78,6 +78,48 @@ fn the_last_words_do_not_claim_what_was_given_up() -> Result<()> {
     assert!(last.starts_with("not mirrored: orders-1: cannot open the log"), "{ended}");
     assert!(!ended.stdout.contains("everything"), "{ended}");
     assert!(!ended.stdout.contains("orders-0"), "{ended}");
+    let directory = mirror.join("orders-1");
+    let cure = format!("remove the directory {}", directory.display());
+    assert!(last.contains(&cure), "{ended}");
+    let data_dir = mirror.display().to_string();
+    let handover = Ringmirror::new(&["handover", "--node-id", "1", "--data-dir", &data_dir]);
+    handover.run()?.expect_refusal(1, &[&cure])?;
+
+    // The cure helps.
+    fs::remove_dir_all(&directory)?;
+    synthetic::catch_up(&source, &mirror)?;
+    Ok(())
+}
+
+#[test]
+fn a_partition_of_another_topic_is_given_up_with_the_cure() -> Result<()> {
+    let source = synthetic::source(2, 2 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    synthetic::catch_up(&source, &mirror)?;
+    let path = mirror.join("orders-1/partition.metadata");
+    fs::write(&path, "version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw")?;
+    let ended = in_words(&source, &mirror).until_caught_up().run()?.expect_code(1)?;
+    let cure = format!("remove the directory {}", mirror.join("orders-1").display());
+    assert!(ended.stdout.contains(&cure), "{ended}");
+    Ok(())
+}
+
+#[test]
+fn a_file_the_disk_refuses_is_told_with_its_directory() -> Result<()> {
+    let source = synthetic::source(1, 2 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    let mirror = directory.join("mirror");
+    synthetic::catch_up(&source, &mirror)?;
+    let partition = mirror.join("orders-0");
+    fs::remove_file(partition.join("leader-epoch-checkpoint"))?;
+    fs::create_dir(partition.join("leader-epoch-checkpoint"))?;
+    let mut running = synthetic::mirror(&source, &mirror).spawn()?;
+    let fault = running.wait_for_event("disk_fault", SOON)?;
+    let reason = fault["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("Is a directory"), "{fault}");
+    assert!(reason.contains(&format!("in {}/", partition.display())), "{fault}");
+    running.terminate()?;
     Ok(())
 }
 

@@ -102,6 +102,19 @@ pub fn check(root: &Path, name: &TopicPartition) -> Result<PartitionCheck, Local
     Ok(check)
 }
 
+/// What to do when `partition.metadata` does not say that the directory is `topic_id`'s: nobody can
+/// tell whose records these are. `None` when it says so, or when the system refuses to read it.
+#[must_use]
+pub fn topic_id_cure(root: &Path, name: &TopicPartition, topic_id: TopicId) -> Option<String> {
+    let directory = root.join(name.to_string());
+    let contents = read(&directory.join(FileName::PARTITION_METADATA.text())).ok()?;
+    let found = contents.and_then(|contents| partition_metadata::parse(&contents).ok());
+    (found != Some(topic_id) && directory.exists()).then(|| {
+        let directory = directory.display();
+        format!("remove the directory {directory}, ringmirror mirror fetches the partition again")
+    })
+}
+
 impl PartitionCheck {
     fn problem(&mut self, path: PathBuf, what: impl ToString) {
         self.problems.push(Problem { path, what: what.to_string() });

@@ -3,17 +3,19 @@
 use kafka_wire::partition::TopicIdPartition;
 use mirror_coordinator::coordinator::{EngineEvent, Input};
 use mirror_coordinator::retry::RetryClass;
-use mirror_uring::{EngineReport, PartitionEvent, Progress};
+use mirror_uring::{EngineReport, PartitionEvent, PartitionFailure, Progress};
 
 use super::{MirrorError, MirrorLoop};
 use crate::mirror_news::MirrorNews;
+use crate::partition_check::topic_id_cure;
 use crate::source_connection::error_name;
 
 impl MirrorLoop<'_> {
     pub(super) async fn on_report(&mut self, report: EngineReport) -> Result<(), MirrorError> {
         match report {
-            EngineReport::Partition { partition, event } => {
+            EngineReport::Partition { partition, mut event } => {
                 self.note(partition, &event);
+                self.add_cure(partition, &mut event);
                 match translated(event) {
                     Some(event) => self.step(Input::Engine { partition, event }).await,
                     None => Ok(()),
@@ -31,6 +33,18 @@ impl MirrorLoop<'_> {
             }
             // Shards end only when told to; a shard that ended by itself closes the channel.
             EngineReport::Stopped { .. } => Ok(()),
+        }
+    }
+
+    /// Says what to do when a log cannot be opened because nobody can tell whose it is.
+    fn add_cure(&self, partition: TopicIdPartition, event: &mut PartitionEvent) {
+        if let PartitionEvent::Failed(PartitionFailure::Unloadable { reason }) = event
+            && let Some(entry) = self.book.get(partition)
+            && let root = self.directory.root()
+            && let Some(cure) = topic_id_cure(root, &entry.name, partition.topic_id)
+        {
+            reason.push_str(": ");
+            reason.push_str(&cure);
         }
     }
 
@@ -67,8 +81,9 @@ impl MirrorLoop<'_> {
                 count: *count,
             }),
             PartitionEvent::DiskFault { reason, full } => {
-                let (reason, full) = (reason.clone(), *full);
-                self.tell(MirrorNews::DiskFault { place: name, reason, full });
+                let directory = self.directory.root().join(&name);
+                let reason = format!("{reason} (in {}/)", directory.display());
+                self.tell(MirrorNews::DiskFault { place: name, reason, full: *full });
             }
             PartitionEvent::SourceError { error_code } => {
                 let error = error_name(*error_code);
