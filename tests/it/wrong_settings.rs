@@ -3,6 +3,8 @@
 use anyhow::Result;
 use harness::{Ringmirror, TempDir};
 
+use crate::synthetic;
+
 #[test]
 fn security_that_is_not_supported_is_refused_by_name() -> Result<()> {
     let refused =
@@ -43,6 +45,18 @@ fn command_lines_that_mean_nothing_are_refused() -> Result<()> {
     let no_source = Ringmirror::new(&["mirror", "--topics", "a", "--data-dir", &data_dir]);
     refused(no_source, &["--bootstrap-server", "--command-config"])?;
     assert!(!directory.join("mirror").exists(), "a refused command line made the directory");
+    Ok(())
+}
+
+#[test]
+fn memory_that_cannot_be_had_is_refused_in_one_sentence() -> Result<()> {
+    let source = synthetic::source(1, 1 << 20)?;
+    let directory = TempDir::new("mirror")?;
+    // More than a process can address: no system gives it, however it commits memory.
+    let run = synthetic::mirror(&source, &directory.join("mirror"));
+    let ended = run.option("--slab-bytes", "4000TiB").option("--cores", "0").run()?;
+    let ended = ended.expect_refusal(USAGE, &["cannot map", "--slab-bytes"])?;
+    assert_eq!(ended.stderr.matches("os error").count(), 1, "{ended}");
     Ok(())
 }
 

@@ -137,7 +137,7 @@ struct Mirrored {
 }
 
 fn mirror(config: MirrorConfig, with_view: bool) -> Result<Mirrored, CommandError> {
-    let mut view = ProgressView::new(with_view && io::stderr().is_terminal());
+    let mut view = ProgressView::new(with_view && io::stderr().is_terminal(), true);
     let (mut started, mut shards) = (Instant::now(), 0);
     let mut cpu = (CpuSplit::default(), CpuSplit::default());
     let mut failures = Vec::new();

@@ -32,7 +32,8 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         until_caught_up: args.until_caught_up,
         seed: u64::from(std::process::id()),
     };
-    let mut view = ProgressView::new(io::stderr().is_terminal() && !output.json);
+    let on_terminal = io::stderr().is_terminal() && !output.json;
+    let mut view = ProgressView::new(on_terminal, args.until_caught_up);
     let outcome = mirror(config, &mut |news| {
         if output.json {
             // Data nobody reads must not stop the mirroring.
@@ -154,7 +155,12 @@ impl From<MirrorError> for CommandError {
             MirrorError::Engine(error @ EngineError::CoreNotAllowed { .. }) => {
                 Self::new(ExitCode::Usage, error)
             }
-            error @ MirrorError::Engine(_) => Self::new(ExitCode::Failed, error),
+            // The text holds what the system said: the error behind it is not told again.
+            MirrorError::Engine(error @ EngineError::Slab { .. }) => {
+                let hint = "--slab-bytes and --batch-bytes-max say how much";
+                Self::usage(format_args!("{error} ({hint})"))
+            }
+            MirrorError::Engine(error) => Self::from(anyhow::anyhow!("{error}")),
         }
     }
 }

@@ -10,6 +10,8 @@ use mirror_node::mirror_news::{MirrorNews, MirrorProgress};
 #[derive(Debug)]
 pub(crate) struct ProgressView {
     bar: Option<ProgressBar>,
+    /// True when the run ends by itself, so that it waits for no topic.
+    until_caught_up: bool,
     /// Bytes written and milliseconds at the last look, for the rate.
     last: (u64, u64),
     rate: f64,
@@ -17,20 +19,20 @@ pub(crate) struct ProgressView {
 
 impl ProgressView {
     /// A view with a bar when `on_terminal`, else with lines only.
-    pub(crate) fn new(on_terminal: bool) -> Self {
+    pub(crate) fn new(on_terminal: bool, until_caught_up: bool) -> Self {
         let bar = on_terminal.then(|| {
             let style = ProgressStyle::with_template("{bar:32} {percent:>3}%  {msg}")
                 .expect("the template is well-formed");
             ProgressBar::new(0).with_style(style)
         });
-        Self { bar, last: (0, 0), rate: 0.0 }
+        Self { bar, until_caught_up, last: (0, 0), rate: 0.0 }
     }
 
     pub(crate) fn show(&mut self, news: &MirrorNews) {
         match news {
             MirrorNews::Progress(progress) => self.show_progress(progress),
             news => {
-                if let Some(text) = news_text(news) {
+                if let Some(text) = news_text(news, self.until_caught_up) {
                     self.say(&text);
                 }
             }
@@ -95,7 +97,7 @@ fn time_left(progress: &MirrorProgress) -> String {
 }
 
 /// News in words; `None` for what only machines want.
-fn news_text(news: &MirrorNews) -> Option<String> {
+fn news_text(news: &MirrorNews, until_caught_up: bool) -> Option<String> {
     Some(match news {
         MirrorNews::Started { source_cluster_id, shards, was_clean } => format!(
             "source cluster {}, {shards} shards{}",
@@ -103,7 +105,8 @@ fn news_text(news: &MirrorNews) -> Option<String> {
             if *was_clean { ", directory was closed cleanly" } else { "" }
         ),
         MirrorNews::NothingSelected { topics_at_source } => {
-            format!("no topic is selected (the source shows {topics_at_source}); waiting for one")
+            let next = if until_caught_up { "ending" } else { "waiting for one" };
+            format!("no topic is selected (the source shows {topics_at_source}); {next}")
         }
         MirrorNews::TopicFound { topic, partitions, .. } => {
             format!("{topic}: mirroring {partitions} partitions")

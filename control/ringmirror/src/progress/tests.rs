@@ -24,7 +24,15 @@ fn a_failure_says_when_it_is_tried_again() {
         reason: Some("disk".to_owned()),
         retry_in_ms,
     };
-    let text = news_text(&news(Some(1_500))).unwrap();
+    let text = news_text(&news(Some(1_500)), false).unwrap();
     assert_eq!(text, "a-0: FAILED: disk (trying again in 1.5 s)");
-    assert_eq!(news_text(&news(None)).unwrap(), "a-0: FAILED: disk (not tried again)");
+    assert_eq!(news_text(&news(None), false).unwrap(), "a-0: FAILED: disk (not tried again)");
+}
+
+#[test]
+fn only_a_run_that_goes_on_waits_for_a_topic() {
+    let news = MirrorNews::NothingSelected { topics_at_source: 3 };
+    let text = |until_caught_up| news_text(&news, until_caught_up).unwrap();
+    assert_eq!(text(false), "no topic is selected (the source shows 3); waiting for one");
+    assert_eq!(text(true), "no topic is selected (the source shows 3); ending");
 }
