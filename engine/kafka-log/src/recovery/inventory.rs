@@ -104,3 +104,30 @@ pub(super) fn replace_if_changed(
     }
     files.replace(name, contents)
 }
+
+/// Makes an index hold `contents`, in place when only its end is wrong: on a full disk there is
+/// no room for another. A crash may leave any of the end; the segment must be read again then.
+pub(super) fn mend_index(
+    files: &mut impl PartitionFiles,
+    name: FileName,
+    bytes: Option<u64>,
+    contents: &[u8],
+) -> io::Result<()> {
+    let length = contents.len() as u64;
+    let kept = bytes.unwrap_or_default().min(length);
+    let start = match bytes {
+        Some(_) => read_whole(files, name, kept, length)?.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if start.is_empty() || !contents.starts_with(&start) {
+        return replace_if_changed(files, name, bytes, contents);
+    }
+    if bytes > Some(length) {
+        files.truncate(name, length)?;
+    }
+    let missing = &contents[start.len()..];
+    if !missing.is_empty() {
+        files.write_at(name, start.len() as u64, missing)?;
+    }
+    files.sync(name)
+}

@@ -5,7 +5,7 @@ use std::io;
 
 use kafka_wire::offset::Offset;
 
-use super::inventory::{SegmentFiles, replace_if_changed};
+use super::inventory::{SegmentFiles, mend_index, replace_if_changed};
 use super::loader::Loader;
 use super::scan::{Bounds, Carried, ScanEnd, scan_segment};
 use super::trusted::TrustedTail;
@@ -150,7 +150,11 @@ impl<F: PartitionFiles> Loader<'_, F> {
     /// Makes the segment's files what its batches say, durably.
     fn write_segment(&mut self, segment: &mut Segment, found: &SegmentFiles) -> io::Result<()> {
         let base = segment.base;
-        let is_active = self.next_base(base).is_none();
+        let next = self.next_base(base);
+        let is_active = next.is_none();
+        // A snapshot at its end would have the segment trusted after a crash in between.
+        let is_unfinished = next.is_none_or(|next| !self.found.snapshots.contains_key(&next));
+        let write_index = if is_unfinished { mend_index } else { replace_if_changed };
         let log = FileName::log(base);
         if found.log_bytes > u64::from(segment.bytes) {
             self.files.truncate(log, u64::from(segment.bytes))?;
@@ -165,14 +169,14 @@ impl<F: PartitionFiles> Loader<'_, F> {
         ] {
             // An idle partition needs no index files; a closed segment has both.
             if !is_active || bytes.is_some() || !tail.bytes.is_empty() {
-                replace_if_changed(self.files, name, bytes, &tail.bytes)?;
+                write_index(self.files, name, bytes, &tail.bytes)?;
             }
         }
         let index = FileName::transaction_index(base);
         if aborts.bytes.is_empty() {
             self.files.remove(index)?;
         } else {
-            replace_if_changed(self.files, index, found.transaction_index, &aborts.bytes)?;
+            write_index(self.files, index, found.transaction_index, &aborts.bytes)?;
         }
         segment.offset_index.mark_written();
         segment.time_index.mark_written();

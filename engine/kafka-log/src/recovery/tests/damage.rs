@@ -1,8 +1,11 @@
 //! What one damaged or missing file does.
 
+use std::io;
+
 use kafka_wire::partition::TopicId;
 
 use super::*;
+use crate::partition_files::PartitionFiles;
 use crate::test_history::{Next, Step};
 
 /// Five segments, epochs 1 to 3, an aborted transaction, an open one.
@@ -33,6 +36,68 @@ fn log() -> (Vec<Vec<u8>>, TestLog) {
 
 fn base(test: &TestLog, place: usize) -> Offset {
     test.log.segment_bases().nth(place).unwrap()
+}
+
+/// Has no room for a second file beside an index.
+struct FullDisk(MemoryFiles);
+
+impl PartitionFiles for FullDisk {
+    fn list(&mut self) -> io::Result<Vec<(FileName, u64)>> {
+        self.0.list()
+    }
+
+    fn read_at(&mut self, file: FileName, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(file, position, into)
+    }
+
+    fn write_at(&mut self, file: FileName, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(file, position, bytes)
+    }
+
+    fn truncate(&mut self, file: FileName, bytes: u64) -> io::Result<()> {
+        self.0.truncate(file, bytes)
+    }
+
+    fn sync(&mut self, file: FileName) -> io::Result<()> {
+        self.0.sync(file)
+    }
+
+    fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()> {
+        if matches!(file.kind, FileKind::OffsetIndex | FileKind::TimeIndex) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.replace(file, contents)
+    }
+
+    fn remove(&mut self, file: FileName) -> io::Result<()> {
+        self.0.remove(file)
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        self.0.sync_directory()
+    }
+}
+
+/// What a fault leaves: indexes that miss their last entries, or end in reserved bytes.
+#[test]
+fn an_index_that_only_ends_wrong_is_mended_without_room_for_another() {
+    let (_, mut test) = log();
+    test.close_rolled();
+    test.write_indexes();
+    let active = test.log.active_segment();
+    let (index, time) = (FileName::offset_index(active), FileName::time_index(active));
+    let mut files = FullDisk(test.files.clone());
+    let bytes = contents(&files.0, index).len() as u64;
+    assert!(bytes > 8, "two entries at least");
+    files.truncate(index, bytes - 8).unwrap();
+    let bytes = contents(&files.0, time).len() as u64;
+    assert!(bytes > 0);
+    files.write_at(time, bytes, &[0; 30]).unwrap();
+    let point = Some(active);
+    let loaded = load(&mut files, &LoadRequest { recovery_point: point, ..request() }).unwrap();
+    assert_eq!(loaded.log, test.settled());
+    files.0.crash(|_, _| 0);
+    assert_eq!(segment_files(&loaded.log, &files.0), segment_files(&test.log, &test.files));
 }
 
 fn flip(files: &mut MemoryFiles, name: FileName, position: u64) {
