@@ -104,6 +104,8 @@ fn a_full_disk_is_told_and_waited_out() -> Result<()> {
     synthetic::expect_held(&source, &inside)?;
     let ended = running.terminate()?.expect_code(0)?;
     assert_eq!(ended.events_named("ended")?[0]["outcome"]["clean"], true, "{ended}");
+    // The source's history is what it was.
+    assert!(ended.events_named("truncated")?.is_empty(), "{ended}");
     Ok(())
 }
 
