@@ -61,7 +61,9 @@ fn build(host: &str) -> Result<()> {
     let flags: Vec<&str> = flags.collect();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--bins", "--target", host])
+        .args(["build", "--release", "--quiet", "--bins", "--target", host, "--target-dir"])
+        // Where we look for them, whatever CARGO_TARGET_DIR says.
+        .arg(directory().join("target"))
         .current_dir(directory())
         // Whatever the caller compiles with does not fit here.
         .env_remove("RUSTFLAGS")
