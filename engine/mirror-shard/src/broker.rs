@@ -182,8 +182,7 @@ impl Shard {
         connection.broker = broker;
         connection.frame = Some(frame);
         connection.request = Some(request);
-        let lanes = self.limits.fetches_per_connection.max(1);
-        connection.lanes.resize_with(lanes as usize, Lane::default);
+        connection.lanes.resize_with(self.limits.lane_count() as usize, Lane::default);
         connection.phase = ConnectionPhase::Resting;
         connection.deadline = Some(self.now);
         self.brokers.entry(broker).or_default().connections.push(place);

@@ -31,7 +31,6 @@ const NO_SESSION: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 /// Bytes that may follow the records of a response's last partition: tags, all but empty.
 const LAST_TAGS_BYTES: u32 = 64;
-
 /// A lane without news asks this often while other lanes of its connection bring records.
 const QUIET_LANE_PAUSE_MS: u64 = 20;
 

@@ -79,8 +79,8 @@ impl Shard {
                 self.connections[place].frame_end += bytes as usize;
             }
             ReceiveTarget::Chunk { slot, chunk, start } => {
-                let bytes = self.split_off_behind(place, &buffer, start, bytes);
-                self.on_chunk_received(place, slot, chunk, buffer, bytes);
+                let records = self.connections[place].take_body_bytes(&buffer, start, bytes);
+                self.on_chunk_received(place, slot, chunk, buffer, records);
             }
         }
         match result {
@@ -296,27 +296,6 @@ impl Shard {
         Flow::Go
     }
 
-    /// Moves what was received from behind the records to the frame buffer; tells how many bytes
-    /// of records there were.
-    fn split_off_behind(
-        &mut self,
-        place: usize,
-        buffer: &BufferLease,
-        start: u32,
-        bytes: u32,
-    ) -> u32 {
-        let connection = &mut self.connections[place];
-        if connection.current.is_none_or(|current| current.body.is_none()) {
-            return bytes;
-        }
-        let records = bytes.min(connection.body_remaining());
-        let (from, to) = ((start + records) as usize, (start + bytes) as usize);
-        if from < to {
-            connection.take_behind_body(&buffer.bytes()[from..to]);
-        }
-        records
-    }
-
     fn on_chunk_received(
         &mut self,
         place: usize,
@@ -325,11 +304,7 @@ impl Shard {
         buffer: BufferLease,
         bytes: u32,
     ) {
-        let connection = &mut self.connections[place];
-        let wanted = connection.body_accepts(slot);
-        if connection.current.is_some_and(|current| current.body.is_some()) {
-            connection.shrink_body(bytes as usize);
-        }
+        let wanted = self.connections[place].body_accepts(slot);
         let partition = self.partitions.get_mut(slot).expect("a receive keeps its partition");
         partition.pending.receives -= 1;
         let held = partition.open.iter_mut().find(|held| held.id == chunk);
@@ -366,6 +341,21 @@ impl Connection {
         self.current.is_some_and(|current| {
             current.slot == Some(slot) && current.body.is_some_and(|body| body.accept)
         })
+    }
+
+    /// Counts received records off the body, and moves what came from behind them to the frame
+    /// buffer; tells how many bytes of records there were.
+    fn take_body_bytes(&mut self, buffer: &BufferLease, start: u32, bytes: u32) -> u32 {
+        if self.current.is_none_or(|current| current.body.is_none()) {
+            return bytes;
+        }
+        let records = bytes.min(self.body_remaining());
+        self.shrink_body(records as usize);
+        let (from, to) = ((start + records) as usize, (start + bytes) as usize);
+        if from < to {
+            self.take_behind_body(&buffer.bytes()[from..to]);
+        }
+        records
     }
 
     fn shrink_body(&mut self, bytes: usize) {
