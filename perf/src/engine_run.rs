@@ -14,7 +14,7 @@ use kafka_wire::partition::{
 };
 use mirror_uring::{
     BrokerAddress, DivergencePolicy, Engine, EngineCommand, EngineConfig, EngineReport, LogConfig,
-    NewPartition, PartitionEvent, Reports, ShardCounters, ShardLimits,
+    NewPartition, PartitionEvent, RECYCLED_FILE_PREFIX, Reports, ShardCounters, ShardLimits,
 };
 
 use crate::machine::{process_cpu, thread_cpu};
@@ -220,7 +220,8 @@ fn leave_reusable_files(root: &Path, source: &SourceDescription, bytes: u32) -> 
         let directory = root.join(format!("{}-{}", partition.topic, partition.partition));
         fs::create_dir_all(&directory)?;
         for number in 0..2 {
-            let file = fs::File::create(directory.join(format!("ringmirror-recycled-{number}")))?;
+            let name = format!("{RECYCLED_FILE_PREFIX}{number}");
+            let file = fs::File::create(directory.join(name))?;
             for _ in 0..bytes >> 20 {
                 (&file).write_all(&chunk)?;
             }

@@ -5,17 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::durable_file;
+use mirror_uring::RECYCLED_FILE_PREFIX;
 
-/// What their names begin with; the engine numbers them.
-const NAME_PREFIX: &str = "ringmirror-recycled-";
+use crate::durable_file;
 
 /// True for the name of a retired log file.
 #[must_use]
 pub fn is_recycled(path: &Path) -> bool {
     path.file_name()
         .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with(NAME_PREFIX))
+        .is_some_and(|name| name.starts_with(RECYCLED_FILE_PREFIX))
 }
 
 /// The retired log files in a partition's directory, with their lengths.

@@ -25,6 +25,12 @@ impl Tick {
     }
 }
 
+/// True for an error that room on the disk cures.
+#[must_use]
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// A connection of this shard to a source broker; the generation tells reuse of a place apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {

@@ -11,7 +11,7 @@ use crate::buffer_pool::BufferLease;
 use crate::chunk::{Chunk, Piece};
 use crate::limits::{ALLOCATE_BYTES_MIN, ALLOCATE_LEAD_BYTES};
 use crate::mirror_partition::{MirrorPartition, Phase};
-use crate::op::{Op, PartitionSlot, WriteMode};
+use crate::op::{Op, PartitionSlot, WriteMode, is_disk_full};
 use crate::shard::Shard;
 use kafka_log::recovery::LogCut;
 
@@ -202,8 +202,7 @@ impl Shard {
     }
 
     pub(crate) fn report_disk_fault(&mut self, slot: PartitionSlot, error: &io::Error) {
-        let full =
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let full = is_disk_full(error);
         self.report(slot, PartitionEvent::DiskFault { reason: error.to_string(), full });
     }
 

@@ -69,8 +69,8 @@ impl FileTasks {
     /// Must be called on a tokio runtime.
     pub(crate) fn make_room(&self, error: &io::Error) {
         if self.recycled.can_make_room(error) {
-            let (recycled, kind) = (self.recycled.clone(), error.kind());
-            tokio::task::spawn_blocking(move || recycled.make_room(&kind.into()));
+            let recycled = self.recycled.clone();
+            tokio::task::spawn_blocking(move || recycled.delete_kept());
         }
     }
 

@@ -14,6 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mirror_shard::op::is_disk_full;
+
+/// What the names of retired files in a partition's directory begin with; a number follows.
+pub const RECYCLED_FILE_PREFIX: &str = "ringmirror-recycled-";
 /// Retired files kept per partition.
 const PER_PARTITION_MAX: usize = 2;
 /// Retired files kept per shard: what retention frees must not stay taken.
@@ -98,9 +102,18 @@ impl RecycledFiles {
     /// Deletes the files kept for all partitions when `error` says that the disk is full: what
     /// failed is tried again later, and needs the space more.
     pub(crate) fn make_room(&self, error: &io::Error) {
-        if !is_full(error) {
-            return;
+        if self.can_make_room(error) {
+            self.delete_kept();
         }
+    }
+
+    /// True when [`Self::make_room`] would delete something.
+    pub(crate) fn can_make_room(&self, error: &io::Error) -> bool {
+        is_disk_full(error) && !self.kept().is_empty()
+    }
+
+    /// Deletes the files kept for all partitions.
+    pub(crate) fn delete_kept(&self) {
         let kept = std::mem::take(&mut *self.kept());
         for place in kept {
             match fs::remove_file(&place) {
@@ -110,11 +123,6 @@ impl RecycledFiles {
                 _ => {}
             }
         }
-    }
-
-    /// True when [`Self::make_room`] would delete something.
-    pub(crate) fn can_make_room(&self, error: &io::Error) -> bool {
-        is_full(error) && !self.kept().is_empty()
     }
 
     fn count_one(&self, place: &Path) -> bool {
@@ -134,13 +142,9 @@ impl RecycledFiles {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 /// Where a partition's retired files may be; Kafka ignores these names.
 fn places(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    (0..PER_PARTITION_MAX).map(|number| directory.join(format!("ringmirror-recycled-{number}")))
+    (0..PER_PARTITION_MAX).map(|number| directory.join(format!("{RECYCLED_FILE_PREFIX}{number}")))
 }
 
 #[cfg(test)]
