@@ -115,12 +115,12 @@ pub(super) fn mend_index(
 ) -> io::Result<()> {
     let length = contents.len() as u64;
     let kept = bytes.unwrap_or_default().min(length);
-    let start = match bytes {
-        Some(_) => read_whole(files, name, kept, length)?.unwrap_or_default(),
-        None => Vec::new(),
-    };
-    if start.is_empty() || !contents.starts_with(&start) {
+    if kept == 0 {
         return replace_if_changed(files, name, bytes, contents);
+    }
+    let start = read_whole(files, name, kept, length)?.unwrap_or_default();
+    if !contents.starts_with(&start) {
+        return files.replace(name, contents);
     }
     if bytes > Some(length) {
         files.truncate(name, length)?;
