@@ -301,7 +301,7 @@ impl DataDirectory {
     /// True when every log in the directory was closed cleanly.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.root.join(clean_shutdown::FILE_NAME).exists()
+        was_closed(&self.root)
     }
 
     /// Takes the clean-shutdown marker away; says whether it was there.
@@ -388,6 +388,12 @@ impl DataDirectory {
         let path = self.root.join(name);
         durable_file::remove(&path).map_err(|error| failed(&path, "delete it", error))
     }
+}
+
+/// True when the marker below `root` says that every log was closed cleanly.
+#[must_use]
+pub fn was_closed(root: &Path) -> bool {
+    root.join(clean_shutdown::FILE_NAME).exists()
 }
 
 /// Removes those of the directories that are empty, the others somebody else uses by now.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kafka_wire::partition::TopicPartition;
+use mirror_node::directory;
 use mirror_node::local_log::LocalLog;
 use mirror_node::partition_check::{self, PartitionCheck};
 use mirror_node::recycled_files;
@@ -126,7 +127,7 @@ impl Reporter<'_> {
         let listed = LocalLog::open(root, name);
         match listed.and_then(|log| Ok((log, partition_check::check(root, name)?))) {
             Ok((log, mut check)) => {
-                let open = open_log::is_open(root);
+                let open = !directory::was_closed(root);
                 let notes =
                     if open { open_log::forgive(&path, &log, &mut check) } else { Vec::new() };
                 describe_partition(&check, &mut inspected);

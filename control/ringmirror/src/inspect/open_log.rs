@@ -6,27 +6,23 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kafka_log::partition_files::{FileKind, FileName};
-use kafka_log::{clean_shutdown, offset_index, time_index};
+use kafka_log::{offset_index, time_index};
 use kafka_wire::offset::Offset;
+use mirror_node::directory::was_closed;
 use mirror_node::local_log::{LocalLog, LocalLogError, LocalSegment};
 use mirror_node::partition_check::{PartitionCheck, Problem, SegmentCheck};
 
 use super::{partition_file, partition_of};
-
-/// True when nothing says that the logs below `root` were closed.
-pub(super) fn is_open(root: &Path) -> bool {
-    !root.join(clean_shutdown::FILE_NAME).exists()
-}
 
 /// True for a file of the last segment of a partition whose log was not closed.
 pub(super) fn is_of_last_segment(path: &Path, base: Offset) -> bool {
     let Ok(path) = fs::canonicalize(path) else { return false };
     let Some((root, name)) = path.parent().and_then(partition_of) else { return false };
     let last = LocalLog::open(root, &name).ok().and_then(|log| log.segments.last().cloned());
-    is_open(root) && last.is_some_and(|last| last.base == base)
+    !was_closed(root) && last.is_some_and(|last| last.base == base)
 }
 
 /// Says what lies behind the last batch, from `position` on.
@@ -79,18 +75,12 @@ pub(super) fn forgive(directory: &Path, log: &LocalLog, check: &mut PartitionChe
         check_the_rest(directory, last, &walked, check);
     }
     for name in [FileName::offset_index(last.base), FileName::time_index(last.base)] {
-        notes.extend(forgive_index(directory, name, &walked, check));
-    }
-    for name in [FileName::offset_index(last.base), FileName::time_index(last.base)] {
         let path = directory.join(name.text());
-        let before = check.problems.len();
-        check.problems.retain(|problem| problem.path != path || path.exists());
-        if check.problems.len() < before {
-            notes.push(format!(
-                "no {} yet: the log was not closed, the next ringmirror mirror writes it",
-                name.text()
-            ));
-        }
+        notes.extend(if path.exists() {
+            forgive_index(path, name, &walked, check)
+        } else {
+            forgive_missing_index(&path, name, check)
+        });
     }
     let before = check.problems.len();
     check.problems.retain(|problem| !is_missing_snapshot(problem));
@@ -190,12 +180,11 @@ fn check_the_rest(
 
 /// Reads an index of the last segment again, without its reserved end.
 fn forgive_index(
-    directory: &Path,
+    path: PathBuf,
     name: FileName,
     walked: &Walked,
     check: &mut PartitionCheck,
 ) -> Option<String> {
-    let path = directory.join(name.text());
     let contents = partition_file::read(&path).ok().filter(|contents| !contents.is_empty());
     let contents = contents.unwrap_or_default();
     let used = without_reserved(name.kind, &contents);
@@ -215,9 +204,6 @@ fn forgive_index(
     } else {
         time_index::parse(name.offset, used).ok()?.len()
     };
-    if !path.exists() {
-        return None;
-    }
     check.problems.retain(|problem| problem.path != path);
     if let Some(segment) = check.segments.last_mut() {
         let entries = match name.kind {
@@ -228,6 +214,20 @@ fn forgive_index(
     }
     let reserved = contents.len() - used.len();
     (reserved > 0).then(|| format!("{}: {reserved} bytes reserved at its end", name.text()))
+}
+
+/// Takes note of an index of the last segment that was not written yet.
+fn forgive_missing_index(
+    path: &Path,
+    name: FileName,
+    check: &mut PartitionCheck,
+) -> Option<String> {
+    let before = check.problems.len();
+    check.problems.retain(|problem| problem.path != path);
+    (check.problems.len() < before).then(|| {
+        let name = name.text();
+        format!("no {name} yet: the log was not closed, the next ringmirror mirror writes it")
+    })
 }
 
 fn is_missing_snapshot(problem: &Problem) -> bool {
