@@ -23,10 +23,10 @@ use crate::client_properties::{ClientProperties, DisplayAddress};
 
 /// Largest batch that can be both mirrored and verified, in bytes: a quarter of the longest
 /// response the engine takes.
-pub const BATCH_BYTES_MAX: u32 = 128 << 20;
+pub const VERIFIABLE_BATCH_BYTES_MAX: u32 = 128 << 20;
 /// Longest response taken, in bytes: the largest batch, and as much as a verification asks for
 /// beside it. Metadata of 100,000 partitions is a tenth of it.
-pub const FRAME_BYTES_MAX: u32 = BATCH_BYTES_MAX + (16 << 20);
+pub const FRAME_BYTES_MAX: u32 = VERIFIABLE_BATCH_BYTES_MAX + (16 << 20);
 
 /// A connection whose ApiVersions are known.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use mirror_node::source_connection::BATCH_BYTES_MAX;
+use mirror_node::source_connection::VERIFIABLE_BATCH_BYTES_MAX;
 use mirror_uring::ShardLimits;
 
 /// Mirrors Kafka topics byte for byte, offsets intact, at disk speed.
@@ -243,8 +243,8 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 /// Reads the size of a batch.
 fn parse_batch_bytes(text: &str) -> Result<u32, String> {
     let bytes = parse_bytes(text)?;
-    let fitting = u32::try_from(bytes).ok().filter(|bytes| *bytes <= BATCH_BYTES_MAX);
-    let limit = indicatif::BinaryBytes(BATCH_BYTES_MAX.into());
+    let fitting = u32::try_from(bytes).ok().filter(|bytes| *bytes <= VERIFIABLE_BATCH_BYTES_MAX);
+    let limit = indicatif::BinaryBytes(VERIFIABLE_BATCH_BYTES_MAX.into());
     fitting.ok_or_else(|| format!("{text:?} is above {limit}, the most that can be verified"))
 }
 
