@@ -25,6 +25,7 @@ pub mod finding_text;
 pub mod handover;
 mod handover_configs;
 pub mod local_log;
+pub mod log_view;
 pub mod mirror_news;
 mod partition_book;
 pub mod partition_check;

@@ -43,6 +43,15 @@ pub struct AppendPlan {
     pub rolls: bool,
 }
 
+/// A place in a log's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogPlace {
+    /// Base offset of the segment.
+    pub segment: Offset,
+    /// Position in its log file, in bytes.
+    pub position: u32,
+}
+
 /// Why a batch cannot be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendRefusal {
@@ -214,6 +223,12 @@ impl PartitionLog {
     #[must_use]
     pub const fn active_bytes(&self) -> u32 {
         self.active.bytes
+    }
+
+    /// Where the next batch goes, unless it begins a segment.
+    #[must_use]
+    pub const fn end_place(&self) -> LogPlace {
+        LogPlace { segment: self.active.base, position: self.active.bytes }
     }
 
     /// Base offsets of all segments, oldest first.

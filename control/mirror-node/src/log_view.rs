@@ -1,0 +1,101 @@
+//! Where a partition's log stands, as readers see it: published by its one writer (the engine's
+//! reports, or a `WritableLog`), read and waited for by many.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
+use kafka_log::partition_log::LogPlace;
+use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset};
+use tokio::sync::Notify;
+
+/// Where a log stands. Every byte below `log_end` lies in a file and may be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogState {
+    /// First offset kept.
+    pub log_start: LogStartOffset,
+    /// One past the last offset written.
+    pub log_end: LogEndOffset,
+    /// What consumers may read. A mirror fetches as a consumer does, so all it has was below the
+    /// source's high watermark.
+    pub high_watermark: HighWatermark,
+    /// Below it no transaction is open, and every abort is in the transaction index files.
+    pub last_stable_offset: LastStableOffset,
+    /// Where the batch at `log_end` will go: all batches before it end there or in segments before.
+    pub end_place: LogPlace,
+    /// Which epoch wrote what.
+    pub epochs: Arc<EpochHistory>,
+    /// Epoch of this node as the partition's leader.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts how often the log's end was cut off: a position learnt under another count is void.
+    pub cut_count: u64,
+}
+
+/// One partition's log for its readers.
+#[derive(Debug)]
+pub struct LogView {
+    directory: PathBuf,
+    state: RwLock<Option<Arc<LogState>>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    readers: Vec<Weak<Notify>>,
+    /// Entries at which those whose readers left are thrown out.
+    sweep_at: usize,
+}
+
+impl LogView {
+    /// A log in `directory` that is not open yet.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory, state: RwLock::default(), waiting: Mutex::default() }
+    }
+
+    /// The partition's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where the log stands; `None` while it is being opened or cannot be used.
+    #[must_use]
+    pub fn state(&self) -> Option<Arc<LogState>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells readers where the log stands now, and wakes those that wait.
+    pub fn publish(&self, state: LogState) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(state));
+        self.wake();
+    }
+
+    /// Readers have to wait until the log is published again.
+    pub fn withdraw(&self) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.wake();
+    }
+
+    /// `reader` is notified at the next change, once. Look at the state again afterwards: it may
+    /// have changed before.
+    pub fn wake_at_change(&self, reader: &Arc<Notify>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.readers.len() >= waiting.sweep_at {
+            waiting.readers.retain(|reader| reader.strong_count() > 0);
+            waiting.sweep_at = (waiting.readers.len() * 2).max(SWEEP_MIN);
+        }
+        waiting.readers.push(Arc::downgrade(reader));
+    }
+
+    fn wake(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for reader in waiting.readers.drain(..).filter_map(|reader| reader.upgrade()) {
+            reader.notify_one();
+        }
+    }
+}
+
+/// Below so many entries it does not matter how many of them are of readers that left.
+const SWEEP_MIN: usize = 64;
