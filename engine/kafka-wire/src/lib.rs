@@ -11,7 +11,7 @@
 //!
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
 //! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`; `message` and its users
-//! `api_versions` and `offset_lookup`; `batch_writer` and `metadata_record` last.
+//! `api_versions` and `offset_lookup`; `request` for a server; `batch_writer` and `metadata_record` last.
 
 pub mod api_versions;
 pub mod batch_stream;
@@ -30,3 +30,4 @@ pub mod offset_lookup;
 pub mod partition;
 pub mod producer;
 pub mod record_batch;
+pub mod request;

@@ -3,8 +3,10 @@
 //! A frame is a 4-byte size and as many bytes: header, then body. Decoding takes frames without
 //! the size and never allocates much more than a frame's size times the size of one element.
 
+use std::fmt::Display;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
-use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader, ResponseKind};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
 use crate::count_guard::CountGuard;
@@ -50,6 +52,20 @@ pub fn encode_response<R: Encodable + HeaderVersion>(
 ) -> Result<Bytes, MessageError> {
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     encode_frame(version, (&header, R::header_version(version)), response)
+}
+
+/// Encodes any response as one frame, size and header included.
+///
+/// # Errors
+/// As [`encode_response`].
+pub fn encode_response_kind(
+    version: i16,
+    correlation_id: i32,
+    response: &ResponseKind,
+) -> Result<Bytes, MessageError> {
+    let header = ResponseHeader::default().with_correlation_id(correlation_id);
+    let header = (&header, response.header_version(version));
+    frame_of(version, header, "response", |frame| response.encode(frame, version))
 }
 
 /// Decodes a response frame, given without its size.
@@ -120,18 +136,27 @@ pub fn frame_size(bytes: &[u8], frame_bytes_max: u32) -> Result<Option<u32>, Mes
 
 fn encode_frame<H: Encodable, M: Encodable>(
     version: i16,
-    (header, header_version): (&H, i16),
+    header: (&H, i16),
     message: &M,
 ) -> Result<Bytes, MessageError> {
-    let refused = |reason: &dyn ToString| MessageError::Encode {
-        message: name_of::<M>(),
-        version,
-        reason: reason.to_string(),
+    frame_of(version, header, name_of::<M>(), |frame| message.encode(frame, version))
+}
+
+fn frame_of<H: Encodable, E: Display>(
+    version: i16,
+    (header, header_version): (&H, i16),
+    message: &'static str,
+    body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+) -> Result<Bytes, MessageError> {
+    // The alternate form of the crate's errors has their causes too.
+    let refused = |reason: &dyn Display| {
+        let reason = format!("{reason:#}");
+        MessageError::Encode { message, version, reason }
     };
     let mut frame = BytesMut::new();
     frame.put_i32(0);
     header.encode(&mut frame, header_version).map_err(|reason| refused(&reason))?;
-    message.encode(&mut frame, version).map_err(|reason| refused(&reason))?;
+    body(&mut frame).map_err(|reason| refused(&reason))?;
     let size = i32::try_from(frame.len() - SIZE_BYTES).map_err(|reason| refused(&reason))?;
     frame[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
     Ok(frame.freeze())

@@ -9,7 +9,8 @@ use kafka_log::memory_files::MemoryFiles;
 use kafka_log::partition_files::{FileKind, FileName, PartitionFiles as _};
 use kafka_log::recovery::{LoadRequest, LogCut, load};
 use kafka_log::{clean_shutdown, partition_metadata};
-use kafka_protocol::messages::FetchResponse;
+use kafka_protocol::messages::{ApiKey, FetchResponse};
+use kafka_protocol::protocol::VersionRange;
 use kafka_wire::batch_stream::ValidatedBatch;
 use kafka_wire::message::encode_response;
 use kafka_wire::metadata_record::MetadataRecord;
@@ -24,6 +25,7 @@ use crate::input::Input;
 pub const DIRECTORY: &str = "RINGMIRROR_FUZZ_SEEDS";
 /// Correlation id of every response that is fed to a decoder.
 pub const CORRELATION: i32 = 7;
+const NO_TEXT: [u8; 2] = [0xff; 2];
 
 /// Writes the seeds where [`DIRECTORY`] says; without it a target starts from nothing.
 ///
@@ -87,6 +89,33 @@ pub fn message() -> Vec<Vec<u8>> {
     let topic = MetadataRecord::FeatureLevel { name: "metadata.version".to_owned(), level: 25 };
     seeds.push([&[6, 0], &topic.encode()[..]].concat());
     seeds
+}
+
+/// Requests without topics, and bytes to put some in, of every API and version.
+#[must_use]
+pub fn request() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for api in ApiKey::iter() {
+        let VersionRange { min, max } = api.valid_versions();
+        for version in min..=max {
+            let head = request_head(api as i16, version);
+            seeds.push([&head[..], &[0; 24]].concat());
+            seeds.push([&head[..], &[2, 3, b'a', b'b', 0, 1, 2, 2, 2, 0, 0, 0]].concat());
+        }
+    }
+    seeds
+}
+
+/// Head of a request with neither client id nor tags.
+#[must_use]
+pub fn request_head(api_key: i16, version: i16) -> Vec<u8> {
+    let mut head = [api_key.to_be_bytes(), version.to_be_bytes()].concat();
+    head.extend(CORRELATION.to_be_bytes());
+    head.extend(NO_TEXT);
+    let flexible =
+        ApiKey::try_from(api_key).is_ok_and(|api| api.request_header_version(version) == 2);
+    head.resize(head.len() + usize::from(flexible), 0);
+    head
 }
 
 /// Files of a real log, and those of a log directory.

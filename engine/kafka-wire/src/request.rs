@@ -1,0 +1,167 @@
+//! What a server receives: one frame, split into what every request says about itself and a body.
+//!
+//! A frame is read in two steps, because a request of an unknown API or version still has to be
+//! answered: [`RequestFrame::parse`] finds the correlation id of anything that has one,
+//! [`RequestFrame::decode`] refuses what is not served. A decoded request takes at most a named
+//! limit of elements, or comes from a frame of at most [`REQUEST_BYTES_MAX`].
+
+use bytes::Bytes;
+use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
+use kafka_protocol::protocol::{StrBytes, VersionRange};
+
+use crate::byte_cursor::{ByteCursor, CursorError};
+use crate::message::{MessageError, decode_body, decode_prefix};
+
+mod produce_elements;
+
+pub use produce_elements::PRODUCE_ELEMENTS_MAX;
+
+/// Longest frame that is decoded, other than of Produce, whose records are not decoded at all.
+///
+/// A decoded element takes some 100 bytes, and may have taken two in the frame.
+pub const REQUEST_BYTES_MAX: usize = 8 << 20;
+
+/// A request whose head was read and whose body was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestFrame {
+    /// Number of the API, known or not.
+    pub api_key: i16,
+    /// Version of the request, known or not.
+    pub api_version: i16,
+    /// Number the response has to carry.
+    pub correlation_id: i32,
+    /// What the client calls itself; `None` also when the version is unknown.
+    pub client_id: Option<StrBytes>,
+    body: Bytes,
+}
+
+impl RequestFrame {
+    /// Reads the head of a frame, given without its size.
+    ///
+    /// The head of an unknown API or version ends at its correlation id, since only the version
+    /// says what follows.
+    ///
+    /// # Errors
+    /// [`RequestError::Head`] when the frame has no correlation id, [`RequestError::Malformed`]
+    /// when the head of a known version does not end.
+    pub fn parse(frame: Bytes) -> Result<Self, RequestError> {
+        let head = RequestError::Head { frame_bytes: frame.len() };
+        let mut cursor = ByteCursor::new(&frame);
+        let mut fixed =
+            || -> Result<_, CursorError> { Ok((cursor.i16()?, cursor.i16()?, cursor.i32()?)) };
+        let (api_key, api_version, correlation_id) = fixed().map_err(|_| head)?;
+        let known =
+            ApiKey::try_from(api_key).ok().filter(|api| is_in(api.valid_versions(), api_version));
+        let (client_id, body) = match known {
+            None => (None, Bytes::new()),
+            Some(api) => {
+                let header_version = api.request_header_version(api_version);
+                let (header, body) = decode_prefix::<RequestHeader>(header_version, frame)?;
+                (header.client_id, body)
+            }
+        };
+        Ok(Self { api_key, api_version, correlation_id, client_id, body })
+    }
+
+    /// Decodes the body, if `served` has its version.
+    ///
+    /// # Errors
+    /// When it is not served, not well formed, followed by other bytes, or too large to decode.
+    pub fn decode(
+        &self,
+        served: impl FnOnce(ApiKey) -> Option<VersionRange>,
+    ) -> Result<RequestKind, RequestError> {
+        let Self { api_key, api_version, .. } = *self;
+        let unknown = RequestError::UnknownApi { api_key };
+        let Ok(api) = ApiKey::try_from(api_key) else { return Err(unknown) };
+        let Some(range) = served(api) else { return Err(unknown) };
+        if !is_in(range, api_version) || !is_in(api.valid_versions(), api_version) {
+            let VersionRange { min, max } = range;
+            return Err(RequestError::UnknownVersion { api, api_version, min, max });
+        }
+        if api == ApiKey::Produce {
+            produce_elements::check(api_version, &self.body)?;
+        } else if self.body.len() > REQUEST_BYTES_MAX {
+            return Err(RequestError::TooLarge { api, body_bytes: self.body.len() });
+        }
+        decode_kind(api, api_version, self.body.clone())
+    }
+}
+
+/// Decodes the body of an API this crate knows as a server.
+macro_rules! decode_one_of {
+    ($api:expr, $version:expr, $body:expr, [$($name:ident)*]) => {
+        match $api {
+            $(ApiKey::$name => Ok(RequestKind::$name(decode_body($version, $body)?)),)*
+            api => Err(RequestError::UnknownApi { api_key: api as i16 }),
+        }
+    };
+}
+
+fn decode_kind(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, RequestError> {
+    decode_one_of!(api, version, body, [
+        Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
+        Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups SaslHandshake ApiVersions
+        CreateTopics DeleteTopics DeleteRecords InitProducerId OffsetForLeaderEpoch
+        AddPartitionsToTxn AddOffsetsToTxn EndTxn WriteTxnMarkers TxnOffsetCommit DescribeAcls
+        CreateAcls DeleteAcls DescribeConfigs AlterConfigs DescribeLogDirs SaslAuthenticate
+        CreatePartitions DeleteGroups ElectLeaders IncrementalAlterConfigs
+        AlterPartitionReassignments ListPartitionReassignments OffsetDelete DescribeClientQuotas
+        AlterClientQuotas DescribeUserScramCredentials AlterUserScramCredentials DescribeQuorum
+        DescribeCluster DescribeProducers DescribeTransactions ListTransactions
+        ConsumerGroupHeartbeat ConsumerGroupDescribe GetTelemetrySubscriptions PushTelemetry
+        ListConfigResources DescribeTopicPartitions
+    ])
+}
+
+const fn is_in(range: VersionRange, version: i16) -> bool {
+    range.min <= version && version <= range.max
+}
+
+/// Why a frame is no request that can be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Too short to be answered.
+    #[error("request of {frame_bytes} bytes ends before its correlation id")]
+    Head {
+        /// Bytes of the frame.
+        frame_bytes: usize,
+    },
+    /// No API of this number is served.
+    #[error("request has API key {api_key}, which is not served")]
+    UnknownApi {
+        /// As sent.
+        api_key: i16,
+    },
+    /// The API is served, in other versions.
+    #[error("{api:?} request has version {api_version}, served are {min} to {max}")]
+    UnknownVersion {
+        /// API asked for.
+        api: ApiKey,
+        /// Version as sent.
+        api_version: i16,
+        /// First version served.
+        min: i16,
+        /// Last version served.
+        max: i16,
+    },
+    /// The body would take too much memory, decoded.
+    #[error("{api:?} request has a body of {body_bytes} bytes, limit is {REQUEST_BYTES_MAX}")]
+    TooLarge {
+        /// API asked for.
+        api: ApiKey,
+        /// Bytes of the body.
+        body_bytes: usize,
+    },
+    /// A Produce request with more topics, partitions and tags than a client has use for.
+    #[error("Produce request has more than {PRODUCE_ELEMENTS_MAX} topics, partitions and tags")]
+    ProduceElements,
+    /// Head or body is not what its version says.
+    #[error(transparent)]
+    Malformed(#[from] MessageError),
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
