@@ -226,10 +226,11 @@ proptest! {
                     changed[position] = *byte;
                 }
             }
-            // What is taken is what the frame says: encoded again, it means the same.
-            if let Ok(taken) = decode(changed.into()) {
-                let again = frame(version, &taken, api);
-                prop_assert_eq!(decode(again), Ok(taken), "{:?} version {}", api, version);
+            // What is taken has no count that lies: it decodes without a guard, to the same.
+            if let Ok(taken) = decode(changed.clone().into()) {
+                let mut unguarded = Bytes::from(changed).slice(body..);
+                let expected = RequestKind::decode(api, &mut unguarded, version).unwrap();
+                prop_assert_eq!(taken, expected, "{:?} version {}", api, version);
             }
         }
     }
