@@ -10,7 +10,7 @@
 //! read in pieces, and the metadata records, which that crate does not have.
 //!
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
-//! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`; `message` and its users
+//! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`, `fetch_response`; `message` and its users
 //! `api_versions` and `offset_lookup`; `request` for a server; `batch_writer` and `metadata_record` last.
 
 pub mod api_versions;
@@ -23,6 +23,7 @@ pub mod epoch;
 pub mod fetch_event;
 pub mod fetch_reader;
 pub mod fetch_request;
+pub mod fetch_response;
 pub mod message;
 pub mod metadata_record;
 pub mod offset;
