@@ -15,6 +15,7 @@
 //! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
+pub mod catalog;
 pub mod client_properties;
 pub mod control_loop;
 pub mod directory;
@@ -27,11 +28,13 @@ mod handover_configs;
 pub mod local_log;
 pub mod log_view;
 pub mod mirror_news;
+pub mod node;
 mod partition_book;
 pub mod partition_check;
 pub mod properties;
 pub mod random_id;
 pub mod recycled_files;
+pub mod server;
 pub mod source_client;
 pub mod source_connection;
 mod source_watch;

@@ -1,0 +1,179 @@
+//! What this node has: topics by name and by id, their partitions, where each log stands.
+//!
+//! A topic is one value that is replaced as a whole, so that a reader who holds one sees a
+//! partition count, settings and logs that belong together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
+
+use crate::log_view::LogView;
+
+/// The topics of a node; shared by the control loop, the server and the group coordinator.
+#[derive(Debug)]
+pub struct Catalog {
+    root: PathBuf,
+    topics: RwLock<Topics>,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_name: BTreeMap<TopicName, Arc<Topic>>,
+    names: HashMap<TopicId, TopicName>,
+}
+
+/// Who writes a topic's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The engine, from the source: nobody else may.
+    Mirrored,
+    /// Clients of this node, or the node itself.
+    Local,
+}
+
+/// A topic as it is at one moment.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: TopicName,
+    /// Its id.
+    pub id: TopicId,
+    /// Who writes it.
+    pub origin: Origin,
+    /// Settings explicitly made for it.
+    pub configs: BTreeMap<String, String>,
+    /// Its partitions, by index.
+    pub partitions: Vec<Arc<Partition>>,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Partition {
+    /// Its name.
+    pub name: TopicPartition,
+    /// Its identity.
+    pub id: TopicIdPartition,
+    /// Where its log stands.
+    pub view: Arc<LogView>,
+}
+
+/// What a topic is to be, for [`Catalog::put`].
+#[derive(Clone, Debug)]
+pub struct TopicSpec {
+    /// Its id.
+    pub id: TopicId,
+    /// Who writes it.
+    pub origin: Origin,
+    /// Settings explicitly made for it.
+    pub configs: BTreeMap<String, String>,
+    /// How many partitions; never fewer than before.
+    pub partition_count: i32,
+}
+
+impl Catalog {
+    /// No topics; partition directories lie in `root`.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, topics: RwLock::default() }
+    }
+
+    /// The topic of that name.
+    #[must_use]
+    pub fn topic(&self, name: &TopicName) -> Option<Arc<Topic>> {
+        self.read().by_name.get(name).cloned()
+    }
+
+    /// The topic of that name, as a client wrote it; `None` also when no topic can be named so.
+    #[must_use]
+    pub fn topic_named(&self, name: &str) -> Option<Arc<Topic>> {
+        self.topic(&TopicName::parse(name)?)
+    }
+
+    /// The topic of that id.
+    #[must_use]
+    pub fn topic_of(&self, id: TopicId) -> Option<Arc<Topic>> {
+        let topics = self.read();
+        topics.by_name.get(topics.names.get(&id)?).cloned()
+    }
+
+    /// The partition with that identity.
+    #[must_use]
+    pub fn partition(&self, id: TopicIdPartition) -> Option<Arc<Partition>> {
+        self.topic_of(id.topic_id)?.partition(id.partition.get()).cloned()
+    }
+
+    /// All topics, by name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Arc<Topic>> {
+        self.read().by_name.values().cloned().collect()
+    }
+
+    /// Makes or changes a topic; partitions that exist stay the same values, a topic of another id
+    /// under this name is replaced. Returns what it is now.
+    pub fn put(&self, name: &TopicName, spec: TopicSpec) -> Arc<Topic> {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let known = topics.by_name.get(name).filter(|topic| topic.id == spec.id).cloned();
+        if known.is_none()
+            && let Some(other) = topics.by_name.get(name).map(|topic| topic.id)
+        {
+            topics.names.remove(&other);
+        }
+        let mut partitions = known.map_or_else(Vec::new, |topic| topic.partitions.clone());
+        let held = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+        partitions.extend((held..spec.partition_count).filter_map(|index| {
+            let partition = PartitionIndex::from_wire(index)?;
+            Some(self.new_partition(name, spec.id, partition))
+        }));
+        let TopicSpec { id, origin, configs, .. } = spec;
+        let topic = Arc::new(Topic { name: name.clone(), id, origin, configs, partitions });
+        topics.by_name.insert(name.clone(), Arc::clone(&topic));
+        topics.names.insert(id, name.clone());
+        topic
+    }
+
+    /// Forgets a topic.
+    pub fn remove(&self, name: &TopicName) -> Option<Arc<Topic>> {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let topic = topics.by_name.remove(name)?;
+        topics.names.remove(&topic.id);
+        Some(topic)
+    }
+
+    fn new_partition(
+        &self,
+        topic: &TopicName,
+        topic_id: TopicId,
+        partition: PartitionIndex,
+    ) -> Arc<Partition> {
+        let name = TopicPartition { topic: topic.clone(), partition };
+        let view = Arc::new(LogView::new(self.root.join(name.to_string())));
+        Arc::new(Partition { name, id: TopicIdPartition { topic_id, partition }, view })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Topics> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Topic {
+    /// The partition with that index, as read from the wire.
+    #[must_use]
+    pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// True for the topics of the node itself (`Topic.isInternal` in Apache Kafka).
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        INTERNAL_TOPICS.contains(&self.name.as_str())
+    }
+}
+
+/// Topics that clients do not write.
+pub const INTERNAL_TOPICS: [&str; 3] =
+    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! What all connections of a node share.
+
+use std::sync::Arc;
+
+use kafka_wire::partition::BrokerId;
+
+use crate::catalog::Catalog;
+use crate::server::limits::ServerLimits;
+
+/// A node that answers the Kafka protocol over its own data directory.
+#[derive(Debug)]
+pub struct Node {
+    /// Who it says it is.
+    pub identity: NodeIdentity,
+    /// What it has.
+    pub catalog: Arc<Catalog>,
+    /// How big anything may get.
+    pub limits: ServerLimits,
+}
+
+/// What clients are told about the node: it is the only broker and the controller of its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeIdentity {
+    /// Id of the cluster, from `meta.properties`.
+    pub cluster_id: String,
+    /// Id of the node.
+    pub node_id: BrokerId,
+    /// Host that clients reach it by.
+    pub host: String,
+    /// Port that clients reach it by.
+    pub port: u16,
+}

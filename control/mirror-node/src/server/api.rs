@@ -1,0 +1,43 @@
+//! Which requests are answered, in which versions, by which family of functions.
+
+use std::ops::RangeInclusive;
+
+use kafka_protocol::messages::ApiKey;
+
+/// Who answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Topics and records are read: `reads.rs`.
+    Reads,
+    /// Consumer groups: `group_requests.rs`.
+    Groups,
+    /// Records are written: `writes.rs`.
+    Writes,
+    /// Topics, settings and the node itself are looked at or changed: `admin.rs`.
+    Admin,
+}
+
+/// One API.
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    pub(super) key: ApiKey,
+    pub(super) versions: RangeInclusive<i16>,
+    pub(super) family: Family,
+}
+
+const fn api(key: ApiKey, versions: RangeInclusive<i16>, family: Family) -> Api {
+    Api { key, versions, family }
+}
+
+/// All that is answered; ApiVersions advertises exactly this.
+pub(super) const APIS: &[Api] = &[
+    api(ApiKey::ApiVersions, 0..=4, Family::Reads),
+    api(ApiKey::Metadata, 0..=13, Family::Reads),
+    api(ApiKey::DescribeCluster, 0..=1, Family::Reads),
+    api(ApiKey::DescribeTopicPartitions, 0..=0, Family::Reads),
+];
+
+/// The API of that key, when it is answered at all.
+pub(super) fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == key)
+}

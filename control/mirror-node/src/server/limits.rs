@@ -1,0 +1,48 @@
+//! How big anything may get that a client decides about.
+
+use std::time::Duration;
+
+/// Limits of the protocol server; the defaults are Kafka's where Kafka has one.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// Connections at once; more are closed as they come (`max.connections`).
+    pub connections_max: usize,
+    /// Bytes of one request (`socket.request.max.bytes`).
+    pub request_bytes_max: u32,
+    /// Bytes of all requests being received or answered, those up to [`SMALL_REQUEST_BYTES`] not
+    /// counted (`queued.max.request.bytes`).
+    pub requests_bytes_max: usize,
+    /// A connection without a request for so long is closed (`connections.max.idle.ms`).
+    pub idle_max: Duration,
+    /// A request must be complete so long after its first byte, and a response must make progress
+    /// within it.
+    pub stall_max: Duration,
+    /// Bytes of one fetch response (`fetch.max.bytes` of the broker).
+    pub fetch_bytes_max: u32,
+    /// Fetch sessions at once (`max.incremental.fetch.session.cache.slots`).
+    pub fetch_sessions_max: usize,
+    /// Partitions of all fetch sessions together.
+    pub fetch_session_partitions_max: usize,
+    /// Partitions in one answer to DescribeTopicPartitions
+    /// (`max.request.partition.size.limit`).
+    pub described_partitions_max: i32,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            request_bytes_max: 100 << 20,
+            requests_bytes_max: 512 << 20,
+            idle_max: Duration::from_secs(600),
+            stall_max: Duration::from_secs(30),
+            fetch_bytes_max: 55 << 20,
+            fetch_sessions_max: 1_000,
+            fetch_session_partitions_max: 1 << 20,
+            described_partitions_max: 2_000,
+        }
+    }
+}
+
+/// Requests up to this many bytes are received without asking for room.
+pub const SMALL_REQUEST_BYTES: usize = 64 << 10;

@@ -1,0 +1,24 @@
+//! Requests that read topics and records.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::RequestKind;
+
+use crate::node::Node;
+use crate::server::answer::Answer;
+use crate::server::request::Request;
+use crate::server::{api_versions, describe_topic_partitions, metadata};
+
+/// Answers a request of the family `Reads`.
+pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
+    let version = request.head.api_version;
+    match request.body {
+        RequestKind::ApiVersions(_) => api_versions::supported().into(),
+        RequestKind::Metadata(asked) => metadata::metadata(node, &asked, version).into(),
+        RequestKind::DescribeCluster(asked) => metadata::describe_cluster(node, &asked).into(),
+        RequestKind::DescribeTopicPartitions(asked) => {
+            describe_topic_partitions::describe(node, &asked).into()
+        }
+        other => Answer::Close { reason: format!("{other:?} does not read") },
+    }
+}

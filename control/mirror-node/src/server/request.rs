@@ -1,0 +1,71 @@
+//! From a frame to a request, and from an answer to a frame.
+
+use bytes::Bytes;
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
+use kafka_protocol::protocol::{StrBytes, VersionRange};
+use kafka_wire::message::{MessageError, encode_response_kind};
+use kafka_wire::request::{RequestError, RequestFrame};
+
+use crate::server::api::find;
+use crate::server::api_versions;
+
+/// What a request says about itself.
+#[derive(Clone, Debug)]
+pub(super) struct RequestHead {
+    pub(super) api_key: i16,
+    pub(super) api_version: i16,
+    pub(super) correlation_id: i32,
+    pub(super) client_id: Option<StrBytes>,
+}
+
+/// A request that somebody answers.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) head: RequestHead,
+    pub(super) body: RequestKind,
+}
+
+/// What a frame comes to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A request to be answered.
+    Request(Request),
+    /// A version of ApiVersions that we do not know: the frame to answer with.
+    Answered(Bytes),
+}
+
+/// Decodes a frame, given without its size.
+///
+/// # Errors
+/// When nothing can be answered: the connection ends, as with a stock broker.
+pub(super) fn decode(frame: Bytes) -> Result<Outcome, RequestError> {
+    let frame = RequestFrame::parse(frame)?;
+    let served = |key: ApiKey| {
+        let versions = &find(key as i16)?.versions;
+        Some(VersionRange { min: *versions.start(), max: *versions.end() })
+    };
+    match frame.decode(served) {
+        Ok(body) => {
+            let head = RequestHead {
+                api_key: frame.api_key,
+                api_version: frame.api_version,
+                correlation_id: frame.correlation_id,
+                client_id: frame.client_id,
+            };
+            Ok(Outcome::Request(Request { head, body }))
+        }
+        Err(RequestError::UnknownVersion { api: ApiKey::ApiVersions, .. }) => {
+            let answer = api_versions::unsupported().into();
+            Ok(Outcome::Answered(encode_response_kind(0, frame.correlation_id, &answer)?))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Encodes the answer to a request as one frame.
+///
+/// # Errors
+/// When the answer does not fit the request's version.
+pub(super) fn encode(head: &RequestHead, answer: &ResponseKind) -> Result<Bytes, MessageError> {
+    encode_response_kind(head.api_version, head.correlation_id, answer)
+}
