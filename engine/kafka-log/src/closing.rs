@@ -6,6 +6,7 @@ use std::io;
 use kafka_wire::offset::Offset;
 
 use crate::partition_files::{FileKind, FileName, PartitionFiles};
+use crate::transaction_index::earliest_first_offset;
 
 /// The end of an index file: what is not written yet. The file ends where it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,15 @@ pub struct ClosedSegment {
     pub snapshot: Vec<u8>,
     /// Contents of `leader-epoch-checkpoint` up to `end`.
     pub epochs: Vec<u8>,
+}
+
+impl ClosedSegment {
+    /// Where the earliest aborted transaction begins that finishing the segment adds to its
+    /// transaction index.
+    #[must_use]
+    pub fn unindexed_aborts_from(&self) -> Option<Offset> {
+        earliest_first_offset(&self.transaction_index.bytes)
+    }
 }
 
 /// A log to be closed.

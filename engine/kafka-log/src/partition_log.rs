@@ -8,6 +8,7 @@
 use kafka_wire::batch_stream::ValidatedBatch;
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::{LastStableOffset, LogEndOffset, LogStartOffset, Offset};
+use kafka_wire::producer::ProducerId;
 use kafka_wire::record_batch::BatchHeader;
 
 use crate::closing::{ClosedLog, ClosedSegment};
@@ -30,6 +31,7 @@ pub struct PartitionLog {
     pub(crate) epochs: EpochHistory,
     pub(crate) epochs_version: u64,
     pub(crate) producers: ProducerStates,
+    pub(crate) producer_id_max: Option<ProducerId>,
 }
 
 /// Where a batch goes.
@@ -147,6 +149,7 @@ impl PartitionLog {
             epochs: EpochHistory::default(),
             epochs_version: 0,
             producers: ProducerStates::default(),
+            producer_id_max: None,
         }
     }
 
@@ -211,6 +214,13 @@ impl PartitionLog {
     #[must_use]
     pub const fn producers(&self) -> &ProducerStates {
         &self.producers
+    }
+
+    /// Largest id of a producer of any batch accepted, or read or remembered when the log was
+    /// loaded: whoever hands out ids stays above it.
+    #[must_use]
+    pub const fn producer_id_max(&self) -> Option<ProducerId> {
+        self.producer_id_max
     }
 
     /// Base offset of the segment appended to.
@@ -298,6 +308,7 @@ impl PartitionLog {
         {
             self.epochs_version += 1;
         }
+        self.producer_id_max = self.producer_id_max.max(header.producer_id);
         self.active.push(header, &self.config);
         if let Some(aborted) = self.producers.apply(batch) {
             self.active.push_aborted(&aborted);
@@ -356,6 +367,13 @@ impl PartitionLog {
         self.active.offset_index.pending_bytes()
             + self.active.time_index.pending_bytes()
             + self.active.transaction_index.pending_bytes()
+    }
+
+    /// Where the earliest aborted transaction begins whose entry of the active segment's
+    /// transaction index is not handed out yet.
+    #[must_use]
+    pub fn unindexed_aborts_from(&self) -> Option<Offset> {
+        transaction_index::earliest_first_offset(self.active.transaction_index.pending())
     }
 
     /// Moves the log's start forward, at most to its end. Returns the segments that lie wholly

@@ -84,6 +84,11 @@ impl ProducerStates {
         self.producers.get(&producer_id)
     }
 
+    /// Largest id known.
+    pub(crate) fn id_max(&self) -> Option<ProducerId> {
+        self.producers.last_key_value().map(|(id, _)| *id)
+    }
+
     /// The open transactions, oldest first: first offset and producer.
     #[must_use]
     pub fn open_transactions(&self) -> &[(Offset, ProducerId)] {

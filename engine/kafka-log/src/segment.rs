@@ -36,6 +36,10 @@ impl PendingIndex {
         self.bytes.len()
     }
 
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Moves whole entries of `entry_bytes` into `into`; returns their position and length.
     pub(crate) fn take(&mut self, entry_bytes: usize, into: &mut [u8]) -> Option<(u64, usize)> {
         let fits = self.bytes.len().min(into.len());

@@ -209,7 +209,7 @@ impl TestLog {
         close_log(&mut self.files, &self.log.close()).unwrap();
     }
 
-    /// The state once everything pending is written.
+    /// The state once everything pending is written, as far as the files tell it.
     pub(crate) fn settled(&self) -> PartitionLog {
         settled(&self.log)
     }
@@ -231,5 +231,7 @@ pub(crate) fn settled(log: &PartitionLog) -> PartitionLog {
     log.active.time_index.mark_written();
     log.active.transaction_index.mark_written();
     log.epochs_version = 0;
+    // Ids of producers forgotten for their age are in segments that need no reading.
+    log.producer_id_max = None;
     log
 }

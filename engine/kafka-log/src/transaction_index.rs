@@ -18,6 +18,7 @@ use crate::layout::Fields;
 /// Bytes of one entry.
 pub const ENTRY_BYTES: usize = 34;
 const VERSION: i16 = 0;
+const FIRST_OFFSET_AT: usize = 10;
 
 /// A transaction that was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,16 @@ pub fn encode(entry: &AbortedTransaction) -> [u8; ENTRY_BYTES] {
     bytes[18..26].copy_from_slice(&entry.last_offset.get().to_be_bytes());
     bytes[26..].copy_from_slice(&entry.last_stable_offset.offset().get().to_be_bytes());
     bytes
+}
+
+/// Least first offset of whole entries that [`encode`] made: where the earliest of these
+/// transactions begins.
+pub(crate) fn earliest_first_offset(entries: &[u8]) -> Option<Offset> {
+    let first_offset = |entry: &[u8; ENTRY_BYTES]| {
+        let mut fields = Fields(&entry[FIRST_OFFSET_AT..]);
+        fields.i64().and_then(Offset::from_wire).expect("an entry we encoded has a first offset")
+    };
+    entries.as_chunks().0.iter().map(first_offset).min()
 }
 
 /// Parses the entries of a whole file of the segment that starts at `base`.

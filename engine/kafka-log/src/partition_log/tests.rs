@@ -1,7 +1,10 @@
-use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
+use kafka_wire::control_record::ControlRecord;
+use kafka_wire::producer::ProducerEpoch;
+use kafka_wire::record_batch::BatchAttributes;
 
 use super::*;
-use crate::test_history::{epoch, offset, validated};
+use crate::test_history::{epoch, offset, producer, validated};
 
 const CONFIG: LogConfig = LogConfig {
     segment_bytes: 400,
@@ -197,4 +200,58 @@ fn every_new_epoch_counts_and_is_checkpointed_once_durable() {
     assert_eq!(log.epoch_checkpoint(offset(2)), b"0\n1\n3 0\n");
     let end = log.epoch_end_offset(epoch(3)).unwrap();
     assert_eq!((end.epoch, end.end), (epoch(3), offset(2)));
+}
+
+/// A batch of a transaction, or its ABORT marker.
+fn transactional(base: i64, raw_producer: i64, is_abort: bool) -> ValidatedBatch {
+    let producer = (producer(raw_producer), ProducerEpoch::from_wire(0));
+    if is_abort {
+        let marker = ControlRecord::Abort { coordinator_epoch: 1 };
+        let builder =
+            BatchBuilder::transaction_marker(offset(base), Some(epoch(1)), producer, marker, 0);
+        return validated(&builder.finish());
+    }
+    let mut builder = BatchBuilder::new(offset(base), Some(epoch(1)));
+    let (id, epoch) = producer;
+    builder.producer = BatchProducer { id: Some(id), epoch, base_sequence: 0 };
+    builder.attributes = BatchAttributes::from_wire(0x10);
+    builder.push(&NewRecord { timestamp_ms: 0, key: None, value: None });
+    validated(&builder.finish())
+}
+
+#[test]
+fn an_abort_is_unindexed_until_its_entry_was_handed_out() {
+    let config = LogConfig { segment_bytes: 1 << 20, ..CONFIG };
+    let mut log = PartitionLog::empty(config, offset(0));
+    append(&mut log, &transactional(0, 7, false));
+    append(&mut log, &transactional(1, 8, false));
+    append(&mut log, &transactional(2, 8, true));
+    assert_eq!(log.unindexed_aborts_from(), Some(offset(1)));
+    append(&mut log, &transactional(3, 7, true));
+    assert_eq!(log.unindexed_aborts_from(), Some(offset(0)), "the earliest counts");
+    assert_eq!(log.close().active.unindexed_aborts_from(), Some(offset(0)));
+    take(&mut log, IndexBytesKind::Transaction);
+    assert_eq!(log.unindexed_aborts_from(), None);
+    assert_eq!(log.close().active.unindexed_aborts_from(), None);
+}
+
+#[test]
+fn a_segment_that_rolls_takes_its_unindexed_aborts_along() {
+    let mut log = PartitionLog::empty(CONFIG, offset(0));
+    append(&mut log, &transactional(0, 7, false));
+    append(&mut log, &transactional(1, 7, true));
+    let rolled = append(&mut log, &batch(2, 1, 0, 400)).rolled.unwrap();
+    assert_eq!(rolled.unindexed_aborts_from(), Some(offset(0)));
+    assert_eq!(log.unindexed_aborts_from(), None);
+}
+
+#[test]
+fn the_largest_producer_id_is_kept() {
+    let mut log = PartitionLog::empty(CONFIG, offset(0));
+    append(&mut log, &batch(0, 1, 0, 100));
+    assert_eq!(log.producer_id_max(), None);
+    append(&mut log, &transactional(1, 9, false));
+    append(&mut log, &transactional(2, 3, false));
+    append(&mut log, &batch(3, 1, 0, 100));
+    assert_eq!(log.producer_id_max(), Some(producer(9)));
 }

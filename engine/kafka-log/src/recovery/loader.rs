@@ -100,7 +100,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         }
         let closed: Vec<Offset> =
             self.found.bases().into_iter().filter(|base| *base < active.base).collect();
-        let Carried { end, mut epochs, producers } = carried;
+        let Carried { end, mut epochs, producers, producer_id_max } = carried;
         // An emptied log keeps the epoch that was current where it starts.
         epochs.truncate_from_end(end.max(log_start.offset().next()));
         epochs.truncate_from_start(log_start);
@@ -120,6 +120,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
             epochs,
             epochs_version: 0,
             producers,
+            producer_id_max,
         };
         Ok(LoadedLog { log, findings: self.findings })
     }

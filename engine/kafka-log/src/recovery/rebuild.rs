@@ -30,7 +30,7 @@ impl<F: PartitionFiles> Loader<'_, F> {
                 continue;
             }
             if let Some(producers) = self.at_base.remove(&base) {
-                carried.producers = producers;
+                carried.take_producers(producers);
             }
             if self.found.segments.keys().next() != Some(&base) {
                 snapshots.truncate(BASE_SNAPSHOTS - 1);
@@ -49,7 +49,7 @@ impl<F: PartitionFiles> Loader<'_, F> {
         }
         if let Some(tail) = tail.filter(|tail| last_bases.contains(&tail.segment.base)) {
             let producers = self.at_base.remove(&tail.end);
-            carried.producers = producers.expect("a trusted end has its snapshot");
+            carried.take_producers(producers.expect("a trusted end has its snapshot"));
             carried.end = tail.end;
             return Ok((tail.segment, carried));
         }

@@ -4,6 +4,7 @@ use std::io;
 
 use kafka_wire::batch_stream::{BatchStep, BatchStream, ValidatedBatch};
 use kafka_wire::offset::Offset;
+use kafka_wire::producer::ProducerId;
 use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
 
 use crate::layout::{SEGMENT_FILE_BYTES_MAX, relative_offset};
@@ -23,6 +24,16 @@ pub(super) struct Carried {
     pub(super) end: Offset,
     pub(super) epochs: EpochHistory,
     pub(super) producers: ProducerStates,
+    /// Largest id of a producer met so far.
+    pub(super) producer_id_max: Option<ProducerId>,
+}
+
+impl Carried {
+    /// Goes on with the producers of a snapshot.
+    pub(super) fn take_producers(&mut self, producers: ProducerStates) {
+        self.producer_id_max = self.producer_id_max.max(producers.id_max());
+        self.producers = producers;
+    }
 }
 
 /// Where a segment must end.
@@ -157,6 +168,7 @@ impl Scan<'_> {
         {
             self.carried.epochs.assign(epoch, header.base_offset);
         }
+        self.carried.producer_id_max = self.carried.producer_id_max.max(header.producer_id);
         self.segment.push(header, self.config);
         if let Some(aborted) = self.carried.producers.apply(batch) {
             self.segment.push_aborted(&aborted);

@@ -69,10 +69,27 @@ proptest! {
         let loaded = load(&mut files, &LoadRequest { recovery_point, ..request() }).unwrap();
         test.write_indexes();
         let expected = test.settled();
-        prop_assert_eq!(&loaded.log, &expected);
+        prop_assert_eq!(&settled(&loaded.log), &expected);
         let on_disk = segment_files(&expected, &test.files);
         prop_assert_eq!(segment_files(&loaded.log, &files), on_disk);
         prop_assert_eq!(loaded.findings, vec![]);
+    }
+
+    #[test]
+    fn a_log_read_back_knows_the_largest_producer_id_remembered(
+        steps in steps(60, true),
+        point in 0_usize..10,
+    ) {
+        let mut test = TestLog::with(&batches(&steps));
+        let recovery_point = test.log.segment_bases().nth(point);
+        let loaded =
+            load(&mut test.files, &LoadRequest { recovery_point, ..request() }).unwrap().log;
+        let remembered = test.log.producers().iter().map(|(id, _)| id).max();
+        prop_assert!(loaded.producer_id_max() >= remembered);
+        prop_assert!(loaded.producer_id_max() <= test.log.producer_id_max());
+        if recovery_point.is_none() {
+            prop_assert_eq!(loaded.producer_id_max(), test.log.producer_id_max());
+        }
     }
 
     #[test]
@@ -86,7 +103,7 @@ proptest! {
         }
         let loaded = load(&mut files, &request()).unwrap();
         test.write_indexes();
-        prop_assert_eq!(&loaded.log, &test.settled());
+        prop_assert_eq!(settled(&loaded.log), test.settled());
         prop_assert_eq!(
             segment_files(&loaded.log, &files),
             segment_files(&test.log, &test.files)
@@ -109,7 +126,7 @@ proptest! {
         let mut expected = test.settled();
         expected.active.time_index = loaded.log.active.time_index.clone();
         expected.active.last_time_entry_ms = expected.active.max_timestamp_ms();
-        prop_assert_eq!(loaded.log, expected);
+        prop_assert_eq!(settled(&loaded.log), expected);
     }
 
     #[test]
@@ -285,7 +302,7 @@ proptest! {
         test.files.crash(|_, _| 0);
         let again = load(&mut test.files, &asked).unwrap();
         prop_assert_eq!(again.findings, vec![]);
-        prop_assert_eq!(&again.log, &test.log);
+        prop_assert_eq!(settled(&again.log), settled(&test.log));
         test.log = again.log;
         for batch in &batches {
             if validated(batch).header.base_offset >= end {
