@@ -80,6 +80,9 @@ pub struct ShardLimits {
     pub batch_bytes_max: u32,
     /// Use direct writes for partitions that catch up.
     pub direct_writes: bool,
+    /// Write new segments into the files of retired ones: faster, but whoever still holds a
+    /// retired file open then reads another segment's bytes. Off where others read the log.
+    pub reuse_files: bool,
 }
 
 impl ShardLimits {
@@ -141,6 +144,7 @@ impl ShardLimits {
         allocate_bytes_max: 512 << 20,
         batch_bytes_max: 16 << 20,
         direct_writes: true,
+        reuse_files: true,
     };
 }
 

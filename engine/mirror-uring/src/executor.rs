@@ -38,6 +38,8 @@ pub(crate) struct ExecutorConfig {
     pub(crate) connection_count_max: usize,
     /// Files kept open.
     pub(crate) open_files_max: usize,
+    /// Keep the files of retired segments for new ones.
+    pub(crate) reuse_files: bool,
     /// Where helper threads may run.
     pub(crate) helpers_mask: CpuMask,
 }
@@ -89,7 +91,7 @@ struct Transfer {
 impl Executor {
     /// Makes an executor with nothing in flight. Must be used on a tokio-uring runtime.
     pub(crate) fn new(config: ExecutorConfig) -> Self {
-        let recycled = RecycledFiles::default();
+        let recycled = RecycledFiles::new(config.reuse_files);
         Self {
             data_dir: config.data_dir,
             table: OpTable::new(),

@@ -26,12 +26,19 @@ pub(crate) const RECYCLED_FILES_MAX: usize = 16;
 const BYTES_MIN: u64 = 16 << 20;
 
 /// The retired files of a shard's partitions; clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecycledFiles {
     kept: Arc<Mutex<BTreeSet<PathBuf>>>,
+    files_max: usize,
 }
 
 impl RecycledFiles {
+    /// Keeps no file yet, and none ever unless `reuse_files`: then every retired file is deleted.
+    pub(crate) fn new(reuse_files: bool) -> Self {
+        let files_max = if reuse_files { RECYCLED_FILES_MAX } else { 0 };
+        Self { kept: Arc::default(), files_max }
+    }
+
     /// Keeps the log file at `path`, which is retired for good, unless there are enough.
     ///
     /// A file that is not kept is left for whoever deletes retired segments.
@@ -127,7 +134,7 @@ impl RecycledFiles {
 
     fn count_one(&self, place: &Path) -> bool {
         let mut kept = self.kept();
-        let has_room = kept.len() < RECYCLED_FILES_MAX;
+        let has_room = kept.len() < self.files_max;
         // What is found again, by a load that is tried again, is counted already.
         kept.contains(place) || has_room && kept.insert(place.to_owned())
     }

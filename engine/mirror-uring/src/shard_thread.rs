@@ -85,6 +85,7 @@ impl ShardThread {
             connection_count_max: usize::try_from(self.limits.connection_count_max)
                 .expect("usize holds 32 bits"),
             open_files_max: self.open_files_max,
+            reuse_files: self.limits.reuse_files,
             helpers_mask,
         };
         let ends = DriverEnds {

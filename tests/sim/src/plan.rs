@@ -115,6 +115,7 @@ fn draw_limits(random: &mut Random, bulk: bool, broker_count: i32) -> ShardLimit
         allocate_bytes_max: random.pick(&[0, 100_000, 2_000_000]),
         batch_bytes_max: BATCH_BYTES_MAX,
         direct_writes: random.percent(70),
+        reuse_files: true,
     }
 }
 

@@ -32,6 +32,7 @@ fn on_a_ring(test: impl AsyncFnOnce(&mut Bench)) {
         data_dir: directory.path().to_owned(),
         connection_count_max: 4,
         open_files_max: 8,
+        reuse_files: true,
         helpers_mask: CpuMask::current().unwrap(),
     };
     let record = tokio_uring::start(async {

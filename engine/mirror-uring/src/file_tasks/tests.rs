@@ -9,7 +9,7 @@ fn run<F: Future>(future: F) -> F::Output {
 }
 
 fn tasks() -> FileTasks {
-    FileTasks::new(CpuMask::current().unwrap(), RecycledFiles::default())
+    FileTasks::new(CpuMask::current().unwrap(), RecycledFiles::new(true))
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_removed_directory_is_gone_and_removing_it_again_is_no_error() {
     std::fs::write(path.join("00000000000000000000.log"), b"x").unwrap();
     for _ in 0..2 {
         assert!(matches!(
-            run_caught(&path, &RecycledFiles::default(), FileTask::Remove),
+            run_caught(&path, &RecycledFiles::new(true), FileTask::Remove),
             Ok(FileOutcome::Removed)
         ));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -79,7 +79,7 @@ fn a_task_that_fails_says_what_the_system_said() {
     let directory = TestDirectory::new();
     let path = directory.path().join("missing");
     let fault =
-        run_caught(&path, &RecycledFiles::default(), FileTask::WriteEpochs(vec![])).unwrap_err();
+        run_caught(&path, &RecycledFiles::new(true), FileTask::WriteEpochs(vec![])).unwrap_err();
     assert!(matches!(fault, FileFault::Io(error) if error.kind() == io::ErrorKind::NotFound));
 }
 
@@ -87,7 +87,7 @@ fn a_task_that_fails_says_what_the_system_said() {
 fn a_retired_segment_leaves_its_log_file_for_the_next_one() {
     let directory = TestDirectory::new();
     let path = directory.path();
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     let base = Offset::from_wire(5).unwrap();
     std::fs::File::create(path.join(FileName::log(base).text()))
         .unwrap()
@@ -108,7 +108,7 @@ fn a_task_that_finds_the_disk_full_deletes_the_retired_files() {
     let path = directory.path();
     let retired = path.join("ringmirror-recycled-0");
     std::fs::write(&retired, b"old").unwrap();
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     recycled.adopt(path).unwrap();
     let part = path.join("leader-epoch-checkpoint.tmp");
     std::os::unix::fs::symlink("/dev/full", &part).unwrap();

@@ -18,7 +18,7 @@ fn names(directory: &TestDirectory) -> Vec<String> {
 #[test]
 fn a_retired_file_becomes_the_next_segments_file() {
     let directory = TestDirectory::new();
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     let old = log(&directory, "0.log", BYTES_MIN);
     recycled.keep(directory.path(), &old).unwrap();
     assert_eq!(names(&directory), ["ringmirror-recycled-0"]);
@@ -31,7 +31,7 @@ fn a_retired_file_becomes_the_next_segments_file() {
 #[test]
 fn small_files_and_more_than_enough_are_left_to_be_deleted() {
     let directory = TestDirectory::new();
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     let small = log(&directory, "0.log", BYTES_MIN - 1);
     recycled.keep(directory.path(), &small).unwrap();
     assert_eq!(names(&directory), ["0.log"]);
@@ -43,8 +43,21 @@ fn small_files_and_more_than_enough_are_left_to_be_deleted() {
 }
 
 #[test]
+fn where_files_are_not_reused_none_is_kept() {
+    let directory = TestDirectory::new();
+    let recycled = RecycledFiles::new(false);
+    let old = log(&directory, "0.log", BYTES_MIN);
+    recycled.keep(directory.path(), &old).unwrap();
+    assert_eq!(names(&directory), ["0.log"], "left to be deleted");
+    log(&directory, "ringmirror-recycled-0", BYTES_MIN);
+    recycled.adopt(directory.path()).unwrap();
+    assert_eq!(names(&directory), ["0.log"], "nor what an earlier process kept");
+    assert!(!recycled.take(directory.path(), &directory.path().join("9.log")).unwrap());
+}
+
+#[test]
 fn a_shard_keeps_a_bounded_number_whatever_is_found() {
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     let directories: Vec<TestDirectory> =
         (0..=RECYCLED_FILES_MAX).map(|_| TestDirectory::new()).collect();
     for directory in &directories {
@@ -62,7 +75,7 @@ fn a_shard_keeps_a_bounded_number_whatever_is_found() {
 
 #[test]
 fn a_full_disk_takes_the_retired_files_of_all_partitions() {
-    let recycled = RecycledFiles::default();
+    let recycled = RecycledFiles::new(true);
     let directories = [TestDirectory::new(), TestDirectory::new()];
     for directory in &directories {
         let old = log(directory, "0.log", BYTES_MIN);

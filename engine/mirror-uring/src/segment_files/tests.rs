@@ -9,7 +9,7 @@ fn key(base: i64, file: SegmentFile) -> FileKey {
 
 fn files(open_files_max: usize) -> (SegmentFiles, TestDirectory) {
     let directory = TestDirectory::new();
-    let mut files = SegmentFiles::new(open_files_max, RecycledFiles::default());
+    let mut files = SegmentFiles::new(open_files_max, RecycledFiles::new(true));
     files.bind(SLOT, directory.path().to_owned());
     (files, directory)
 }
