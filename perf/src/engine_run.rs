@@ -164,7 +164,7 @@ impl EngineRun {
     fn note(&mut self, report: EngineReport) -> Result<()> {
         let EngineReport::Partition { partition, event } = report else { return refuse(report) };
         match event {
-            PartitionEvent::Loaded { .. } => {}
+            PartitionEvent::Loaded { .. } | PartitionEvent::EpochBegan { .. } => {}
             PartitionEvent::Progress(progress) => {
                 let end = self.behind.get(&partition).copied();
                 if end.is_some_and(|end| progress.log_end.offset() >= end) {

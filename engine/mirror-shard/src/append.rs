@@ -2,6 +2,7 @@
 //!
 //! Hot path: no allocation, no lock, no clock, no log line, no syscall.
 
+use kafka_log::leader_epoch_checkpoint::EpochEntry;
 use kafka_log::partition_log::{AppendPlan, AppendRefusal, PartitionLog};
 use kafka_log::recovery::LogCut;
 use kafka_wire::batch_stream::{BatchStep, ValidatedBatch};
@@ -11,7 +12,7 @@ use kafka_wire::record_batch::{BatchError, BatchHeader, HEADER_BYTES};
 use crate::admission::{Refusal, admit};
 use crate::answers::error_code;
 use crate::bridge::{PartitionEvent, PartitionFailure};
-use crate::chunk::{Chunk, Extent};
+use crate::chunk::{Chunk, Extent, ReadableEnd};
 use crate::connection::ConnectionPhase;
 use crate::mirror_partition::{AfterBackoff, MirrorPartition, Phase, RolledSegment};
 use crate::op::PartitionSlot;
@@ -73,7 +74,7 @@ impl Shard {
         let first = Extent { start, ..next };
         let id = partition.next_chunk;
         partition.next_chunk += 1;
-        let end = log.accepted_end().offset();
+        let end = ReadableEnd::of(log);
         partition.open.push_back(Chunk::new(id, buffer, first, end));
         true
     }
@@ -176,22 +177,31 @@ impl Shard {
         let body = body.expect("batches arrive in bodies");
         let plan = body.plan.take().expect("a batch is admitted by its header");
         body.accepted_any = true;
+        if plan.rolls {
+            // Left to the end of the segment, they would hold readers back until it is synced.
+            self.flush_aborts(slot);
+        }
         let partition = self.partitions.get_mut(slot).expect("filled partitions stay");
         let log = partition.log.as_mut().expect("filled partitions are loaded");
-        let end = log.accepted_end().offset();
+        let (end, epochs_version) = (log.accepted_end().offset(), log.epochs_version());
         let outcome = log.append(plan, batch);
         let index_bytes = log.pending_index_bytes();
+        let began = log.epochs().entries().last().filter(|_| log.epochs_version() > epochs_version);
+        let began = began.copied();
         if let Some(closed) = outcome.rolled {
-            partition.closing.push_back(RolledSegment { closed: Some(closed), end });
+            partition.closing.push_back(RolledSegment::new(closed, end));
         }
         let last = partition.open.len() - 1;
         for chunk in partition.open.range_mut(..last) {
             chunk.sealed = chunk.fill;
         }
         partition.open[last].sealed = at;
-        partition.open[last].next_offset = outcome.next_offset;
+        partition.open[last].end = ReadableEnd::of(log);
         self.counters.batches_accepted += 1;
         self.pool.end_large_batch(place);
+        if let Some(EpochEntry { epoch, start }) = began {
+            self.report(slot, PartitionEvent::EpochBegan { epoch, start });
+        }
         if index_bytes > crate::limits::INDEX_PENDING_BYTES_MAX {
             self.flush_index(slot);
         }

@@ -1,10 +1,13 @@
 //! What crosses between a shard and its host: commands in, reports out, nothing else.
 
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::log_config::LogConfig;
+use kafka_log::partition_log::LogPlace;
 use kafka_log::recovery::LoadFinding;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
-use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
+use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicPartition};
+use kafka_wire::producer::ProducerId;
 
 use crate::op::BrokerAddress;
 
@@ -128,32 +131,61 @@ pub enum EngineReport {
 }
 
 /// Where a partition stands; sent whenever it moved, coalesced when the host is slow.
+///
+/// It is all that a reader of the log's files needs, with the epochs of
+/// [`PartitionEvent::Loaded`] and [`PartitionEvent::EpochBegan`]. Ends and the last stable offset
+/// only rise from one [`PartitionEvent::Loaded`] to the next. Reports about a partition come in
+/// order, so one behind `Loaded` is about the log as it was loaded: what was learnt before about
+/// places in its files is void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// First offset our log keeps.
     pub log_start: LogStartOffset,
     /// One past the last offset written.
     pub log_end: LogEndOffset,
+    /// Where the batch at `log_end` goes, unless it begins a segment: every batch below `log_end`
+    /// is in the files before this place. Behind it there may be batches of `log_end` and above,
+    /// parts of batches, and bytes that are none.
+    pub end_place: LogPlace,
+    /// Below it no transaction is open, and every abort is in the transaction index files; never
+    /// above `log_end`.
+    pub last_stable_offset: LastStableOffset,
     /// Everything below is durable.
     pub recovery_point: Offset,
     /// High watermark of the source when it last answered.
     pub source_high_watermark: Option<HighWatermark>,
     /// Epoch of our last batch.
     pub last_epoch: Option<SourceLeaderEpoch>,
+    /// Largest producer id known of any batch: whoever hands out ids stays above it. Producers
+    /// forgotten for their age before the log was loaded do not count.
+    pub producer_id_max: Option<ProducerId>,
 }
 
 /// What happened to a partition.
 #[derive(Debug)]
 pub enum PartitionEvent {
-    /// The log is open; fetching begins.
+    /// The log is open, for the first time or again; fetching begins.
     Loaded {
         /// Where it stands.
         progress: Progress,
         /// What recovery found and did.
         findings: Vec<LoadFinding>,
+        /// Which epoch wrote what; replaces what was known.
+        epochs: Box<EpochHistory>,
     },
-    /// It moved.
+    /// It moved. Never between [`PartitionEvent::Reloading`] and [`PartitionEvent::Loaded`].
     Progress(Progress),
+    /// A batch was taken in that begins an epoch: [`EpochHistory::assign`] it. Comes before the
+    /// progress that covers the batch.
+    EpochBegan {
+        /// The epoch.
+        epoch: SourceLeaderEpoch,
+        /// The batch's first offset.
+        start: Offset,
+    },
+    /// The log is about to be loaded again, to be cut or because the disk refused something: its
+    /// files may change under readers until [`PartitionEvent::Loaded`].
+    Reloading,
     /// The source broker does not lead it (any more); send [`EngineCommand::SetSourceLeader`].
     LeaderUnknown {
         /// Protocol error code that told so.
@@ -173,12 +205,15 @@ pub enum PartitionEvent {
         /// Ours.
         leader_epoch: LeaderEpoch,
     },
-    /// Our log was cut because the source's history differs or the host asked.
+    /// Our log was cut because the source's history differs or the host asked;
+    /// [`PartitionEvent::Loaded`] follows.
     Truncated {
         /// Log end before.
         from: LogEndOffset,
         /// Log end after.
         to: LogEndOffset,
+        /// Which epoch wrote what is left.
+        epochs: Box<EpochHistory>,
     },
     /// The source no longer has offsets we had not fetched: records in between are lost to us.
     Gap {
@@ -210,7 +245,8 @@ pub enum PartitionEvent {
     },
     /// The partition stopped and stays stopped until [`EngineCommand::Resume`].
     Failed(PartitionFailure),
-    /// The pause asked for is in effect: nothing in flight, all bytes durable.
+    /// The pause asked for is in effect: nothing in flight, all bytes durable. Behind
+    /// [`PartitionEvent::Reloading`] the log is not open, and only what is durable is known of it.
     Paused(Progress),
     /// The log is closed and forgotten.
     Removed,

@@ -12,7 +12,8 @@
 //! what lets the buffer be written directly. Where a segment is rolled inside the buffer, a new
 //! extent begins; its bytes disagree with their new position and go through the page cache.
 
-use kafka_wire::offset::Offset;
+use kafka_log::partition_log::{LogPlace, PartitionLog};
+use kafka_wire::offset::{LastStableOffset, Offset};
 
 use crate::buffer_pool::BufferLease;
 use crate::limits::{DIRECT_ALIGNMENT, DIRECT_BYTES_MIN, RECORD_BUFFER_BYTES};
@@ -27,6 +28,28 @@ pub(crate) struct Extent {
     pub(crate) position: u64,
     /// First byte in the buffer.
     pub(crate) start: u32,
+}
+
+/// What readers need to know of a log that ends behind some batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReadableEnd {
+    /// One past the batch's last offset.
+    pub(crate) offset: Offset,
+    /// One past its last byte.
+    pub(crate) place: LogPlace,
+    /// Below it no transaction was open behind the batch.
+    pub(crate) last_stable_offset: LastStableOffset,
+}
+
+impl ReadableEnd {
+    /// Behind the last batch accepted.
+    pub(crate) fn of(log: &PartitionLog) -> Self {
+        Self {
+            offset: log.accepted_end().offset(),
+            place: log.end_place(),
+            last_stable_offset: log.last_stable_offset(),
+        }
+    }
 }
 
 /// One write operation's worth of a chunk.
@@ -49,7 +72,7 @@ pub(crate) struct Chunk {
     /// One past the last byte of the last whole batch, or `fill` when a batch goes on behind.
     pub(crate) sealed: u32,
     /// Log end once this chunk and all before it are written.
-    pub(crate) next_offset: Offset,
+    pub(crate) end: ReadableEnd,
     /// Next byte to write.
     pub(crate) written: u32,
     /// One past the last byte of the write in flight.
@@ -60,14 +83,14 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    pub(crate) fn new(id: u64, buffer: BufferLease, place: Extent, next_offset: Offset) -> Self {
+    pub(crate) fn new(id: u64, buffer: BufferLease, place: Extent, end: ReadableEnd) -> Self {
         assert!(place.start < DIRECT_ALIGNMENT);
         Self {
             buffer: Some(buffer),
             id,
             fill: place.start,
             sealed: place.start,
-            next_offset,
+            end,
             written: place.start,
             writing_to: place.start,
             first: place,

@@ -12,6 +12,7 @@ use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicIdPartition;
 
 use crate::bridge::{EngineCommand, NewPartition, PartitionEvent, PartitionFailure};
+use crate::chunk::ReadableEnd;
 use crate::mirror_partition::{AfterBackoff, Goal, MirrorPartition, Phase};
 use crate::op::{FileFault, FileOutcome, FileTask, Op, PartitionSlot};
 use crate::shard::Shard;
@@ -293,8 +294,8 @@ impl Shard {
             // After a disk fault the disk gets time before it is asked again.
             (LogCut::Keep, Goal::Mirror) => {
                 self.drop_below_source_start(slot);
+                self.drop_log(slot, LogCut::Keep);
                 let Some(partition) = self.partitions.get_mut(slot) else { return };
-                partition.drop_log(LogCut::Keep);
                 partition.wanted_cut = LogCut::Keep;
                 self.back_off(slot, AfterBackoff::Load);
             }
@@ -324,11 +325,21 @@ impl Shard {
         self.reload(slot, cut);
     }
 
+    /// Forgets the log before it is loaded again; readers must not rely on its files until then.
+    fn drop_log(&mut self, slot: PartitionSlot, cut: LogCut) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        if partition.log.is_some() {
+            partition.drop_log(cut);
+            self.report(slot, PartitionEvent::Reloading);
+        }
+    }
+
     /// Loads the log again; nothing of it may be in flight.
     fn reload(&mut self, slot: PartitionSlot, cut: LogCut) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         assert!(partition.pending.is_none(), "files are reopened only when nothing uses them");
-        partition.drop_log(cut);
+        self.drop_log(slot, cut);
+        let Some(partition) = self.partitions.get(slot) else { return };
         let request = LoadRequest {
             topic_id: partition.spec.id.topic_id,
             config: partition.spec.log_config,
@@ -370,7 +381,7 @@ impl Shard {
                 partition.phase = Phase::Paused;
                 if partition.log.is_none() {
                     // The disk failed: what lies above what is durable is not known.
-                    partition.written_end = partition.recovery_point;
+                    partition.written.offset = partition.recovery_point;
                 }
                 let progress = partition.progress();
                 return self.report(slot, PartitionEvent::Paused(progress));
@@ -450,22 +461,25 @@ impl Shard {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         let LoadedLog { log, findings } = loaded;
         self.left_unclean.remove(&partition.spec.name);
-        partition.written_end = log.accepted_end().offset();
-        partition.recovery_point = partition.written_end;
-        partition.syncing_to = partition.written_end;
+        partition.written = ReadableEnd::of(&log);
+        partition.aborts_in_flight = None;
+        partition.recovery_point = partition.written.offset;
+        partition.syncing_to = partition.written.offset;
         partition.epochs_written = log.epochs_version();
         partition.allocated = (log.active_segment(), 0);
         partition.spec.log_start = Some(log.log_start());
         partition.wanted_cut = LogCut::Keep;
         partition.unsynced_bytes = 0;
         partition.unsynced_since = None;
+        let epochs = Box::new(log.epochs().clone());
         partition.log = Some(log);
-        let to = LogEndOffset::new(partition.written_end);
+        let to = LogEndOffset::new(partition.written.offset);
         let progress = partition.progress();
         if let Some(from) = partition.reloaded_from.take().filter(|from| *from > to) {
-            self.report(slot, PartitionEvent::Truncated { from, to });
+            let epochs = epochs.clone();
+            self.report(slot, PartitionEvent::Truncated { from, to, epochs });
         }
-        self.report(slot, PartitionEvent::Loaded { progress, findings });
+        self.report(slot, PartitionEvent::Loaded { progress, findings, epochs });
         let wanted =
             self.partitions.get_mut(slot).and_then(|held| held.truncate_when_loaded.take());
         match wanted.filter(|cut| *cut < to.offset()) {
@@ -489,13 +503,15 @@ fn lower_cut(one: LogCut, other: LogCut) -> LogCut {
 impl MirrorPartition {
     /// Forgets the log before it is loaded again with `cut`, but for where it starts and ended.
     fn drop_log(&mut self, cut: LogCut) {
+        // What keeps readers back is forgotten with the log.
+        self.written.last_stable_offset = self.last_stable_offset();
         // Rolled segments are read back too; finished during a pause, they would be in its way.
         self.closing.clear();
         if let Some(log) = self.log.take() {
             self.spec.log_start = Some(log.log_start());
             self.reloaded_from = Some(match cut {
                 // What no write had finished was never told: fetched again, it is no loss.
-                LogCut::Keep => LogEndOffset::new(self.written_end),
+                LogCut::Keep => LogEndOffset::new(self.written.offset),
                 LogCut::TruncateTo(_) | LogCut::StartAt(_) => log.accepted_end(),
             });
         }

@@ -15,12 +15,12 @@ use kafka_log::closing::ClosedSegment;
 use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::LogCut;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
-use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
+use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::BrokerId;
 
 use crate::admission::EpochBounds;
 use crate::bridge::{NewPartition, Progress};
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, ReadableEnd};
 use crate::op::Tick;
 
 /// What the partition is doing.
@@ -119,7 +119,10 @@ pub(crate) struct MirrorPartition {
     /// When the oldest open chunk began to wait for more.
     pub(crate) held_since: Option<Tick>,
 
-    pub(crate) written_end: Offset,
+    /// Behind the last batch before which nothing is missing on disk.
+    pub(crate) written: ReadableEnd,
+    /// Where the earliest aborted transaction begins whose index entry is being written.
+    pub(crate) aborts_in_flight: Option<Offset>,
     pub(crate) recovery_point: Offset,
     /// Log end that the sync in flight, or the epoch checkpoint behind it, makes durable.
     pub(crate) syncing_to: Offset,
@@ -160,6 +163,16 @@ pub(crate) struct RolledSegment {
     pub(crate) closed: Option<Box<ClosedSegment>>,
     /// Log end when it was rolled: all of it is written once the log is written up to here.
     pub(crate) end: Offset,
+    /// Where the earliest aborted transaction begins that its transaction index gets when it is
+    /// finished.
+    pub(crate) unindexed_aborts_from: Option<Offset>,
+}
+
+impl RolledSegment {
+    pub(crate) fn new(closed: Box<ClosedSegment>, end: Offset) -> Self {
+        let unindexed_aborts_from = closed.unindexed_aborts_from();
+        Self { closed: Some(closed), end, unindexed_aborts_from }
+    }
 }
 
 impl MirrorPartition {
@@ -181,7 +194,8 @@ impl MirrorPartition {
             truncate_when_loaded: None,
             reloaded_from: None,
             held_since: None,
-            written_end: durable,
+            written: ReadableEnd { offset: durable, ..ReadableEnd::default() },
+            aborts_in_flight: None,
             recovery_point: durable,
             syncing_to: Offset::ZERO,
             unsynced_bytes: 0,
@@ -222,7 +236,7 @@ impl MirrorPartition {
 
     /// One past the last offset taken in, written or not.
     pub(crate) fn accepted_end(&self) -> Offset {
-        self.log.as_ref().map_or(self.written_end, |log| log.accepted_end().offset())
+        self.log.as_ref().map_or(self.written.offset, |log| log.accepted_end().offset())
     }
 
     /// What to fetch next.
@@ -241,12 +255,13 @@ impl MirrorPartition {
         self.source_high_watermark.is_some_and(|mark| mark.offset() > self.accepted_end())
     }
 
-    /// Nothing accepted is missing on disk, and nothing is on its way there.
+    /// Nothing accepted is missing on disk, for readers either, and nothing is on its way there.
     pub(crate) fn is_durable(&self) -> bool {
         self.pending.is_none()
             && self.open.is_empty()
             && self.writing.is_empty()
             && self.closing.is_empty()
+            && !self.has_aborts_to_flush()
             && self.recovery_point == self.accepted_end()
     }
 
@@ -257,10 +272,25 @@ impl MirrorPartition {
         let log_start = known.map_or(Offset::ZERO, LogStartOffset::offset);
         Progress {
             log_start: LogStartOffset::new(log_start),
-            log_end: LogEndOffset::new(self.written_end),
+            log_end: LogEndOffset::new(self.written.offset),
+            end_place: self.written.place,
+            last_stable_offset: self.last_stable_offset(),
             recovery_point: self.recovery_point,
             source_high_watermark: self.source_high_watermark,
             last_epoch: self.log.as_ref().and_then(PartitionLog::latest_epoch),
+            producer_id_max: self.log.as_ref().and_then(PartitionLog::producer_id_max),
         }
+    }
+
+    /// First offset that belongs to an open transaction, or to an aborted one that the transaction
+    /// index files do not name yet: readers who went past it would take its records for good.
+    pub(crate) fn last_stable_offset(&self) -> LastStableOffset {
+        let pending = self.log.as_ref().and_then(PartitionLog::unindexed_aborts_from);
+        let rolled = self.closing.iter().filter_map(|segment| segment.unindexed_aborts_from);
+        let unindexed = rolled.chain(pending).chain(self.aborts_in_flight).min();
+        let stable = self.written.last_stable_offset.offset();
+        let readable = unindexed.map_or(stable, |first| first.min(stable));
+        let log_start = self.log.as_ref().map_or(Offset::ZERO, |log| log.log_start().offset());
+        LastStableOffset::new(readable.max(log_start).min(self.written.offset))
     }
 }

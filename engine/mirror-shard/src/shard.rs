@@ -249,6 +249,10 @@ impl Shard {
             let Some(slot) = self.progress.pop() else { break };
             let Some(partition) = self.partitions.get_mut(slot) else { continue };
             partition.progress_listed = false;
+            if partition.log.is_none() {
+                // It is loaded again, and reported then.
+                continue;
+            }
             let event = PartitionEvent::Progress(partition.progress());
             self.reports.push(EngineReport::Partition { partition: partition.spec.id, event });
         }

@@ -23,13 +23,14 @@ impl MirrorPartition {
     /// Nothing left that upkeep would do.
     fn is_tended(&self) -> bool {
         let retired = self.log.as_ref().is_none_or(|log| {
-            log.log_start().offset() >= self.source_log_start.min(self.written_end)
+            log.log_start().offset() >= self.source_log_start.min(self.written.offset)
         });
         let quiet = matches!(self.phase, Phase::Paused | Phase::Failed | Phase::Loading);
         self.held_since.is_none()
             && self.unsynced_bytes == 0
             && self.closing.is_empty()
             && self.pending.syncs == 0
+            && !self.has_aborts_to_flush()
             && (retired || quiet)
     }
 }
@@ -67,7 +68,7 @@ impl Shard {
         if matches!(partition.phase, Phase::Loading | Phase::Closing | Phase::Discarding(_)) {
             return;
         }
-        let durable = partition.written_end == partition.recovery_point;
+        let durable = partition.written.offset == partition.recovery_point;
         if durable && partition.pending.syncs == 0 {
             partition.unsynced_bytes = 0;
             partition.unsynced_since = None;
@@ -76,6 +77,7 @@ impl Shard {
             self.flush_open(slot);
         }
         self.close_rolled(slot);
+        self.flush_aborts(slot);
         self.sync_if_due(slot);
         self.retire_if_due(slot);
         self.settle_if_quiescing(slot);
@@ -99,7 +101,7 @@ impl Shard {
         if busy || matches!(partition.phase, Phase::Discarding(_)) {
             return;
         }
-        let written_end = partition.written_end;
+        let written_end = partition.written.offset;
         let Some(front) = partition.closing.front_mut() else { return };
         if written_end < front.end {
             return;
@@ -124,7 +126,7 @@ impl Shard {
         let pending = partition.pending;
         let busy = pending.syncs + pending.files > 0 || !partition.closing.is_empty();
         let Some(log) = partition.log.as_ref().filter(|_| !busy) else { return };
-        let behind = partition.written_end > partition.recovery_point;
+        let behind = partition.written.offset > partition.recovery_point;
         let due = partition.unsynced_bytes >= limits.sync_bytes
             || older_than(partition.unsynced_since, limits.sync_interval_ms, now)
             || (partition.phase == Phase::Quiescing && partition.writing.is_empty());
@@ -133,7 +135,7 @@ impl Shard {
         }
         partition.unsynced_bytes = 0;
         partition.unsynced_since = None;
-        partition.syncing_to = partition.written_end;
+        partition.syncing_to = partition.written.offset;
         partition.pending.syncs += 1;
         self.ops.push(Op::Sync { slot, segment: log.active_segment() });
     }
@@ -175,7 +177,7 @@ impl Shard {
 
     fn on_covered(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
-        assert!(partition.syncing_to <= partition.written_end);
+        assert!(partition.syncing_to <= partition.written.offset);
         partition.recovery_point = partition.recovery_point.max(partition.syncing_to);
         self.note_progress(slot);
         self.close_rolled(slot);
@@ -185,7 +187,7 @@ impl Shard {
     fn retire_if_due(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         let busy = partition.pending.files > 0 || !partition.closing.is_empty();
-        let start = partition.source_log_start.min(partition.written_end);
+        let start = partition.source_log_start.min(partition.written.offset);
         let Some(log) = partition.log.as_mut().filter(|_| !busy) else { return };
         if log.log_start().offset() >= start {
             return;

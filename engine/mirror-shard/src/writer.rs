@@ -4,6 +4,8 @@
 
 use std::io;
 
+use kafka_log::partition_log::IndexBytesKind;
+use kafka_log::recovery::LogCut;
 use kafka_wire::offset::Offset;
 
 use crate::bridge::PartitionEvent;
@@ -11,9 +13,8 @@ use crate::buffer_pool::BufferLease;
 use crate::chunk::{Chunk, Piece};
 use crate::limits::{ALLOCATE_BYTES_MIN, ALLOCATE_LEAD_BYTES};
 use crate::mirror_partition::{MirrorPartition, Phase};
-use crate::op::{Op, PartitionSlot, WriteMode, is_disk_full};
+use crate::op::{IndexKind, Op, PartitionSlot, WriteMode, is_disk_full};
 use crate::shard::Shard;
-use kafka_log::recovery::LogCut;
 
 impl Shard {
     /// Hands every chunk that will not grow any more to the writer.
@@ -156,9 +157,9 @@ impl Shard {
             if front.buffer.is_some() || front.sealed_bytes() > 0 {
                 break;
             }
-            assert!(front.next_offset >= partition.written_end, "log ends only rise");
+            assert!(front.end.offset >= partition.written.offset, "log ends only rise");
             partition.unsynced_bytes += front.bytes();
-            partition.written_end = front.next_offset;
+            partition.written = front.end;
             partition.writing.pop_front();
         }
         partition.unsynced_since = partition.unsynced_since.or(Some(self.now));
@@ -169,6 +170,7 @@ impl Shard {
         self.note_progress(slot);
         self.list_upkeep(slot);
         self.close_rolled(slot);
+        self.flush_aborts(slot);
     }
 
     /// Gives back every buffer whose bytes are not on their way to disk.
@@ -208,26 +210,41 @@ impl Shard {
 
     /// Writes index bytes of the active segment, as many as one frame buffer takes per kind.
     pub(crate) fn flush_index(&mut self, slot: PartitionSlot) {
-        use crate::op::IndexKind;
-        use kafka_log::partition_log::IndexBytesKind;
-        let kinds = [
-            (IndexKind::Offset, IndexBytesKind::Offset),
-            (IndexKind::Time, IndexBytesKind::Time),
-            (IndexKind::Transaction, IndexBytesKind::Transaction),
-        ];
-        for (kind, bytes_kind) in kinds {
-            let Some(partition) = self.partitions.get_mut(slot) else { return };
-            let Some(log) = &mut partition.log else { return };
-            let Some(mut buffer) = self.pool.take_frame() else { return };
-            let Some(taken) = log.take_index_bytes(bytes_kind, buffer.bytes_mut()) else {
-                self.pool.give_frame(buffer);
-                continue;
-            };
-            partition.pending.index_writes += 1;
-            let end = u32::try_from(taken.bytes).expect("fits a frame buffer");
-            let (segment, position): (Offset, u64) = (taken.segment, taken.position);
-            self.ops.push(Op::WriteIndex { slot, segment, kind, position, buffer, end });
+        for kind in [IndexKind::Offset, IndexKind::Time] {
+            self.flush_index_kind(slot, kind);
         }
+        self.flush_aborts(slot);
+    }
+
+    /// Writes what the transaction index lacks: readers of committed records wait for it.
+    ///
+    /// One write at a time, so that whoever reads the file while it grows finds whole entries
+    /// and no hole between them.
+    pub(crate) fn flush_aborts(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if partition.has_aborts_to_flush() {
+            self.flush_index_kind(slot, IndexKind::Transaction);
+        }
+    }
+
+    fn flush_index_kind(&mut self, slot: PartitionSlot, kind: IndexKind) {
+        let bytes_kind = match kind {
+            IndexKind::Offset => IndexBytesKind::Offset,
+            IndexKind::Time => IndexBytesKind::Time,
+            IndexKind::Transaction => IndexBytesKind::Transaction,
+        };
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        let Some(log) = &mut partition.log else { return };
+        let Some(mut buffer) = self.pool.take_frame() else { return };
+        let unindexed = log.unindexed_aborts_from().filter(|_| kind == IndexKind::Transaction);
+        let Some(taken) = log.take_index_bytes(bytes_kind, buffer.bytes_mut()) else {
+            return self.pool.give_frame(buffer);
+        };
+        partition.aborts_in_flight = partition.aborts_in_flight.or(unindexed);
+        partition.pending.index_writes += 1;
+        let end = u32::try_from(taken.bytes).expect("fits a frame buffer");
+        let (segment, position): (Offset, u64) = (taken.segment, taken.position);
+        self.ops.push(Op::WriteIndex { slot, segment, kind, position, buffer, end });
     }
 
     pub(crate) fn on_index_written(
@@ -243,7 +260,23 @@ impl Shard {
             self.report_disk_fault(slot, &error);
             return self.discard(slot, LogCut::Keep);
         }
+        // Of a log that is discarded, the write that failed may be the one of the aborts.
+        let all_written =
+            partition.pending.index_writes == 0 && !matches!(partition.phase, Phase::Discarding(_));
+        if all_written && partition.aborts_in_flight.take().is_some() {
+            self.note_progress(slot);
+        }
         self.close_rolled(slot);
+        self.flush_aborts(slot);
         self.settle(slot);
+    }
+}
+
+impl MirrorPartition {
+    /// The transaction index on disk lacks an abort, and nothing that would add it is on its way.
+    pub(crate) fn has_aborts_to_flush(&self) -> bool {
+        self.aborts_in_flight.is_none()
+            && !matches!(self.phase, Phase::Discarding(_))
+            && self.log.as_ref().is_some_and(|log| log.unindexed_aborts_from().is_some())
     }
 }

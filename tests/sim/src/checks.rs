@@ -11,19 +11,29 @@ use mirror_shard::bridge::Progress;
 use crate::disk::Disk;
 use crate::history::{Lineage, offset};
 use crate::host::Mirror;
+use crate::readers::epoch_at;
 use crate::source::SourcePartition;
 use crate::world::World;
 
+/// Steps from one look at all that readers are told to the next.
+const READ_EVERY: u64 = 8;
+
 /// A batch as it lies in a segment file.
-struct Stored<'a> {
-    base: i64,
-    next: i64,
-    bytes: &'a [u8],
+pub(crate) struct Stored<'a> {
+    pub(crate) base: i64,
+    pub(crate) next: i64,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Stored<'_> {
+    pub(crate) fn epoch(&self) -> i32 {
+        i32::from_be_bytes([self.bytes[12], self.bytes[13], self.bytes[14], self.bytes[15]])
+    }
 }
 
 /// Which bytes of a file are looked at.
 #[derive(Clone, Copy)]
-enum View {
+pub(crate) enum View {
     /// What readers see.
     Now,
     /// What a crash leaves.
@@ -55,6 +65,7 @@ impl World {
         let point = progress.recovery_point.get();
         self.check_range(index, View::Now, start, end, whole);
         self.check_range(index, View::Durable, start, point, whole);
+        self.check_readable(index, progress, whole || self.steps.is_multiple_of(READ_EVERY));
     }
 
     /// The batches in `start..end` are the source's, one after the other.
@@ -130,6 +141,8 @@ impl World {
                     }
                 })
                 && (!tells_start || mirror.log_start >= partition.start)
+                && mirror.open
+                && self.is_told_stable(mirror.index, mirror.log_end, mirror.last_stable)
         })
     }
 
@@ -213,7 +226,7 @@ fn listing(files: &MemoryFiles) -> String {
 }
 
 /// Whole batches of a directory from the segment that holds `from` on, up to `end`.
-fn stored(files: &MemoryFiles, view: View, from: i64, end: i64) -> Vec<Stored<'_>> {
+pub(crate) fn stored(files: &MemoryFiles, view: View, from: i64, end: i64) -> Vec<Stored<'_>> {
     let logs = files.names().filter(|name| name.kind == FileKind::Log);
     let bases: Vec<i64> = logs.map(|name| name.offset.get()).collect();
     let first = bases.partition_point(|base| *base <= from).saturating_sub(1);
@@ -239,7 +252,7 @@ fn stored(files: &MemoryFiles, view: View, from: i64, end: i64) -> Vec<Stored<'_
     batches
 }
 
-fn first_batch(bytes: &[u8]) -> Option<Stored<'_>> {
+pub(crate) fn first_batch(bytes: &[u8]) -> Option<Stored<'_>> {
     let header = bytes.first_chunk::<HEADER_BYTES>()?;
     let base = i64::from_be_bytes(*header.first_chunk()?);
     let length = i32::from_be_bytes([header[8], header[9], header[10], header[11]]);
@@ -255,15 +268,12 @@ fn check_epochs(index: i32, files: &MemoryFiles, batches: &[Stored<'_>], start: 
     let text = contents.unwrap_or_else(|| panic!("p{index} has durable batches and no epochs"));
     let history = EpochHistory::parse(text).expect("a checkpoint we wrote");
     for batch in batches.iter().filter(|batch| batch.base >= start) {
-        let epoch = i32::from_be_bytes([
-            batch.bytes[12],
-            batch.bytes[13],
-            batch.bytes[14],
-            batch.bytes[15],
-        ]);
-        let entries = history.entries();
-        let place = entries.partition_point(|entry| entry.start.get() <= batch.base);
-        let known = place.checked_sub(1).map(|place| entries[place].epoch.get());
-        assert_eq!(known, Some(epoch), "p{index} epoch of the durable batch at {}", batch.base);
+        let known = epoch_at(&history, batch.base);
+        assert_eq!(
+            known,
+            Some(batch.epoch()),
+            "p{index} epoch of the durable batch at {}",
+            batch.base
+        );
     }
 }

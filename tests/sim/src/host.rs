@@ -1,5 +1,6 @@
 //! The host: what it wants mirrored, what it remembers on its own disk, how it answers reports.
 
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::log_config::LogConfig;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::LogStartOffset;
@@ -50,6 +51,12 @@ pub(crate) struct Mirror {
     pub(crate) cutting: bool,
     /// Its files were closed or deleted in order and not opened since: nothing is to be repaired.
     pub(crate) closed: bool,
+    /// Its log is open, as far as was told: loaded, and not about to be loaded again.
+    pub(crate) open: bool,
+    /// As last reported.
+    pub(crate) last_stable: i64,
+    /// Which epoch wrote what, as reported.
+    pub(crate) epochs: EpochHistory,
 }
 
 impl Mirror {
@@ -105,6 +112,9 @@ impl Host {
             cut_at_stop: false,
             cutting: false,
             closed: true,
+            open: false,
+            last_stable: 0,
+            epochs: EpochHistory::default(),
         });
         Self {
             mirrors: mirrors.collect(),
@@ -150,7 +160,7 @@ impl Host {
         let mirror = &mut self.mirrors[place];
         mirror.added = true;
         mirror.known = false;
-        mirror.loaded = false;
+        (mirror.loaded, mirror.open) = (false, false);
         mirror.faulted = false;
         mirror.failed = false;
         mirror.pause_sent = false;

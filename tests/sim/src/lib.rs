@@ -4,7 +4,8 @@
 //! fake kernel, network, disk, clock, source cluster and host. Every choice comes from one seed.
 //!
 //! **Invariants it checks** after every step: stored bytes are a contiguous range of the source's
-//! history; nothing reported durable is lost, by crash or otherwise, without an event; buffers and
+//! history; what readers are told of ends, transactions and epochs is true of the files; nothing
+//! reported durable is lost, by crash or otherwise, without an event; buffers and
 //! connections have one owner; once faults heal, the lag goes to 0 in bounded virtual time.
 //!
 //! **What it does not know.** Real sockets and files (`tests/it` has those), compression, threads.
@@ -26,6 +27,7 @@ mod kernel;
 mod network;
 mod plan;
 mod random;
+mod readers;
 mod reports;
 mod source;
 #[cfg(test)]

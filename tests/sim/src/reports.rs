@@ -9,7 +9,8 @@ use crate::world::{Event, World};
 impl World {
     pub(crate) fn on_event(&mut self, partition: i32, event: PartitionEvent) {
         match event {
-            PartitionEvent::Loaded { progress, findings } => {
+            PartitionEvent::Loaded { progress, findings, epochs } => {
+                self.host.mirror(partition).epochs = *epochs;
                 let closed = std::mem::take(&mut self.host.mirror(partition).closed);
                 assert!(
                     !closed || findings.is_empty(),
@@ -18,11 +19,23 @@ impl World {
                 self.on_loaded(partition, &progress);
             }
             PartitionEvent::Progress(progress) => self.on_progress(partition, &progress),
+            PartitionEvent::EpochBegan { epoch, start } => {
+                let mirror = self.host.mirror(partition);
+                assert!(mirror.open && start.get() >= mirror.log_end, "p{partition} tells late");
+                assert!(mirror.epochs.assign(epoch, start), "p{partition} {epoch} began before");
+            }
+            PartitionEvent::Reloading => {
+                let mirror = self.host.mirror(partition);
+                assert!(mirror.open, "p{partition} is not loaded yet and loaded again");
+                mirror.open = false;
+            }
             PartitionEvent::LeaderUnknown { .. } => self.tell_leader(partition),
             PartitionEvent::LeaderMoved { .. } => {}
             PartitionEvent::Fenced { batch_epoch, .. } => self.raise(partition, batch_epoch),
-            PartitionEvent::Truncated { from, to } => {
+            PartitionEvent::Truncated { from, to, epochs } => {
                 assert!(to <= from, "p{partition} truncated upwards");
+                let latest = epochs.entries().last().map(|entry| entry.start);
+                assert!(latest <= Some(to.offset()), "p{partition} has an epoch above {to}");
                 let stopping = self.host.stopping;
                 let mirror = self.host.mirror(partition);
                 mirror.cut_at_stop |= stopping;
@@ -64,6 +77,7 @@ impl World {
             mirror.durable
         );
         (mirror.loaded, mirror.faulted, mirror.cutting) = (true, false, cutting);
+        (mirror.open, mirror.last_stable) = (true, 0);
         self.check_stored(partition, progress, true);
         self.remember(partition, progress);
         self.save(partition);
@@ -71,7 +85,7 @@ impl World {
 
     fn on_progress(&mut self, partition: i32, progress: &Progress) {
         let mirror = self.host.mirror(partition);
-        assert!(mirror.loaded, "p{partition} moves before it is loaded");
+        assert!(mirror.loaded && mirror.open, "p{partition} moves before it is loaded");
         let (end, point) = (progress.log_end.offset().get(), progress.recovery_point.get());
         assert!(
             end >= mirror.log_end,
@@ -82,6 +96,12 @@ impl World {
             point >= mirror.durable,
             "p{partition} recovery point falls from {} to {point}",
             mirror.durable
+        );
+        let stable = progress.last_stable_offset.offset().get();
+        let stable_before = mirror.last_stable;
+        assert!(
+            stable >= stable_before,
+            "p{partition} last stable offset falls from {stable_before} to {stable}"
         );
         let started = progress.log_start.offset().get() > mirror.log_start;
         let whole = self.random.percent(10);
@@ -119,6 +139,7 @@ impl World {
         mirror.log_start = start;
         mirror.start_seen = mirror.start_seen.max(start);
         mirror.log_end = progress.log_end.offset().get();
+        mirror.last_stable = progress.last_stable_offset.offset().get();
         mirror.durable = progress.recovery_point.get();
     }
 
@@ -190,6 +211,9 @@ impl World {
         );
         mirror.saved_point = Some(progress.recovery_point.get());
         mirror.saved_start = Some(progress.log_start.offset().get());
+        if mirror.open {
+            self.check_readable(partition, progress, true);
+        }
         let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
         let delay = self.random.range(0, 100_000);
         self.at(delay, Event::Command(EngineCommand::Resume(id)));
@@ -206,7 +230,7 @@ impl World {
             mirror.start_seen = 0;
         }
         mirror.added = false;
-        mirror.loaded = false;
+        (mirror.loaded, mirror.open) = (false, false);
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
         if !stopping {
             let place = usize::try_from(partition).expect("an index");

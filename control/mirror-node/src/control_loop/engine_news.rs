@@ -53,7 +53,7 @@ impl MirrorLoop<'_> {
         let Some(entry) = self.book.get(partition) else { return };
         let name = entry.name.to_string();
         match event {
-            PartitionEvent::Loaded { progress, findings } => {
+            PartitionEvent::Loaded { progress, findings, .. } => {
                 self.book.note_loaded(partition, *progress);
                 for finding in findings {
                     let finding = crate::finding_text::finding_text(finding);
@@ -63,7 +63,7 @@ impl MirrorLoop<'_> {
             PartitionEvent::Progress(progress) | PartitionEvent::Paused(progress) => {
                 self.book.note_progress(partition, *progress);
             }
-            PartitionEvent::Truncated { from, to } => {
+            PartitionEvent::Truncated { from, to, .. } => {
                 // At once: what is written after the cut is not durable yet.
                 self.book.note_cut(partition, to.offset());
                 self.write_checkpoints();
@@ -92,6 +92,8 @@ impl MirrorLoop<'_> {
             PartitionEvent::LeaderUnknown { .. }
             | PartitionEvent::LeaderMoved { .. }
             | PartitionEvent::Fenced { .. }
+            | PartitionEvent::EpochBegan { .. }
+            | PartitionEvent::Reloading
             | PartitionEvent::Failed(_)
             | PartitionEvent::Removed => {}
         }
@@ -120,6 +122,8 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
         | PartitionEvent::Corrupt { .. }
         | PartitionEvent::DiskFault { .. }
         | PartitionEvent::SourceError { .. }
+        | PartitionEvent::EpochBegan { .. }
+        | PartitionEvent::Reloading
         | PartitionEvent::Removed => return None,
     })
 }

@@ -1,5 +1,6 @@
 use kafka_log::log_config::LogConfig;
-use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
+use kafka_log::partition_log::LogPlace;
+use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicPartition};
 use mirror_uring::Progress;
 
@@ -26,6 +27,9 @@ fn progress(start: i64, durable: i64, end: i64, high_watermark: i64) -> Progress
         recovery_point: offset(durable),
         source_high_watermark: Some(HighWatermark::new(offset(high_watermark))),
         last_epoch: None,
+        end_place: LogPlace::default(),
+        last_stable_offset: LastStableOffset::new(offset(end)),
+        producer_id_max: None,
     }
 }
 

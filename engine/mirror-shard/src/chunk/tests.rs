@@ -9,7 +9,7 @@ fn offset(raw: i64) -> Offset {
 fn chunk(position: u64) -> Chunk {
     let memory = Box::leak(vec![0; MIB as usize].into_boxed_slice());
     let place = Extent { segment: offset(0), position, start: Chunk::start_for(position) };
-    Chunk::new(1, BufferLease::new(0, memory), place, offset(0))
+    Chunk::new(1, BufferLease::new(0, memory), place, ReadableEnd::default())
 }
 
 fn pieces(chunk: &mut Chunk, direct: bool) -> Vec<(u64, u32, u32, WriteMode)> {

@@ -41,7 +41,11 @@ fn spec() -> NewPartition {
 fn a_log_dropped_for_a_reload_leaves_no_segment_to_finish() {
     let mut partition = MirrorPartition::new(spec());
     partition.log = Some(PartitionLog::empty(LogConfig::default(), Offset::ZERO));
-    partition.closing.push_back(RolledSegment { closed: None, end: Offset::ZERO });
+    partition.closing.push_back(RolledSegment {
+        closed: None,
+        end: Offset::ZERO,
+        unindexed_aborts_from: None,
+    });
     partition.drop_log(LogCut::Keep);
     assert!(partition.closing.is_empty());
     assert!(partition.log.is_none());
@@ -54,7 +58,7 @@ fn a_reload_that_keeps_the_log_loses_only_what_was_written() {
     let reloaded_from = |cut| {
         let mut partition = MirrorPartition::new(spec());
         partition.log = Some(PartitionLog::empty(LogConfig::default(), at(8880)));
-        partition.written_end = at(7608);
+        partition.written.offset = at(7608);
         partition.drop_log(cut);
         partition.reloaded_from.map(|end| end.offset())
     };
@@ -158,7 +162,7 @@ fn a_reload_after_a_disk_fault_begins_where_the_source_does() {
         partition.log = Some(log_with_a_gap(at(10), at(100)));
         partition.phase = Phase::Fetching;
         partition.pending.files = 0;
-        (partition.written_end, partition.recovery_point) = (at(100), at(durable));
+        (partition.written.offset, partition.recovery_point) = (at(100), at(durable));
         partition.source_log_start = at(source_start);
         shard.discard(slot, LogCut::Keep);
         let reports = std::mem::take(&mut shard.reports);
