@@ -1,10 +1,11 @@
 //! What all connections of a node share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kafka_wire::partition::BrokerId;
 
 use crate::catalog::Catalog;
+use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
 
 /// A node that answers the Kafka protocol over its own data directory.
@@ -16,6 +17,8 @@ pub struct Node {
     pub catalog: Arc<Catalog>,
     /// How big anything may get.
     pub limits: ServerLimits,
+    /// What clients fetch again and again.
+    pub(crate) fetch_sessions: Mutex<FetchSessions>,
 }
 
 /// What clients are told about the node: it is the only broker and the controller of its cluster.
@@ -29,4 +32,13 @@ pub struct NodeIdentity {
     pub host: String,
     /// Port that clients reach it by.
     pub port: u16,
+}
+
+impl Node {
+    /// A node without clients yet.
+    #[must_use]
+    pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
+        let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
+        Self { identity, catalog, limits, fetch_sessions }
+    }
 }

@@ -35,6 +35,9 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::Metadata, 0..=13, Family::Reads),
     api(ApiKey::DescribeCluster, 0..=1, Family::Reads),
     api(ApiKey::DescribeTopicPartitions, 0..=0, Family::Reads),
+    api(ApiKey::Fetch, 4..=17, Family::Reads),
+    api(ApiKey::ListOffsets, 1..=10, Family::Reads),
+    api(ApiKey::OffsetForLeaderEpoch, 2..=4, Family::Reads),
 ];
 
 /// The API of that key, when it is answered at all.

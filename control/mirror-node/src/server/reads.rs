@@ -7,7 +7,9 @@ use kafka_protocol::messages::RequestKind;
 use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::request::Request;
-use crate::server::{api_versions, describe_topic_partitions, metadata};
+use crate::server::{
+    api_versions, describe_topic_partitions, fetch, leader_epochs, list_offsets, metadata,
+};
 
 /// Answers a request of the family `Reads`.
 pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
@@ -18,6 +20,11 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         RequestKind::DescribeCluster(asked) => metadata::describe_cluster(node, &asked).into(),
         RequestKind::DescribeTopicPartitions(asked) => {
             describe_topic_partitions::describe(node, &asked).into()
+        }
+        RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, &asked).await,
+        RequestKind::ListOffsets(asked) => list_offsets::list_offsets(node, asked).await.into(),
+        RequestKind::OffsetForLeaderEpoch(asked) => {
+            leader_epochs::end_offsets(node, &asked).into()
         }
         other => Answer::Close { reason: format!("{other:?} does not read") },
     }

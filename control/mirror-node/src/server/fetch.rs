@@ -1,0 +1,154 @@
+//! Fetch (key 1): what a request wants, waiting until there is enough, and the answer.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::FetchRequest;
+use kafka_wire::fetch_response::{
+    AnsweredPartition, AnsweredTopic, FetchResponseError, FetchResponseFrame, FetchResponseHead,
+    LeaderEndpoint, TopicKey, write_fetch_response,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::node::Node;
+use crate::server::answer::{Answer, Part};
+use crate::server::fetch_look::{FetchWish, Found, look};
+use crate::server::fetch_session::{AskedTopic, FetchPlan};
+use crate::server::request::RequestHead;
+
+/// Answers a fetch as soon as it has enough, or has waited long enough.
+pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: &FetchRequest) -> Answer {
+    let begun = {
+        let mut sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.begin(asked, head.api_version, std::time::Instant::now())
+    };
+    let written = match begun {
+        Ok(plan) => {
+            let found = wait_for_enough(node, head, asked, &plan).await;
+            write(node, head, &plan, found)
+        }
+        Err(error) => write_refusal(head, error),
+    };
+    match written {
+        Ok(parts) => Answer::Parts(parts),
+        Err(error) => Answer::Close { reason: error.to_string() },
+    }
+}
+
+async fn wait_for_enough(
+    node: &Arc<Node>,
+    head: &RequestHead,
+    asked: &FetchRequest,
+    plan: &FetchPlan,
+) -> Vec<Found> {
+    let wish = FetchWish::new(node, head, asked);
+    let bytes_min = u64::try_from(asked.min_bytes).unwrap_or(0);
+    let wait = Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0));
+    let deadline = Instant::now() + wait.min(WAIT_MAX);
+    let news = Arc::new(Notify::new());
+    let mut found = look(node, plan, &wish).await;
+    loop {
+        let is_enough = found.iter().map(|found| u64::from(found.records_bytes)).sum::<u64>()
+            >= bytes_min
+            || found.iter().any(Found::cannot_wait);
+        if is_enough || found.is_empty() || Instant::now() >= deadline {
+            return found;
+        }
+        for place in found.iter().filter_map(|found| found.partition.as_ref()) {
+            place.view.wake_at_change(&news);
+        }
+        // What came since the look before would wake nobody.
+        let looked = look(node, plan, &wish).await;
+        let has_grown = looked.iter().zip(&found).any(|(new, old)| new.records_bytes != old.records_bytes);
+        found = looked;
+        if !has_grown && !found.iter().any(Found::cannot_wait) {
+            // Whether news or the deadline came, the answer is what is there then.
+            let _ = timeout_at(deadline, news.notified()).await;
+            found = look(node, plan, &wish).await;
+        }
+    }
+}
+
+fn write(
+    node: &Node,
+    head: &RequestHead,
+    plan: &FetchPlan,
+    found: Vec<Found>,
+) -> Result<Vec<Part>, FetchResponseError> {
+    let told: Vec<Found> =
+        found.into_iter().filter(|found| !plan.is_incremental || found.is_news()).collect();
+    if plan.session_id != 0 {
+        let what = told.iter().map(Found::told);
+        let mut sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.note_told(plan.session_id, what);
+    }
+    let partitions: Vec<AnsweredPartition<'_>> = told.iter().map(Found::answered).collect();
+    let mut topics: Vec<AnsweredTopic<'_>> = Vec::new();
+    let mut begin = 0;
+    while begin < told.len() {
+        let topic = &told[begin].asked.topic;
+        let same = told[begin..].iter().take_while(|found| found.asked.topic == *topic).count();
+        let partitions = &partitions[begin..begin + same];
+        topics.push(AnsweredTopic { key: topic_key(topic), partitions });
+        begin += same;
+    }
+    let identity = &node.identity;
+    let us = LeaderEndpoint {
+        node_id: identity.node_id.get(),
+        host: &identity.host,
+        port: i32::from(identity.port),
+        rack: None,
+    };
+    let names_leader = partitions.iter().any(|partition| partition.current_leader.is_some());
+    let endpoints = if names_leader { vec![us] } else { Vec::new() };
+    let frame = write_fetch_response(&response_head(head, 0, plan.session_id), &topics, &endpoints)?;
+    Ok(parts(&frame, &told))
+}
+
+fn write_refusal(
+    head: &RequestHead,
+    error: ResponseError,
+) -> Result<Vec<Part>, FetchResponseError> {
+    let frame = write_fetch_response(&response_head(head, error.code(), 0), &[], &[])?;
+    Ok(vec![Part::Bytes(frame.bytes)])
+}
+
+fn response_head(head: &RequestHead, error_code: i16, session_id: i32) -> FetchResponseHead {
+    FetchResponseHead {
+        api_version: head.api_version,
+        correlation_id: head.correlation_id,
+        throttle_ms: 0,
+        error_code,
+        session_id,
+    }
+}
+
+fn topic_key(topic: &AskedTopic) -> TopicKey<'_> {
+    match topic {
+        AskedTopic::Name(name) => TopicKey::Name(name.as_str()),
+        AskedTopic::BadName(name) => TopicKey::Name(name),
+        AskedTopic::Id(id) => TopicKey::Id(id.bytes()),
+        AskedTopic::NoId => TopicKey::Id([0; 16]),
+    }
+}
+
+/// The frame with the records in its holes.
+fn parts(frame: &FetchResponseFrame, told: &[Found]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for (hole, found) in frame.holes.iter().zip(told) {
+        if hole.records_bytes == 0 {
+            continue;
+        }
+        parts.push(Part::Bytes(frame.bytes.slice(begin..hole.at)));
+        parts.extend(found.records.iter().cloned().map(Part::File));
+        begin = hole.at;
+    }
+    parts.push(Part::Bytes(frame.bytes.slice(begin..)));
+    parts
+}
+
+/// A client that wants to wait for longer is answered, and asks again.
+const WAIT_MAX: Duration = Duration::from_secs(300);

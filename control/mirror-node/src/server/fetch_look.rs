@@ -1,0 +1,261 @@
+//! What a fetch finds, partition by partition.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::FetchRequest;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::fetch_event::{CurrentLeader, DivergingEpoch};
+use kafka_wire::fetch_response::{AbortedTransaction, AnsweredPartition};
+use kafka_wire::offset::Offset;
+
+use crate::catalog::{Partition, Topic};
+use crate::log_view::LogState;
+use crate::node::Node;
+use crate::server::answer::FileRange;
+use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
+use crate::server::request::RequestHead;
+
+/// What a request wants of all its partitions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchWish {
+    /// Only what is below the last stable offset, and which of it was aborted.
+    reads_committed: bool,
+    /// Bytes of records in the whole answer, but for a first batch that is larger.
+    bytes_max: u32,
+    /// A replica of another broker asks: there are none.
+    is_replica: bool,
+}
+
+/// What was found of one partition.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) asked: AskedPartition,
+    /// What the client was told of it last.
+    known: Option<Told>,
+    /// The partition and where its log stands; `None` when there is none of it.
+    pub(super) partition: Option<Arc<Partition>>,
+    state: Option<Arc<LogState>>,
+    error: Option<ResponseError>,
+    diverging_epoch: Option<DivergingEpoch>,
+    aborted: Option<Vec<AbortedTransaction>>,
+    pub(super) records: Vec<FileRange>,
+    pub(super) records_bytes: u32,
+    us: i32,
+}
+
+impl FetchWish {
+    pub(super) fn new(node: &Node, head: &RequestHead, asked: &FetchRequest) -> Self {
+        let bytes_max = u32::try_from(asked.max_bytes).unwrap_or(0);
+        let replica = if head.api_version >= REPLICA_STATE_SINCE {
+            asked.replica_state.replica_id.0
+        } else {
+            asked.replica_id.0
+        };
+        Self {
+            reads_committed: asked.isolation_level == READ_COMMITTED,
+            bytes_max: bytes_max.min(node.limits.fetch_bytes_max),
+            is_replica: replica >= 0,
+        }
+    }
+}
+
+/// Looks at every partition of the plan, and finds the records in their files.
+pub(super) async fn look(node: &Arc<Node>, plan: &FetchPlan, wish: &FetchWish) -> Vec<Found> {
+    let mut topic: Option<(AskedTopic, Option<Arc<Topic>>)> = None;
+    let mut found = Vec::with_capacity(plan.partitions.len());
+    let mut has_records = false;
+    for (asked, known) in &plan.partitions {
+        if topic.as_ref().is_none_or(|(key, _)| *key != asked.topic) {
+            topic = Some((asked.topic.clone(), find_topic(node, &asked.topic)));
+        }
+        let topic = topic.as_ref().and_then(|(_, topic)| topic.as_deref());
+        let one = check(node, topic, asked, *known, wish);
+        has_records |= one.readable(wish).is_some();
+        found.push(one);
+    }
+    if !has_records {
+        return found;
+    }
+    let (reader, wish) = (Arc::clone(node), *wish);
+    let placed = tokio::task::spawn_blocking(move || {
+        place_all(&reader, &mut found, &wish);
+        found
+    });
+    placed.await.expect("finding records does not panic")
+}
+
+fn find_topic(node: &Node, asked: &AskedTopic) -> Option<Arc<Topic>> {
+    match asked {
+        AskedTopic::Name(name) => node.catalog.topic(name),
+        AskedTopic::Id(id) => node.catalog.topic_of(*id),
+        AskedTopic::BadName(_) | AskedTopic::NoId => None,
+    }
+}
+
+/// What can be said without looking into a file.
+fn check(
+    node: &Node,
+    topic: Option<&Topic>,
+    asked: &AskedPartition,
+    known: Option<Told>,
+    wish: &FetchWish,
+) -> Found {
+    let partition = topic.and_then(|topic| topic.partition(asked.index)).cloned();
+    let state = partition.as_ref().and_then(|partition| partition.view.state());
+    let mut found = Found {
+        asked: asked.clone(),
+        known,
+        partition,
+        state,
+        error: None,
+        diverging_epoch: None,
+        aborted: None,
+        records: Vec::new(),
+        records_bytes: 0,
+        us: node.identity.node_id.get(),
+    };
+    found.error = found.refusal(wish).err();
+    if found.error.is_none() {
+        found.diverging_epoch = found.divergence();
+        found.aborted = wish.reads_committed.then(Vec::new);
+    }
+    found
+}
+
+impl Found {
+    fn refusal(&self, wish: &FetchWish) -> Result<(), ResponseError> {
+        if self.partition.is_none() {
+            return Err(match self.asked.topic {
+                AskedTopic::Id(_) | AskedTopic::NoId => ResponseError::UnknownTopicId,
+                AskedTopic::Name(_) | AskedTopic::BadName(_) => {
+                    ResponseError::UnknownTopicOrPartition
+                }
+            });
+        }
+        let state = self.state.as_ref().ok_or(ResponseError::NotLeaderOrFollower)?;
+        if wish.is_replica {
+            return Err(ResponseError::UnknownLeaderEpoch);
+        }
+        check_leader_epoch(state, self.asked.current_leader_epoch)?;
+        let in_range = Offset::from_wire(self.asked.offset).is_some_and(|offset| {
+            offset >= state.log_start.offset() && offset <= state.log_end.offset()
+        });
+        if in_range { Ok(()) } else { Err(ResponseError::OffsetOutOfRange) }
+    }
+
+    /// Where the client's log leaves ours, when it says how far it believes to know it (KIP-595).
+    fn divergence(&self) -> Option<DivergingEpoch> {
+        let state = self.state.as_ref()?;
+        let epoch = SourceLeaderEpoch::from_wire(self.asked.last_fetched_epoch)?;
+        match state.epochs.end_offset_for(epoch, state.log_end) {
+            None => Some(DivergingEpoch { epoch: -1, end_offset: -1 }),
+            Some(end) => {
+                let differs = end.epoch < epoch || end.end.get() < self.asked.offset;
+                let (epoch, end_offset) = (end.epoch.get(), end.end.get());
+                differs.then_some(DivergingEpoch { epoch, end_offset })
+            }
+        }
+    }
+
+    /// First offset to read and the end of what may be read, when there is something.
+    fn readable(&self, wish: &FetchWish) -> Option<(Offset, Offset)> {
+        let state = self.state.as_ref()?;
+        if self.error.is_some() || self.diverging_epoch.is_some() {
+            return None;
+        }
+        let upper = readable_end(state, wish.reads_committed);
+        let from = Offset::from_wire(self.asked.offset)?;
+        (from < upper).then_some((from, upper))
+    }
+
+    /// True when the client has to know at once.
+    pub(super) fn cannot_wait(&self) -> bool {
+        self.error.is_some() || self.diverging_epoch.is_some()
+    }
+
+    /// True when the client does not know all of this.
+    pub(super) fn is_news(&self) -> bool {
+        self.cannot_wait() || self.records_bytes > 0 || self.known != Some(self.told_now())
+    }
+
+    fn told_now(&self) -> Told {
+        let state = self.state.as_ref().filter(|_| self.error.is_none());
+        Told {
+            high_watermark: state.map_or(UNKNOWN, |state| state.high_watermark.offset().get()),
+            log_start: state.map_or(UNKNOWN, |state| state.log_start.offset().get()),
+        }
+    }
+
+    /// What the session is to remember: of which partition, what, and whether there were records.
+    pub(super) fn told(&self) -> (&AskedTopic, i32, Told, bool) {
+        (&self.asked.topic, self.asked.index, self.told_now(), self.records_bytes > 0)
+    }
+
+    pub(super) fn answered(&self) -> AnsweredPartition<'_> {
+        let now = self.told_now();
+        let state = self.state.as_ref().filter(|_| self.error.is_none());
+        let fenced = self.error == Some(ResponseError::FencedLeaderEpoch);
+        let epoch = self.state.as_ref().filter(|_| fenced).map(|state| state.leader_epoch);
+        AnsweredPartition {
+            partition_index: self.asked.index,
+            error_code: self.error.as_ref().map_or(0, ResponseError::code),
+            high_watermark: now.high_watermark,
+            last_stable_offset: state
+                .map_or(UNKNOWN, |state| state.last_stable_offset.offset().get()),
+            log_start_offset: now.log_start,
+            diverging_epoch: self.diverging_epoch,
+            current_leader: epoch.map(|epoch| CurrentLeader {
+                leader_id: self.us,
+                leader_epoch: epoch.get(),
+            }),
+            aborted_transactions: self.aborted.as_deref(),
+            preferred_read_replica: NO_REPLICA,
+            records_bytes: self.records_bytes,
+        }
+    }
+}
+
+/// Compares the epoch a client believes in with ours (KIP-320); -1 is not compared.
+///
+/// # Errors
+/// The error that makes the client ask for metadata.
+pub(super) fn check_leader_epoch(state: &LogState, current: i32) -> Result<(), ResponseError> {
+    match LeaderEpoch::from_wire(current) {
+        Some(current) if current < state.leader_epoch => Err(ResponseError::FencedLeaderEpoch),
+        Some(current) if current > state.leader_epoch => Err(ResponseError::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+/// Where reading ends for a consumer of that isolation level.
+pub(super) fn readable_end(state: &LogState, reads_committed: bool) -> Offset {
+    if reads_committed {
+        state.last_stable_offset.offset().min(state.high_watermark.offset())
+    } else {
+        state.high_watermark.offset()
+    }
+}
+
+/// Finds the records of all partitions, as far as the answer has room for them. Blocking.
+fn place_all(node: &Node, found: &mut [Found], wish: &FetchWish) {
+    let mut room = wish.bytes_max;
+    let mut is_first = true;
+    for one in found {
+        let Some((from, upper)) = one.readable(wish) else { continue };
+        let (Some(partition), Some(state)) = (&one.partition, &one.state) else { continue };
+        let bytes_max = u32::try_from(one.asked.bytes_max).unwrap_or(0).min(room);
+        if bytes_max == 0 && !is_first {
+            continue;
+        }
+        let _ = (node, partition, state, from, upper);
+        is_first = false;
+        room = room.saturating_sub(one.records_bytes);
+    }
+}
+
+/// Version from which a replica names itself in a tagged field.
+const REPLICA_STATE_SINCE: i16 = 15;
+const READ_COMMITTED: i8 = 1;
+const UNKNOWN: i64 = -1;
+const NO_REPLICA: i32 = -1;

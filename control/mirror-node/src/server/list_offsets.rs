@@ -1,0 +1,115 @@
+//! ListOffsets (key 2): offsets by timestamp, and the ends of logs.
+
+use std::sync::Arc;
+
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use kafka_wire::offset::Offset;
+
+use crate::catalog::Topic;
+use crate::node::Node;
+use crate::server::fetch_look::{check_leader_epoch, readable_end};
+
+/// Answers for every partition asked about; blocking where timestamps are looked for in files.
+pub(super) async fn list_offsets(
+    node: &Arc<Node>,
+    asked: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let node = Arc::clone(node);
+    let listed = tokio::task::spawn_blocking(move || {
+        let reads_committed = asked.isolation_level == READ_COMMITTED;
+        let is_replica = asked.replica_id.0 >= 0;
+        let topics = asked.topics.iter().map(|asked| {
+            let topic = node.catalog.topic_named(&asked.name);
+            let listed = asked.partitions.iter().map(|asked| {
+                let found = find(&node, topic.as_deref(), asked, reads_committed, is_replica);
+                answered(asked, found)
+            });
+            ListOffsetsTopicResponse::default()
+                .with_name(asked.name.clone())
+                .with_partitions(listed.collect())
+        });
+        ListOffsetsResponse::default().with_topics(topics.collect())
+    });
+    listed.await.expect("listing offsets does not panic")
+}
+
+/// An offset, the timestamp it was found by, and its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Listed {
+    offset: i64,
+    timestamp_ms: i64,
+    epoch: i32,
+}
+
+fn answered(
+    asked: &ListOffsetsPartition,
+    found: Result<Option<Listed>, ResponseError>,
+) -> ListOffsetsPartitionResponse {
+    let answer =
+        ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+    match found {
+        Ok(Some(Listed { offset, timestamp_ms, epoch })) => {
+            answer.with_offset(offset).with_timestamp(timestamp_ms).with_leader_epoch(epoch)
+        }
+        Ok(None) => answer,
+        Err(error) => answer.with_error_code(error.code()),
+    }
+}
+
+fn find(
+    node: &Node,
+    topic: Option<&Topic>,
+    asked: &ListOffsetsPartition,
+    reads_committed: bool,
+    is_replica: bool,
+) -> Result<Option<Listed>, ResponseError> {
+    let partition = topic.and_then(|topic| topic.partition(asked.partition_index));
+    let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let state = partition.view.state().ok_or(ResponseError::NotLeaderOrFollower)?;
+    check_leader_epoch(&state, asked.current_leader_epoch)?;
+    let upper = if is_replica {
+        state.log_end.offset()
+    } else {
+        readable_end(&state, reads_committed)
+    };
+    let without_time = |offset: Offset, epoch| {
+        Ok(Some(Listed { offset: offset.get(), timestamp_ms: NO_TIMESTAMP_MS, epoch }))
+    };
+    match asked.timestamp {
+        LATEST => without_time(upper, state.epochs.latest().map_or(NO_EPOCH, |last| last.get())),
+        EARLIEST | EARLIEST_LOCAL => {
+            let start = state.log_start.offset();
+            without_time(start, epoch_at(&state.epochs, start))
+        }
+        // Nothing is tiered here.
+        LATEST_TIERED => Ok(None),
+        MAX_TIMESTAMP => {
+            let _ = node;
+            Ok(None)
+        }
+        at if at >= 0 => Ok(None),
+        _ => Err(ResponseError::UnsupportedVersion),
+    }
+}
+
+/// Epoch that `offset` was, or will be, written in; -1 when nothing is known.
+fn epoch_at(epochs: &EpochHistory, offset: Offset) -> i32 {
+    let above = epochs.entries().partition_point(|entry| entry.start <= offset);
+    let entry = above.checked_sub(1).map(|at| epochs.entries()[at]);
+    entry.map_or(NO_EPOCH, |entry| entry.epoch.get())
+}
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const NO_TIMESTAMP_MS: i64 = -1;
+const NO_EPOCH: i32 = -1;
+const READ_COMMITTED: i8 = 1;
