@@ -64,6 +64,7 @@ mod reports;
 mod ring;
 mod routes;
 mod segment_files;
+pub mod segment_reader;
 mod shard_thread;
 pub mod slab;
 mod socket;

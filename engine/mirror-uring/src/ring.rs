@@ -82,6 +82,15 @@ impl InFlight {
         Self::submit(Some(as_fd(file)), Some(parked), entry)
     }
 
+    /// Reads into `range` of the buffer from `position` of the file; may read less.
+    pub(crate) fn read(file: &Rc<File>, lease: BufferLease, range: Range, position: u64) -> Self {
+        let parked = ParkedLease::new(lease);
+        let (address, bytes) = parked.window(range);
+        let entry =
+            opcode::Read::new(Fd(file.as_raw_fd()), address, bytes).offset(position).build();
+        Self::submit(Some(as_fd(file)), Some(parked), entry)
+    }
+
     /// Makes a file's bytes durable, and what is needed to read them.
     pub(crate) fn sync_data(file: &Rc<File>) -> Self {
         let entry = opcode::Fsync::new(Fd(file.as_raw_fd())).flags(FsyncFlags::DATASYNC).build();

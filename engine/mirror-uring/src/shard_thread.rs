@@ -131,7 +131,7 @@ impl Drop for Obituary {
 }
 
 /// A runtime as measured best; DEFER_TASKRUN hangs tokio-uring and must not be set.
-fn build_runtime() -> io::Result<tokio_uring::Runtime> {
+pub(crate) fn build_runtime() -> io::Result<tokio_uring::Runtime> {
     let mut ring = tokio_uring::uring_builder();
     let completions = u32::try_from(OPS_IN_FLIGHT_MAX).expect("a small constant");
     ring.setup_cqsize(completions.max(4 * RING_ENTRIES));

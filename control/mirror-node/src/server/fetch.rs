@@ -61,7 +61,8 @@ async fn wait_for_enough(
         }
         // What came since the look before would wake nobody.
         let looked = look(node, plan, &wish).await;
-        let has_grown = looked.iter().zip(&found).any(|(new, old)| new.records_bytes != old.records_bytes);
+        let has_grown =
+            looked.iter().zip(&found).any(|(new, old)| new.records_bytes != old.records_bytes);
         found = looked;
         if !has_grown && !found.iter().any(Found::cannot_wait) {
             // Whether news or the deadline came, the answer is what is there then.
@@ -103,7 +104,8 @@ fn write(
     };
     let names_leader = partitions.iter().any(|partition| partition.current_leader.is_some());
     let endpoints = if names_leader { vec![us] } else { Vec::new() };
-    let frame = write_fetch_response(&response_head(head, 0, plan.session_id), &topics, &endpoints)?;
+    let frame =
+        write_fetch_response(&response_head(head, 0, plan.session_id), &topics, &endpoints)?;
     Ok(parts(&frame, &told))
 }
 

@@ -205,10 +205,8 @@ impl Found {
                 .map_or(UNKNOWN, |state| state.last_stable_offset.offset().get()),
             log_start_offset: now.log_start,
             diverging_epoch: self.diverging_epoch,
-            current_leader: epoch.map(|epoch| CurrentLeader {
-                leader_id: self.us,
-                leader_epoch: epoch.get(),
-            }),
+            current_leader: epoch
+                .map(|epoch| CurrentLeader { leader_id: self.us, leader_epoch: epoch.get() }),
             aborted_transactions: self.aborted.as_deref(),
             preferred_read_replica: NO_REPLICA,
             records_bytes: self.records_bytes,

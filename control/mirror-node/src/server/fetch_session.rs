@@ -240,9 +240,10 @@ impl Session {
         let mut gone = Vec::new();
         for topic in &asked.forgotten_topics_data {
             let named = asked_topic(&topic.topic, topic.topic_id.into_bytes(), version);
-            let places = topic.partitions.iter().filter_map(|index| {
-                self.places.get(&(named.clone(), *index)).copied()
-            });
+            let places = topic
+                .partitions
+                .iter()
+                .filter_map(|index| self.places.get(&(named.clone(), *index)).copied());
             gone.extend(places);
         }
         if gone.is_empty() {

@@ -73,11 +73,8 @@ fn find(
     let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
     let state = partition.view.state().ok_or(ResponseError::NotLeaderOrFollower)?;
     check_leader_epoch(&state, asked.current_leader_epoch)?;
-    let upper = if is_replica {
-        state.log_end.offset()
-    } else {
-        readable_end(&state, reads_committed)
-    };
+    let upper =
+        if is_replica { state.log_end.offset() } else { readable_end(&state, reads_committed) };
     let without_time = |offset: Offset, epoch| {
         Ok(Some(Listed { offset: offset.get(), timestamp_ms: NO_TIMESTAMP_MS, epoch }))
     };

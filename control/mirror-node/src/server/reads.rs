@@ -23,9 +23,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         }
         RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, &asked).await,
         RequestKind::ListOffsets(asked) => list_offsets::list_offsets(node, asked).await.into(),
-        RequestKind::OffsetForLeaderEpoch(asked) => {
-            leader_epochs::end_offsets(node, &asked).into()
-        }
+        RequestKind::OffsetForLeaderEpoch(asked) => leader_epochs::end_offsets(node, &asked).into(),
         other => Answer::Close { reason: format!("{other:?} does not read") },
     }
 }

@@ -70,9 +70,8 @@ fn wrong_ids_and_epochs_make_the_client_start_over() {
     let mut sessions = sessions(10, 100);
     let now = Instant::now();
     let id = sessions.begin(&request(0, 0, &[(0, 0)]), VERSION, now).unwrap().session_id;
-    let mut refused = |id, epoch, version| {
-        sessions.begin(&request(id, epoch, &[]), version, now).unwrap_err()
-    };
+    let mut refused =
+        |id, epoch, version| sessions.begin(&request(id, epoch, &[]), version, now).unwrap_err();
     assert_eq!(refused(id + 1, 1, VERSION), ResponseError::FetchSessionIdNotFound);
     assert_eq!(refused(id, 2, VERSION), ResponseError::InvalidFetchSessionEpoch);
     assert_eq!(refused(id, 1, 13), ResponseError::FetchSessionTopicIdError);
