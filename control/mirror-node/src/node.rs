@@ -7,6 +7,7 @@ use kafka_wire::partition::BrokerId;
 use crate::catalog::Catalog;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
+use crate::server::sending::ColdReads;
 
 /// A node that answers the Kafka protocol over its own data directory.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Node {
     pub limits: ServerLimits,
     /// What clients fetch again and again.
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    /// Records that are not in the page cache.
+    pub(crate) cold_reads: ColdReads,
 }
 
 /// What clients are told about the node: it is the only broker and the controller of its cluster.
@@ -39,6 +42,7 @@ impl Node {
     #[must_use]
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
-        Self { identity, catalog, limits, fetch_sessions }
+        let cold_reads = ColdReads::default();
+        Self { identity, catalog, limits, fetch_sessions, cold_reads }
     }
 }

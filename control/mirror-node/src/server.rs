@@ -34,6 +34,7 @@ mod list_offsets;
 mod metadata;
 mod reads;
 mod request;
+pub(crate) mod sending;
 
 /// A running server; ends by [`Server::stop`].
 #[derive(Debug)]

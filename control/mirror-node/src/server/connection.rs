@@ -9,10 +9,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::node::Node;
-use crate::server::answer::{Answer, Part, send};
+use crate::server::answer::{Answer, Part};
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
 use crate::server::request::{Outcome, decode, encode};
+use crate::server::sending::send;
 
 /// Why a connection ended, when the client did not just leave.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,8 @@ async fn converse(
         let request = match decode(frame.bytes.clone())? {
             Outcome::Request(request) => request,
             Outcome::Answered(bytes) => {
-                send(socket, vec![Part::Bytes(bytes)], node.limits.stall_max).await?;
+                let parts = vec![Part::Bytes(bytes)];
+                send(socket, parts, &node.cold_reads, node.limits.stall_max).await?;
                 continue;
             }
         };
@@ -77,6 +79,6 @@ async fn converse(
             Answer::Close { reason } => return Err(ConnectionError::Closed(reason)),
         };
         drop(frame);
-        send(socket, parts, node.limits.stall_max).await?;
+        send(socket, parts, &node.cold_reads, node.limits.stall_max).await?;
     }
 }
