@@ -16,6 +16,7 @@
 //! [`verify`] and [`handover`].
 
 pub mod catalog;
+pub mod batch_records;
 pub mod client_properties;
 pub mod control_loop;
 pub mod directory;
@@ -40,3 +41,4 @@ pub mod source_connection;
 mod source_watch;
 pub mod topic_filter;
 pub mod verify;
+pub mod writable_log;
