@@ -15,8 +15,8 @@
 //! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
-pub mod catalog;
 pub mod batch_records;
+pub mod catalog;
 pub mod client_properties;
 pub mod control_loop;
 pub mod directory;
