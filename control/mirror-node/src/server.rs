@@ -126,3 +126,6 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

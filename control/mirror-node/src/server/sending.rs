@@ -134,8 +134,7 @@ async fn send_cold(
             let wanted = rest.bytes > 0 && piece == PIECE_BYTES;
             if wanted { cold.read(&rest, piece).await.map(Some) } else { Ok(None) }
         };
-        let (sent, next) =
-            tokio::join!(send_while_moving(socket, &bytes, HOLD_MAX), read_ahead);
+        let (sent, next) = tokio::join!(send_while_moving(socket, &bytes, HOLD_MAX), read_ahead);
         let (sent, next) = (sent?, next?);
         range.advance(sent);
         if sent == bytes.len() {
