@@ -103,7 +103,7 @@ pub struct AssignedPartitions {
     pub topic_id: TopicId,
     /// Its partitions.
     pub partitions: Vec<PartitionIndex>,
-    /// Epoch each was assigned at, since 4.3; `None` when that is not known.
+    /// Epoch each was assigned at, as brokers write since 4.3; `None` when that is not known.
     pub assignment_epochs: Option<Vec<i32>>,
 }
 
@@ -169,18 +169,23 @@ impl MemberValue {
         writer.nullable_text(self.subscribed_topic_regex.as_deref(), "subscribed topic regex");
         writer.i32(self.rebalance_timeout_ms);
         writer.nullable_text(self.server_assignor.as_deref(), "server assignor");
-        let classic = self.classic.as_ref();
-        let classic = classic.map(|member| FieldWriter::tagged(|field| member.push(field)));
-        writer.tags(&[(FIRST_TAG, classic)]);
+        // Null is written too: brokers take a member without this tag for a classic one.
+        let classic = FieldWriter::tagged(|field| match &self.classic {
+            Some(classic) => classic.push(field),
+            None => field.i8(NULL),
+        });
+        writer.tags(&[(FIRST_TAG, Some(classic))]);
         writer.finish()
     }
 }
 
 impl ClassicMember {
-    /// A struct that may be null is led by a byte: -1 for null, 1 otherwise.
+    /// In a tagged field, a struct that may be null is led by a byte: 0 for null, 1 otherwise.
     fn take_nullable(reader: &mut FieldReader<'_>) -> Result<Option<Self>, GroupRecordError> {
-        if reader.i8()? < 0 {
-            return Ok(None);
+        match reader.i8()? {
+            NULL => return Ok(None),
+            PRESENT => {}
+            _ => return Err(field("classic member metadata")),
         }
         let session_timeout_ms = reader.i32()?;
         let protocols = reader.array("supported protocols", |reader| {
@@ -369,4 +374,5 @@ fn push_texts(writer: &mut FieldWriter, texts: &[String], name: &'static str) {
 }
 
 const FIRST_TAG: u32 = 0;
+const NULL: i8 = 0;
 const PRESENT: i8 = 1;

@@ -5,6 +5,8 @@ use crate::epoch::SourceLeaderEpoch;
 use crate::offset::Offset;
 use crate::partition::TopicId;
 
+mod golden;
+
 /// Bytes from hexadecimal digits; spaces are for the reader.
 fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
@@ -252,8 +254,17 @@ fn what_a_consumer_group_does_not_know_is_left_out() {
     assert_eq!(group.encode(), Ok(hex("0000 00000003 00")));
     let hashed = ConsumerGroupValue { epoch: 3, metadata_hash: 1 };
     assert_eq!(hashed.encode(), Ok(hex("0000 00000003 01 00 08 0000000000000001")));
-    let null_classic = hex("0000 00 00 0263 032f68 01 00 000493e0 00 01 00 01 ff");
-    assert_eq!(MemberValue::decode(&null_classic).unwrap().classic, None);
+}
+
+#[test]
+fn a_member_that_is_not_a_classic_one_says_so() {
+    let start = "0000 00 00 0263 032f68 01 00 000493e0 00";
+    let said = MemberValue::decode(&hex(&format!("{start} 01 00 01 00"))).unwrap();
+    assert_eq!(said.classic, None);
+    assert_eq!(said.encode(), Ok(hex(&format!("{start} 01 00 01 00"))));
+    assert_eq!(MemberValue::decode(&hex(&format!("{start} 00"))), Ok(said));
+    let refused = MemberValue::decode(&hex(&format!("{start} 01 00 01 02")));
+    assert_eq!(refused, Err(GroupRecordError::Field { field: "classic member metadata" }));
 }
 
 #[test]
