@@ -15,7 +15,6 @@
 //! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
-pub mod batch_records;
 pub mod catalog;
 pub mod client_properties;
 pub mod control_loop;
@@ -40,5 +39,5 @@ pub mod source_client;
 pub mod source_connection;
 mod source_watch;
 pub mod topic_filter;
+pub mod topic_settings;
 pub mod verify;
-pub mod writable_log;

@@ -1,0 +1,74 @@
+use super::*;
+
+fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn every_default_is_legal_and_the_table_is_in_order() {
+    for setting in &SETTINGS {
+        assert_eq!(setting.normal(setting.default).as_deref(), Ok(setting.default), "{setting:?}");
+        assert!(!setting.documentation.is_empty());
+    }
+    assert!(SETTINGS.is_sorted_by(|one, next| one.name < next.name));
+}
+
+#[test]
+fn values_are_shown_without_blanks() {
+    for (name, value, shown) in [
+        ("segment.bytes", " 2097152 ", "2097152"),
+        ("cleanup.policy", "delete, compact", "delete,compact"),
+        ("cleanup.policy", "", ""),
+        ("preallocate", "TRUE", "true"),
+        ("min.cleanable.dirty.ratio", "1", "1.0"),
+        ("retention.ms", "-1", "-1"),
+        ("compression.gzip.level", "-1", "-1"),
+        ("leader.replication.throttled.replicas", "0:1, 1:2", "0:1,1:2"),
+        ("follower.replication.throttled.replicas", "*", "*"),
+        ("message.timestamp.type", "LogAppendTime", "LogAppendTime"),
+    ] {
+        let setting = find(name).expect("the setting exists");
+        assert_eq!(setting.normal(value).as_deref(), Ok(shown), "{name}={value}");
+    }
+}
+
+#[test]
+fn what_a_stock_broker_refuses_is_refused() {
+    for (name, value, expected) in [
+        ("foo", "1", "Unknown topic config name: foo"),
+        ("segment.bytes", "1", "for configuration segment.bytes: Value must be at least 1048576"),
+        ("segment.bytes", "2147483648", "Not a number of type INT"),
+        ("segment.bytes", "x", "Not a number of type INT"),
+        ("retention.ms", "", "Not a number of type LONG"),
+        ("retention.ms", "-2", "Value must be at least -1"),
+        ("compression.lz4.level", "18", "Value must be no more than 17"),
+        ("compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"),
+        ("cleanup.policy", "foo", "String must be one of: compact, delete"),
+        ("cleanup.policy", "delete,,compact", "String must be one of"),
+        ("message.timestamp.type", "foo", "String must be one of: CreateTime, LogAppendTime"),
+        ("preallocate", "yes", "Expected value to be either true or false"),
+        ("min.cleanable.dirty.ratio", "1.5", "Value must be between 0 and 1"),
+        ("min.cleanable.dirty.ratio", "NaN", "Value must be between 0 and 1"),
+        ("leader.replication.throttled.replicas", "x", "expected * or a list"),
+        ("leader.replication.throttled.replicas", "0:-1", "expected * or a list"),
+        ("remote.storage.enable", "true", "this node has no tiered storage"),
+    ] {
+        let error = check(&configs(&[(name, value)])).expect_err(name).to_string();
+        assert!(error.contains(expected), "{name}={value}: {error}");
+    }
+}
+
+#[test]
+fn a_shortest_time_to_compaction_above_the_longest_is_refused() {
+    let both = configs(&[("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")]);
+    assert_eq!(check(&both), Err(SettingError::CompactionLag { min: 10, max: 5 }));
+}
+
+#[test]
+fn a_value_that_is_not_legal_here_leaves_the_default() {
+    let own = configs(&[("segment.bytes", "16384"), ("retention.ms", "60000")]);
+    assert_eq!(long(&own, SEGMENT_BYTES), 1 << 30);
+    assert_eq!(long(&own, RETENTION_MS), 60_000);
+    assert!(has(&own, CLEANUP_POLICY, "delete"));
+    assert!(!has(&configs(&[(CLEANUP_POLICY, "compact")]), CLEANUP_POLICY, "delete"));
+}
