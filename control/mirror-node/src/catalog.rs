@@ -4,7 +4,7 @@
 //! partition count, settings and logs that belong together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
@@ -77,6 +77,12 @@ impl Catalog {
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
         Self { root, topics: RwLock::default() }
+    }
+
+    /// Where the partition directories lie.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The topic of that name.

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::node::Node;
 use crate::server::frame::{FrameReader, request_room};
 
+mod admin;
 pub mod answer;
 mod api;
 mod api_versions;
@@ -33,8 +34,10 @@ pub mod limits;
 mod list_offsets;
 mod metadata;
 mod reads;
+mod refusal;
 mod request;
 pub(crate) mod sending;
+mod writes;
 
 /// A running server; ends by [`Server::stop`].
 #[derive(Debug)]
@@ -128,4 +131,4 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
-mod tests;
+mod test_node;

@@ -38,6 +38,22 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::Fetch, 4..=17, Family::Reads),
     api(ApiKey::ListOffsets, 1..=10, Family::Reads),
     api(ApiKey::OffsetForLeaderEpoch, 2..=4, Family::Reads),
+    api(ApiKey::DescribeConfigs, 1..=4, Family::Admin),
+    api(ApiKey::DescribeLogDirs, 1..=4, Family::Admin),
+    api(ApiKey::ListPartitionReassignments, 0..=0, Family::Admin),
+    api(ApiKey::AlterPartitionReassignments, 0..=0, Family::Admin),
+    api(ApiKey::ElectLeaders, 0..=2, Family::Admin),
+    api(ApiKey::DescribeAcls, 1..=3, Family::Admin),
+    api(ApiKey::CreateAcls, 1..=3, Family::Admin),
+    api(ApiKey::DeleteAcls, 1..=3, Family::Admin),
+    api(ApiKey::DescribeClientQuotas, 0..=1, Family::Admin),
+    api(ApiKey::AlterClientQuotas, 0..=1, Family::Admin),
+    api(ApiKey::ListTransactions, 0..=1, Family::Admin),
+    api(ApiKey::DescribeTransactions, 0..=0, Family::Admin),
+    api(ApiKey::AddPartitionsToTxn, 0..=3, Family::Writes),
+    api(ApiKey::AddOffsetsToTxn, 0..=3, Family::Writes),
+    api(ApiKey::EndTxn, 0..=3, Family::Writes),
+    api(ApiKey::TxnOffsetCommit, 0..=3, Family::Writes),
 ];
 
 /// The API of that key, when it is answered at all.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::api::{Family, find};
-use crate::server::reads;
 use crate::server::request::{Request, RequestHead};
+use crate::server::{admin, reads, writes};
 
 /// Who asks.
 #[derive(Debug)]
@@ -38,7 +38,9 @@ pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) 
     tracing::trace!(peer = %client.peer, head = ?request.head, "request");
     match family {
         Some(Family::Reads) => reads::answer(node, request).await,
-        Some(Family::Groups | Family::Writes | Family::Admin) | None => Answer::Close {
+        Some(Family::Admin) => admin::answer(node, request).await,
+        Some(Family::Writes) => writes::answer(node, request).await,
+        Some(Family::Groups) | None => Answer::Close {
             reason: format!("nobody answers requests of api key {}", request.head.api_key),
         },
     }

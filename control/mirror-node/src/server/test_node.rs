@@ -1,0 +1,102 @@
+//! A node over a directory of its own, for tests of requests: no sockets.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kafka_protocol::messages::RequestKind;
+use kafka_protocol::protocol;
+use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
+use kafka_wire::partition::{BrokerId, TopicId, TopicName};
+
+use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::node::{Node, NodeIdentity};
+use crate::random_id::random_id;
+use crate::server::answer::Answer;
+use crate::server::api::find;
+use crate::server::dispatch::{Client, answer};
+use crate::server::limits::ServerLimits;
+use crate::server::request::{Request, RequestHead};
+
+/// A node whose directory goes with it.
+pub(super) struct TestNode {
+    pub(super) node: Arc<Node>,
+    root: PathBuf,
+}
+
+impl TestNode {
+    /// Node 7 of a cluster, without topics.
+    pub(super) fn new() -> Self {
+        let id = random_id().expect("the system has random bytes");
+        let root = std::env::temp_dir().join(format!("ringmirror-server-{id}"));
+        fs::create_dir_all(&root).expect("the directory for temporary files can be written to");
+        let catalog = Arc::new(Catalog::new(root.clone()));
+        let identity = NodeIdentity {
+            cluster_id: "5L6g3nShT-eMCtK--X86sw".to_owned(),
+            node_id: BrokerId::from_wire(7).expect("7 is not negative"),
+            host: "127.0.0.1".to_owned(),
+            port: 9092,
+        };
+        let node = Arc::new(Node::new(identity, catalog, ServerLimits::default()));
+        Self { node, root }
+    }
+
+    /// Gives the node a topic that the engine writes.
+    pub(super) fn mirrored(&self, name: &str, configs: &[(&str, &str)]) -> Arc<Topic> {
+        let own = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut id = [0; 16];
+        id[15] = u8::try_from(self.node.catalog.topics().len() + 1).expect("tests have few topics");
+        let spec = TopicSpec {
+            id: TopicId::from_wire(id).expect("the last byte is not zero"),
+            origin: Origin::Mirrored,
+            configs: own.collect::<BTreeMap<_, _>>(),
+            partition_count: 2,
+        };
+        let name = TopicName::parse(name).expect("tests use legal names");
+        self.node.catalog.put(&name, spec)
+    }
+
+    /// What the node answers in the newest version it serves; every version can carry it.
+    pub(super) fn ask<R: Asked>(&self, body: R) -> R::Response {
+        let api = find(R::KEY).expect("the request is served");
+        let newest = *api.versions.end();
+        let Answer::Message(response) = self.answer(body, newest) else {
+            panic!("api key {} is not answered by a message", R::KEY);
+        };
+        for version in api.versions.clone() {
+            let encoded = encode_response_kind(version, 1, &response);
+            assert!(encoded.is_ok(), "version {version}: {encoded:?}");
+        }
+        let frame = encode_response_kind(newest, 1, &response).expect("it was encoded before");
+        decode_response(newest, 1, frame.slice(SIZE_BYTES..)).expect("we read what we write")
+    }
+
+    /// What the node answers to a request of that version.
+    pub(super) fn answer<R: Asked>(&self, body: R, version: i16) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime on this thread needs nothing");
+        let head = RequestHead {
+            api_key: R::KEY,
+            api_version: version,
+            correlation_id: 1,
+            client_id: None,
+        };
+        let client = Client::new(([127, 0, 0, 1], 1).into());
+        runtime.block_on(answer(&self.node, &client, Request { head, body: body.into() }))
+    }
+}
+
+/// A request, as a type and as one of all.
+pub(super) trait Asked: protocol::Request + Into<RequestKind> {}
+
+impl<R: protocol::Request + Into<RequestKind>> Asked for R {}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        // What is left is in a directory for temporary files.
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
