@@ -16,18 +16,29 @@ use crate::kafka_release::KafkaRelease;
 /// # Errors
 /// When the jars cannot be fetched or the compiler refuses.
 pub fn class_path(release: KafkaRelease) -> Result<String> {
+    compiled(release, "driver", &SOURCES)
+}
+
+/// As [`class_path`] for another program: its files, and a name for it in the cache.
+///
+/// # Errors
+/// As [`class_path`].
+pub(crate) fn compiled(release: KafkaRelease, label: &str, sources: &[Source]) -> Result<String> {
     let jars = kafka_jars::class_path(&kafka_jars::fetch(release)?);
-    let name = format!("driver-{}-{:016x}", release.version(), source_hash());
-    let classes = kafka_jars::once(&name, |fresh| compile(&jars, fresh))?;
+    let name = format!("{label}-{}-{:016x}", release.version(), source_hash(sources));
+    let classes = kafka_jars::once(&name, |fresh| compile(&jars, fresh, sources))?;
     Ok(format!("{}:{jars}", classes.display()))
 }
+
+/// Name and text of a source file.
+pub(crate) type Source = (&'static str, &'static str);
 
 /// The main class of the driver.
 pub const MAIN_CLASS: &str = "Driver";
 
-fn compile(jars: &str, classes: &Path) -> Result<()> {
+fn compile(jars: &str, classes: &Path, sources: &[Source]) -> Result<()> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for (name, text) in SOURCES {
+    for (name, text) in sources {
         let file = classes.join(name);
         fs::write(&file, text)?;
         files.push(file);
@@ -39,19 +50,19 @@ fn compile(jars: &str, classes: &Path) -> Result<()> {
         .output()
         .context("run javac")?;
     if !output.status.success() {
-        bail!("javac refused the driver:\n{}", String::from_utf8_lossy(&output.stderr));
+        bail!("javac refused {files:?}:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
 /// Names the compiled classes: another source text, another directory.
-fn source_hash() -> u64 {
+fn source_hash(sources: &[Source]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    SOURCES.hash(&mut hasher);
+    sources.hash(&mut hasher);
     hasher.finish()
 }
 
-const SOURCES: [(&str, &str); 2] = [
+const SOURCES: [Source; 2] = [
     ("Driver.java", include_str!("../java/Driver.java")),
     ("Reading.java", include_str!("../java/Reading.java")),
 ];

@@ -1,8 +1,8 @@
 //! Fixtures: real Kafka brokers, clients, temporary directories.
 //!
 //! **What it is.** A released Apache Kafka fetched by Maven coordinates, KRaft clusters of it on
-//! loopback, one long-lived Java program per cluster that drives it with Kafka's own clients, and
-//! ringmirror as its users run it.
+//! loopback, one long-lived Java program per cluster that drives it with Kafka's own clients,
+//! clients in other languages, and ringmirror as its users run it.
 //!
 //! **Invariants.** Jars and compiled classes live outside the tree and appear there whole or not
 //! at all. No process outlives the test process that started it, however that one ends. At most
@@ -12,8 +12,10 @@
 //! crates, so what it says about bytes and offsets is Kafka's own opinion.
 //!
 //! **Reading order.** [`kafka`], [`kafka_cluster`], [`driver`], then [`kafka_release`],
-//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test.
+//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test; [`clients`] for the
+//! client matrix.
 
+pub mod clients;
 mod cluster_plan;
 pub mod comparison;
 pub mod driver;

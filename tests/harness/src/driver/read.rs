@@ -24,7 +24,7 @@ impl Isolation {
     /// Both.
     pub const ALL: [Self; 2] = [Self::ReadUncommitted, Self::ReadCommitted];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::ReadUncommitted => "read_uncommitted",
             Self::ReadCommitted => "read_committed",
