@@ -1,6 +1,7 @@
-//! Repository tasks: `cargo xtask ci`, `... fuzz`, `... kafka`, `... golden`.
+//! Repository tasks: `cargo xtask ci`, `... clients`, `... fuzz`, `... kafka`, `... golden`.
 
 mod ci;
+mod clients;
 mod fuzz;
 mod golden;
 mod kafka;
@@ -9,6 +10,7 @@ mod repository;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::clients::ClientsCommand;
 use crate::kafka::KafkaCommand;
 
 /// Tasks of this repository.
@@ -27,6 +29,8 @@ enum Task {
         #[arg(long, default_value_t = ci::SIMULATED_SEEDS)]
         seeds: u64,
     },
+    /// Real Kafka clients in five languages against a cluster, by default a stock broker
+    Clients(ClientsCommand),
     /// Build the fuzz targets and run them
     Fuzz {
         /// The target; all of them when none is named
@@ -45,6 +49,7 @@ enum Task {
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Ci { seeds } => ci::run(seeds),
+        Task::Clients(command) => clients::run(command),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Kafka(command) => kafka::run(command),
         Task::Golden => golden::run(),
