@@ -1,5 +1,6 @@
-//! Old records for readers: from segment files through a ring of its own, past the page cache, so
-//! that nobody's catching up drives out what others read, and no thread waits for the disk.
+//! Records for readers, from the disk through a ring of its own, so that no thread waits for the
+//! disk. Old ones are read past the page cache: nobody's catching up drives out what others read.
+//! Recent ones, which others will want too, are left there.
 //!
 //! ```text
 //!  readers' threads                      one thread
@@ -50,9 +51,19 @@ pub struct ReadBytes {
     home: mpsc::UnboundedSender<BufferLease>,
 }
 
+/// Whether others will want the same bytes soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// They will: the page cache is to keep them.
+    Recent,
+    /// They will not.
+    Old,
+}
+
 #[derive(Debug)]
 struct Order {
     file: Arc<File>,
+    age: Age,
     position: u64,
     bytes: u32,
     answer: oneshot::Sender<io::Result<ReadBytes>>,
@@ -162,13 +173,13 @@ impl Prepared {
 async fn serve(mut inbox: mpsc::Receiver<Order>, mut free: Vec<BufferLease>) -> Vec<BufferLease> {
     let count = free.len();
     let (home, mut returned) = mpsc::unbounded_channel();
-    let mut files = DirectFiles::default();
+    let mut files = OpenFiles::default();
     loop {
         tokio::select! {
             lease = returned.recv() => free.extend(lease),
             order = inbox.recv(), if !free.is_empty() => match (order, free.pop()) {
                 (Some(order), Some(lease)) => {
-                    let file = files.direct(&order.file);
+                    let file = files.open(&order.file, order.age);
                     tokio_uring::spawn(carry_out(order, file, lease, home.clone()));
                 }
                 (_, lease) => {
@@ -225,33 +236,38 @@ impl ReadBytes {
     }
 }
 
-/// The files read last, opened past the page cache.
+/// The files read last, opened as they are to be read.
 #[derive(Default)]
-struct DirectFiles {
+struct OpenFiles {
     /// The readers' file and ours, the one used last behind.
-    open: Vec<(Weak<File>, Rc<File>)>,
+    open: Vec<(Weak<File>, Age, Rc<File>)>,
 }
 
-impl DirectFiles {
-    fn direct(&mut self, file: &Arc<File>) -> io::Result<Rc<File>> {
-        let known = self.open.iter().position(|(of, _)| of.as_ptr() == Arc::as_ptr(file));
-        let direct = match known {
-            Some(place) => self.open.remove(place).1,
-            None => Rc::new(open_direct(file)?),
+impl OpenFiles {
+    fn open(&mut self, file: &Arc<File>, age: Age) -> io::Result<Rc<File>> {
+        let is_it = |(of, with, _): &(Weak<File>, Age, Rc<File>)| {
+            *with == age && of.as_ptr() == Arc::as_ptr(file)
+        };
+        let opened = match self.open.iter().position(is_it) {
+            Some(place) => self.open.remove(place).2,
+            None => Rc::new(open_again(file, age)?),
         };
         // A file that nobody holds any more may be deleted: it must not be kept from that.
-        self.open.retain(|(of, _)| of.strong_count() > 0);
-        if self.open.len() >= DIRECT_FILES_MAX {
+        self.open.retain(|(of, _, _)| of.strong_count() > 0);
+        if self.open.len() >= OPEN_FILES_MAX {
             self.open.remove(0);
         }
-        self.open.push((Arc::downgrade(file), Rc::clone(&direct)));
-        Ok(direct)
+        self.open.push((Arc::downgrade(file), age, Rc::clone(&opened)));
+        Ok(opened)
     }
 }
 
-/// Opens the same file once more, past the page cache where the file system can do that.
-fn open_direct(file: &File) -> io::Result<File> {
+/// Opens the same file once more; past the page cache where the file system can do that.
+fn open_again(file: &File, age: Age) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if age == Age::Recent {
+        return File::open(&path);
+    }
     let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
     match direct {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => File::open(&path),
@@ -261,7 +277,7 @@ fn open_direct(file: &File) -> io::Result<File> {
 
 /// Reads that may wait for a buffer.
 const ORDERS_WAITING_MAX: usize = 1024;
-const DIRECT_FILES_MAX: usize = 64;
+const OPEN_FILES_MAX: usize = 64;
 /// How long the end waits for each buffer that a reader holds.
 const LAST_BUFFERS_WAIT: Duration = Duration::from_millis(500);
 

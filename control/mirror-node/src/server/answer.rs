@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ResponseKind;
+use mirror_uring::segment_reader::Age;
 
 /// What a request is answered with.
 #[derive(Debug)]
@@ -46,4 +47,6 @@ pub struct FileRange {
     pub position: u64,
     /// How many bytes.
     pub bytes: u32,
+    /// Whether others will want them soon.
+    pub age: Age,
 }

@@ -1,5 +1,5 @@
 //! Answers to a socket. Records in the page cache go by `sendfile`, without a copy; others are
-//! read through the ring of the segment reader, past the page cache.
+//! read through the ring of the segment reader.
 //!
 //! A client that does not read holds its own connection and nothing else: the node's buffers are
 //! taken from it as soon as it stops reading, and filled again when it goes on.
@@ -28,7 +28,8 @@ impl ColdReads {
             started.map_err(io::Error::other)?.map_err(io::Error::other)
         };
         let reader = self.0.get_or_try_init(start).await?;
-        reader.read(&range.file, range.position, range.bytes.min(piece)).await
+        let bytes = range.bytes.min(piece);
+        reader.read(&range.file, range.age, range.position, bytes).await
     }
 }
 
