@@ -96,9 +96,15 @@ impl SegmentReader {
     ///
     /// # Errors
     /// The system's.
-    pub async fn read(&self, file: &Arc<File>, position: u64, bytes: u32) -> io::Result<ReadBytes> {
+    pub async fn read(
+        &self,
+        file: &Arc<File>,
+        age: Age,
+        position: u64,
+        bytes: u32,
+    ) -> io::Result<ReadBytes> {
         let (answer, read) = oneshot::channel();
-        let order = Order { file: Arc::clone(file), position, bytes, answer };
+        let order = Order { file: Arc::clone(file), age, position, bytes, answer };
         let orders = self.orders.as_ref().expect("taken only in drop");
         let ended = || io::Error::other("the segment reader has ended");
         orders.send(order).await.map_err(|_| ended())?;
