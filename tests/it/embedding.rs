@@ -34,7 +34,7 @@ fn the_example_mirrors_pauses_truncates_and_stops() -> Result<()> {
         .output()?;
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{told}", output.status);
-    for word in ["Loaded", "Progress", "Paused", "Truncated"] {
+    for word in ["Loaded", "Progress", "Paused", "Truncated", "Reloading", "end_place"] {
         assert!(told.contains(word), "it never reports {word}:\n{told}");
     }
     holds_what_it_should(&source, &data_dir)

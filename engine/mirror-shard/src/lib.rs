@@ -37,5 +37,7 @@ mod partition_table;
 mod questions;
 mod receive;
 pub mod shard;
+#[cfg(test)]
+mod test_shard;
 mod upkeep;
 mod writer;

@@ -294,3 +294,6 @@ impl MirrorPartition {
         LastStableOffset::new(readable.max(log_start).min(self.written.offset))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,3 +280,6 @@ impl MirrorPartition {
             && self.log.as_ref().is_some_and(|log| log.unindexed_aborts_from().is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (mut to_pause, mut to_cut) = (true, true);
     while let Some(report) = reports.recv_timeout(Duration::from_secs(5)) {
-        eprintln!("{report:?}");
+        eprintln!("{report:?}"); // says also how far others may read the log files
         let EngineReport::Partition { partition, event } = report else { continue };
         engine.send_blocking(match (event, partition.partition.get()) {
             (PartitionEvent::Fenced { batch_epoch, .. }, _) => {

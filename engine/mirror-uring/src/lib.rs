@@ -31,6 +31,10 @@
 //! - Keep directory checkpoints: write recovery points and log starts from reports, hand them
 //!   back in [`NewPartition`], and mark the directory clean only after an [`Engine::stop`] whose
 //!   every [`EngineReport::Stopped`] was clean.
+//! - Where others read the log files: read below [`Progress::log_end`] and before
+//!   [`Progress::end_place`] only, committed records below [`Progress::last_stable_offset`]; stop
+//!   at [`PartitionEvent::Reloading`], and at [`PartitionEvent::Loaded`] forget what was known of
+//!   places and epochs. Turn [`ShardLimits::reuse_files`] off.
 //! - Stop. A dropped engine stops as well, but nobody waits for it.
 //!
 //! **Invariants.**
@@ -73,7 +77,9 @@ mod test_directory;
 
 pub use engine::{COMMANDS_WAITING_MAX, Engine, EngineConfig};
 pub use engine_error::EngineError;
+pub use kafka_log::leader_epoch_checkpoint::EpochHistory;
 pub use kafka_log::log_config::LogConfig;
+pub use kafka_log::partition_log::LogPlace;
 pub use kafka_log::recovery::LoadFinding;
 pub use mirror_shard::bridge::{
     DivergencePolicy, EngineCommand, EngineReport, NewPartition, PartitionEvent, PartitionFailure,

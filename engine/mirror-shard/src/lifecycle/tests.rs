@@ -3,37 +3,16 @@ use kafka_log::memory_files::MemoryFiles;
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
 use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::{self, LoadRequest, LoadedLog, LogCut};
-use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::{LogStartOffset, Offset};
-use kafka_wire::partition::{
-    BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition,
-};
 
-use crate::bridge::{
-    DivergencePolicy, EngineCommand, EngineReport, NewPartition, PartitionEvent, Progress,
-};
-use crate::buffer_pool::{BufferLease, ShardBuffers};
-use crate::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES, ShardLimits};
+use crate::bridge::{EngineCommand, EngineReport, NewPartition, PartitionEvent, Progress};
+use crate::chunk::ReadableEnd;
 use crate::mirror_partition::{MirrorPartition, Phase, RolledSegment};
 use crate::op::{Completion, FileFault, FileOutcome, FileTask, Op, PartitionSlot, Tick};
 use crate::shard::Shard;
-
-fn spec() -> NewPartition {
-    let partition = PartitionIndex::from_wire(0).unwrap();
-    NewPartition {
-        id: TopicIdPartition { topic_id: TopicId::from_wire([7; 16]).unwrap(), partition },
-        name: TopicPartition { topic: TopicName::parse("topic").unwrap(), partition },
-        source_has_topic_ids: true,
-        leader: BrokerId::from_wire(1).unwrap(),
-        source_epoch: None,
-        leader_epoch: LeaderEpoch::ZERO,
-        log_config: LogConfig::default(),
-        recovery_point: None,
-        log_start: None,
-        clean: false,
-        on_divergence: DivergencePolicy::Fail,
-    }
-}
+use crate::test_shard::{
+    append_abort, append_plain, append_transactional, at, events, shard, spec, step_ops,
+};
 
 /// Found by fuzzing: a rolled segment was finished during the pause before a reload, which then
 /// met a partition whose files were in use.
@@ -51,10 +30,21 @@ fn a_log_dropped_for_a_reload_leaves_no_segment_to_finish() {
     assert!(partition.log.is_none());
 }
 
+#[test]
+fn a_log_dropped_for_a_reload_does_not_let_readers_on() {
+    let mut partition = MirrorPartition::new(spec());
+    let mut log = PartitionLog::empty(LogConfig::default(), Offset::ZERO);
+    append_transactional(&mut log, 7);
+    append_abort(&mut log, 7);
+    partition.written = ReadableEnd::of(&log);
+    partition.log = Some(log);
+    partition.drop_log(LogCut::Keep);
+    assert_eq!(partition.progress().last_stable_offset.offset(), Offset::ZERO);
+}
+
 /// A full disk was told as a cut of the log: records taken in and not written counted as lost.
 #[test]
 fn a_reload_that_keeps_the_log_loses_only_what_was_written() {
-    let at = |offset| Offset::from_wire(offset).unwrap();
     let reloaded_from = |cut| {
         let mut partition = MirrorPartition::new(spec());
         partition.log = Some(PartitionLog::empty(LogConfig::default(), at(8880)));
@@ -66,22 +56,6 @@ fn a_reload_that_keeps_the_log_loses_only_what_was_written() {
     assert_eq!(reloaded_from(LogCut::TruncateTo(at(8000))), Some(at(8880)));
 }
 
-fn shard() -> Shard {
-    let limits = ShardLimits {
-        record_buffer_count: 4,
-        connection_count_max: 1,
-        batch_bytes_max: RECORD_BUFFER_BYTES,
-        ..ShardLimits::STANDARD
-    };
-    let make = |count, bytes| {
-        let lease = |index| BufferLease::new(index, vec![0; bytes as usize].leak());
-        (0..count).map(lease).collect()
-    };
-    let record = make(limits.record_buffer_count, RECORD_BUFFER_BYTES);
-    let frame = make(limits.frame_buffer_count(), FRAME_BUFFER_BYTES);
-    Shard::new(0, limits, 1, ShardBuffers { record, frame })
-}
-
 /// Tells the shard something and returns the loads it asks for, and its reports.
 fn step(
     shard: &mut Shard,
@@ -89,9 +63,7 @@ fn step(
     commands: &[EngineCommand],
     completions: Vec<Completion>,
 ) -> (Vec<LoadRequest>, Vec<EngineReport>) {
-    let (mut commands, mut completions) = (commands.to_vec(), completions);
-    let (mut ops, mut reports) = (Vec::new(), Vec::new());
-    shard.step(now, &mut commands, &mut completions, &mut ops, &mut reports);
+    let (ops, reports) = step_ops(shard, now, commands, completions);
     let load = |op| match op {
         Op::File { task: FileTask::Load { request, .. }, .. } => Some(request),
         _ => None,
@@ -149,10 +121,43 @@ fn a_cut_ordered_before_the_log_is_loaded_is_made_once_it_is() {
     assert_eq!(loads.first().map(|request| request.cut), Some(LogCut::TruncateTo(to)));
 }
 
+#[test]
+fn a_log_loaded_again_is_told_with_its_epochs_and_its_new_end() {
+    let mut shard = shard();
+    let spec = spec();
+    let to = at(2);
+    let order = EngineCommand::Truncate { partition: spec.id, to };
+    step(&mut shard, Tick(0), &[EngineCommand::AddPartition(Box::new(spec))], Vec::new());
+    let loaded = |records_by_epoch: &[i32]| {
+        let mut log = PartitionLog::empty(LogConfig::default(), Offset::ZERO);
+        records_by_epoch.iter().for_each(|epoch| append_plain(&mut log, *epoch));
+        let loaded = LoadedLog { log, findings: Vec::new() };
+        let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
+        Completion::File { slot: PartitionSlot(0), result }
+    };
+    let (_, reports) = step(&mut shard, Tick(1), &[], vec![loaded(&[3, 3, 5])]);
+    let told = events(reports);
+    let [PartitionEvent::Loaded { progress, epochs, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((progress.log_end.offset(), epochs.entries().len()), (at(3), 2));
+
+    let (loads, reports) = step(&mut shard, Tick(2), &[order], Vec::new());
+    assert_eq!(loads.len(), 1);
+    let told = events(reports);
+    assert!(matches!(told[..], [PartitionEvent::Reloading]), "{told:?}");
+
+    let (_, reports) = step(&mut shard, Tick(3), &[], vec![loaded(&[3, 3])]);
+    let told = events(reports);
+    let [PartitionEvent::Truncated { epochs: left, .. }, PartitionEvent::Loaded { epochs, .. }] =
+        &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((left.entries().len(), epochs.entries().len()), (1, 1));
+}
+
 /// On a full disk nothing was retired, so a mirror that filled it could not free its own space.
 #[test]
 fn a_reload_after_a_disk_fault_begins_where_the_source_does() {
-    let at = |offset| Offset::from_wire(offset).unwrap();
     for (source_start, durable, expected) in [(60, 100, 60), (60, 40, 40), (0, 100, 10)] {
         let mut shard = shard();
         let spec = NewPartition { log_start: Some(LogStartOffset::new(at(10))), ..spec() };
