@@ -4,7 +4,8 @@
 //! the frame, once, into one buffer, and says where it has to be cut:
 //!
 //! ```text
-//!   bytes[..holes[0].at]  records of partition 0  bytes[holes[0].at..holes[1].at]  records of 1 ...
+//!   bytes[..holes[0].at]             records of partition 0
+//!   bytes[holes[0].at..holes[1].at]  records of partition 1   ... and the rest of bytes
 //! ```
 //!
 //! The size in front of the frame counts the holes. `kafka-protocol` writes the same bytes.
