@@ -149,7 +149,8 @@ fn a_manifest_is_read_as_cargo_reads_it() {
 /// Each may name those before it.
 const ENGINE_ORDER: [&str; 4] = ["kafka-wire", "kafka-log", "mirror-shard", "mirror-uring"];
 
-const PURE_CRATES: [&str; 4] = ["kafka-wire", "kafka-log", "mirror-shard", "mirror-coordinator"];
+const PURE_CRATES: [&str; 5] =
+    ["kafka-wire", "kafka-log", "mirror-shard", "mirror-coordinator", "group-coordinator"];
 
 const WORLDLY: [&str; 7] =
     ["tokio", "tokio-uring", "socket2", "libc", "core_affinity", "mio", "rand"];

@@ -184,11 +184,12 @@ const HOT_MODULES: [&str; 8] = [
     "engine/mirror-shard/src/writer.rs",
 ];
 
-const PURE_CRATES: [&str; 4] = [
+const PURE_CRATES: [&str; 5] = [
     "engine/kafka-wire/",
     "engine/kafka-log/",
     "engine/mirror-shard/",
     "control/mirror-coordinator/",
+    "control/group-coordinator/",
 ];
 
 const WORLD: [&str; 8] = [

@@ -15,6 +15,7 @@
 //! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
+pub mod batch_records;
 pub mod catalog;
 pub mod client_properties;
 pub mod control_loop;
@@ -41,3 +42,4 @@ mod source_watch;
 pub mod topic_filter;
 pub mod topic_settings;
 pub mod verify;
+pub mod writable_log;

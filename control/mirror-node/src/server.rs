@@ -143,3 +143,5 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod test_node;
+#[cfg(test)]
+mod tests;

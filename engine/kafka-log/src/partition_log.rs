@@ -159,6 +159,11 @@ impl PartitionLog {
         &self.config
     }
 
+    /// Takes other sizes; they count from the next batch on.
+    pub const fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
     /// First offset the log keeps.
     #[must_use]
     pub const fn log_start(&self) -> LogStartOffset {
@@ -233,6 +238,12 @@ impl PartitionLog {
     #[must_use]
     pub const fn active_bytes(&self) -> u32 {
         self.active.bytes
+    }
+
+    /// Largest timestamp of the active segment, milliseconds; `None` when it has none.
+    #[must_use]
+    pub fn active_max_timestamp_ms(&self) -> Option<i64> {
+        self.active.max_timestamp.map(|max| max.timestamp_ms)
     }
 
     /// Where the next batch goes, unless it begins a segment.
@@ -316,6 +327,12 @@ impl PartitionLog {
         let next_offset = header.next_offset();
         self.accepted_end = LogEndOffset::new(next_offset);
         AppendOutcome { next_offset, rolled }
+    }
+
+    /// Begins a segment at the log's end, so that all before it may leave; its file is for the
+    /// caller to make. `None` when the active segment holds nothing.
+    pub fn roll_at_end(&mut self) -> Option<Box<ClosedSegment>> {
+        (self.active.bytes > 0).then(|| Box::new(self.roll(self.accepted_end.offset())))
     }
 
     fn roll(&mut self, base: Offset) -> ClosedSegment {

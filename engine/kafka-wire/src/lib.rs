@@ -7,11 +7,12 @@
 //!
 //! **What it does not know.** Sockets, files, clocks, threads; whether a batch fits a log; what
 //! to do about an error. Message schemas live in `kafka-protocol`, except Fetch, which must be
-//! read in pieces, and the metadata records, which that crate does not have.
+//! read and written in pieces, and the records of internal topics, which that crate does not have.
 //!
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
-//! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`, `fetch_response`; `message` and its users
-//! `api_versions` and `offset_lookup`; `request` for a server; `batch_writer` and `metadata_record` last.
+//! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`, `fetch_response`;
+//! `message` and its users `api_versions` and `offset_lookup`; `request` for a server;
+//! `batch_writer`, `metadata_record` and `group_record` last.
 
 pub mod api_versions;
 pub mod batch_stream;
@@ -24,6 +25,7 @@ pub mod fetch_event;
 pub mod fetch_reader;
 pub mod fetch_request;
 pub mod fetch_response;
+pub mod group_record;
 pub mod message;
 pub mod metadata_record;
 pub mod offset;

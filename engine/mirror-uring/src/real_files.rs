@@ -27,7 +27,7 @@ impl RealFiles {
     /// # Errors
     ///
     /// The system's.
-    pub(crate) fn create_directory(&self) -> io::Result<()> {
+    pub fn create_directory(&self) -> io::Result<()> {
         match fs::create_dir(&self.directory) {
             Ok(()) => sync_parent(&self.directory),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -88,6 +88,17 @@ pub fn message() -> Vec<Vec<u8>> {
     }
     let topic = MetadataRecord::FeatureLevel { name: "metadata.version".to_owned(), level: 25 };
     seeds.push([&[6, 0], &topic.encode()[..]].concat());
+    for kind in [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] {
+        for version in 0..5 {
+            // Key and value of one-letter texts, small numbers and arrays of one.
+            let key = [0, kind, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 2];
+            let value = [&[0, version][..], &[0, 1, b'a', 0, 0, 0, 1].repeat(9)].concat();
+            let key = &key[..if kind < 2 { 12 } else { 8 }];
+            let key = if [2, 3, 4, 6].contains(&kind) { &key[..5] } else { key };
+            let key_bytes = u8::try_from(key.len()).expect("a short key");
+            seeds.push([&[7, 0, key_bytes], key, &value].concat());
+        }
+    }
     seeds
 }
 

@@ -190,6 +190,27 @@ fn moving_the_start_retires_segments_wholly_below_it() {
 }
 
 #[test]
+fn a_segment_begun_at_the_end_lets_all_records_leave() {
+    let mut log = PartitionLog::empty(CONFIG, offset(5));
+    assert!(log.roll_at_end().is_none(), "an empty segment is not rolled");
+    append(&mut log, &batch(5, 1, 7_000, 100));
+    assert_eq!(log.active_max_timestamp_ms(), Some(7_000));
+    let rolled = log.roll_at_end().unwrap();
+    assert_eq!((rolled.base, rolled.end, rolled.log_bytes), (offset(5), offset(6), 100));
+    assert_eq!((log.active_segment(), log.active_max_timestamp_ms()), (offset(6), None));
+    assert_eq!(log.advance_log_start(LogStartOffset::new(offset(6))), [offset(5)]);
+    assert!(log.is_empty());
+}
+
+#[test]
+fn other_sizes_count_from_the_next_batch() {
+    let mut log = PartitionLog::empty(CONFIG, offset(0));
+    append(&mut log, &batch(0, 1, 0, 300));
+    log.set_config(LogConfig { segment_bytes: 1 << 20, ..CONFIG });
+    assert!(!log.plan_append(&batch(1, 1, 0, 300).header).unwrap().rolls);
+}
+
+#[test]
 fn every_new_epoch_counts_and_is_checkpointed_once_durable() {
     let mut log = PartitionLog::empty(CONFIG, offset(0));
     append(&mut log, &batch(0, 3, 0, 100));

@@ -1,0 +1,293 @@
+//! A log while it is open: what is written where, and what is taken back when writing fails.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use kafka_log::closing::ClosedSegment;
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
+use kafka_log::partition_files::{FileKind, FileName, PartitionFiles};
+use kafka_log::partition_log::{AppendPlan, IndexBytes, IndexBytesKind, PartitionLog};
+use kafka_wire::batch_stream::ValidatedBatch;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::offset::{HighWatermark, Offset};
+use kafka_wire::record_batch::HEADER_BYTES;
+
+use super::append_error::AppendError;
+use super::produced_batch::ProducedBatch;
+use super::producer_window::{ProducerWindows, SequenceVerdict};
+use super::{Appended, LogSpec};
+use crate::log_view::LogState;
+
+/// Index bytes of the active segment that wait in memory; a reader scans that much farther.
+const INDEX_PENDING_BYTES_MAX: usize = 240;
+
+/// Rolled segments that may wait to be finished; only a disk that fails lets it come so far.
+const SEGMENTS_UNFINISHED_MAX: usize = 64;
+
+/// State behind the lock.
+#[derive(Debug)]
+pub(super) struct OpenLog<F> {
+    pub(super) log: PartitionLog,
+    /// Holds the active log file open.
+    log_files: F,
+    /// Holds the index written last open.
+    index_files: F,
+    pub(super) leader_epoch: LeaderEpoch,
+    windows: ProducerWindows,
+    /// Epochs as published, and the version they are of.
+    epochs: (u64, Arc<EpochHistory>),
+    cut_count: u64,
+    /// What a failed write left behind the log's end.
+    remains: Option<Remains>,
+    /// Index bytes handed out that could not be written.
+    held: Option<HeldIndex>,
+    /// Rolled segments to be finished, oldest first.
+    pub(super) unfinished: Vec<ClosedSegment>,
+    /// The segments before the active one.
+    pub(super) closed: BTreeMap<Offset, SegmentFacts>,
+    /// Segments that left the log and whose files may be there still.
+    pub(super) leaving: Vec<Offset>,
+    /// Below it everything is durable.
+    pub(super) recovery_point: Offset,
+    /// Version of the epochs in the checkpoint file.
+    pub(super) epochs_checkpointed: u64,
+}
+
+/// What retention has to know of a segment that is not written to any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentFacts {
+    pub(super) bytes: u64,
+    /// Largest timestamp; `None` when its time index tells none.
+    pub(super) max_timestamp_ms: Option<i64>,
+}
+
+/// Bytes of a write that failed.
+#[derive(Clone, Copy, Debug)]
+enum Remains {
+    /// In a segment that was begun for them.
+    Begun(Offset),
+    /// Behind this position of the segment.
+    Behind(Offset, u32),
+}
+
+#[derive(Debug)]
+struct HeldIndex {
+    file: FileName,
+    position: u64,
+    bytes: Vec<u8>,
+}
+
+impl<F: PartitionFiles> OpenLog<F> {
+    pub(super) fn new(
+        spec: &LogSpec,
+        log: PartitionLog,
+        files: (F, F),
+        finisher: &mut F,
+    ) -> io::Result<Self> {
+        let epochs = (log.epochs_version(), Arc::new(log.epochs().clone()));
+        let recovery_point = log.accepted_end().offset();
+        let closed = closed_segments(finisher, &log)?;
+        Ok(Self {
+            epochs_checkpointed: log.epochs_version(),
+            log,
+            log_files: files.0,
+            index_files: files.1,
+            leader_epoch: spec.leader_epoch,
+            windows: ProducerWindows::default(),
+            epochs,
+            cut_count: spec.cut_count,
+            remains: None,
+            held: None,
+            unfinished: Vec::new(),
+            closed,
+            leaving: Vec::new(),
+            recovery_point,
+        })
+    }
+
+    /// Where the log stands, for readers. One replica: what is written is replicated.
+    pub(super) fn state(&self) -> LogState {
+        let log_end = self.log.accepted_end();
+        LogState {
+            log_start: self.log.log_start(),
+            log_end,
+            high_watermark: HighWatermark::new(log_end.offset()),
+            last_stable_offset: self.log.last_stable_offset(),
+            end_place: self.log.end_place(),
+            epochs: Arc::clone(&self.epochs.1),
+            leader_epoch: self.leader_epoch,
+            cut_count: self.cut_count,
+        }
+    }
+
+    pub(super) fn append(&mut self, batch: &ProducedBatch<'_>) -> Result<Appended, AppendError> {
+        self.cut_remains()?;
+        if self.unfinished.len() >= SEGMENTS_UNFINISHED_MAX {
+            return Err(io::Error::other("too many segments cannot be finished").into());
+        }
+        let verdict = self.windows.check(self.log.producers(), &batch.header)?;
+        if let SequenceVerdict::Duplicate(known) = verdict {
+            return Ok(Appended {
+                base_offset: known.base_offset,
+                last_offset: known.last_offset,
+                log_append_time_ms: known.timestamp_ms,
+                log_start: self.log.log_start(),
+                is_duplicate: true,
+                rolled: false,
+            });
+        }
+        let epoch = SourceLeaderEpoch::from_wire(self.leader_epoch.get())
+            .expect("both kinds of epoch are never negative");
+        let (header, head) = batch.placed(self.log.accepted_end().offset(), epoch)?;
+        let plan = self.log.plan_append(&header)?;
+        if let Err(error) = self.write(plan, &head, batch.body) {
+            self.remains = Some(if plan.rolls {
+                Remains::Begun(plan.segment)
+            } else {
+                Remains::Behind(plan.segment, plan.position)
+            });
+            // When this fails as well it is tried again before the next append.
+            let _ = self.cut_remains();
+            return Err(error.into());
+        }
+        let max_timestamp_ms = self.log.active_max_timestamp_ms();
+        let outcome = self.log.append(plan, &ValidatedBatch { header, control: None });
+        if let Some(rolled) = outcome.rolled {
+            self.note_rolled(*rolled, max_timestamp_ms);
+        }
+        self.windows.note(self.log.producers(), &header);
+        self.refresh_epochs();
+        if self.log.pending_index_bytes() >= INDEX_PENDING_BYTES_MAX {
+            // The batch is in the log; what cannot be written of its index is held.
+            let _ = self.write_index();
+        }
+        Ok(Appended {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            log_append_time_ms: batch.log_append_time_ms,
+            log_start: self.log.log_start(),
+            is_duplicate: false,
+            rolled: plan.rolls,
+        })
+    }
+
+    fn write(&mut self, plan: AppendPlan, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let file = FileName::log(plan.segment);
+        let position = u64::from(plan.position);
+        self.log_files.write_at(file, position, head)?;
+        self.log_files.write_at(file, position + HEADER_BYTES as u64, body)
+    }
+
+    /// Cuts off what a failed write left, so that no later append can be followed by it.
+    pub(super) fn cut_remains(&mut self) -> io::Result<()> {
+        match self.remains {
+            None => return Ok(()),
+            Some(Remains::Begun(base)) => self.log_files.remove(FileName::log(base))?,
+            Some(Remains::Behind(base, position)) => {
+                self.log_files.truncate(FileName::log(base), u64::from(position))?;
+            }
+        }
+        self.remains = None;
+        Ok(())
+    }
+
+    /// Begins a segment at the log's end unless the active one is empty.
+    pub(super) fn roll_at_end(&mut self, finisher: &mut F) -> io::Result<()> {
+        self.cut_remains()?;
+        if self.log.active_bytes() == 0 {
+            return Ok(());
+        }
+        // The file first: without it the log's end would be lost with the segments before.
+        let begun = FileName::log(self.log.accepted_end().offset());
+        finisher.write_at(begun, 0, &[])?;
+        finisher.sync_directory()?;
+        let max_timestamp_ms = self.log.active_max_timestamp_ms();
+        let rolled = self.log.roll_at_end().expect("the active segment holds bytes");
+        self.note_rolled(*rolled, max_timestamp_ms);
+        Ok(())
+    }
+
+    fn note_rolled(&mut self, rolled: ClosedSegment, max_timestamp_ms: Option<i64>) {
+        let bytes = u64::from(rolled.log_bytes);
+        self.closed.insert(rolled.base, SegmentFacts { bytes, max_timestamp_ms });
+        self.unfinished.push(rolled);
+    }
+
+    /// Writes index bytes that could not be written before, then all that are pending.
+    pub(super) fn write_index(&mut self) -> io::Result<()> {
+        self.write_held()?;
+        let mut buffer = [0; 2 * INDEX_PENDING_BYTES_MAX];
+        for kind in [IndexBytesKind::Offset, IndexBytesKind::Time, IndexBytesKind::Transaction] {
+            while let Some(taken) = self.log.take_index_bytes(kind, &mut buffer) {
+                self.held = Some(held_index(kind, taken, &buffer));
+                self.write_held()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_held(&mut self) -> io::Result<()> {
+        if let Some(held) = &self.held {
+            self.index_files.write_at(held.file, held.position, &held.bytes)?;
+            self.held = None;
+        }
+        Ok(())
+    }
+
+    /// Notes that these segments left the log; their files are for the finisher to delete.
+    pub(super) fn forget_segments(&mut self, bases: &[Offset]) {
+        self.held.take_if(|held| bases.contains(&held.file.offset));
+        self.unfinished.retain(|segment| !bases.contains(&segment.base));
+        self.closed.retain(|base, _| !bases.contains(base));
+        self.leaving.extend_from_slice(bases);
+    }
+
+    /// Epochs as they are now, for the next [`Self::state`].
+    pub(super) fn refresh_epochs(&mut self) {
+        if self.epochs.0 != self.log.epochs_version() {
+            self.epochs = (self.log.epochs_version(), Arc::new(self.log.epochs().clone()));
+        }
+    }
+}
+
+fn held_index(kind: IndexBytesKind, taken: IndexBytes, buffer: &[u8]) -> HeldIndex {
+    let file = match kind {
+        IndexBytesKind::Offset => FileName::offset_index(taken.segment),
+        IndexBytesKind::Time => FileName::time_index(taken.segment),
+        IndexBytesKind::Transaction => FileName::transaction_index(taken.segment),
+    };
+    HeldIndex { file, position: taken.position, bytes: buffer[..taken.bytes].to_vec() }
+}
+
+/// Lengths and largest timestamps of the segments before the active one.
+fn closed_segments(
+    files: &mut impl PartitionFiles,
+    log: &PartitionLog,
+) -> io::Result<BTreeMap<Offset, SegmentFacts>> {
+    let mut closed = BTreeMap::new();
+    let listed = files.list()?;
+    for (name, bytes) in &listed {
+        if name.kind == FileKind::Log && name.offset < log.active_segment() {
+            let index = FileName::time_index(name.offset);
+            let index_bytes = listed.iter().find(|(name, _)| *name == index);
+            let index_bytes = index_bytes.map_or(0, |(_, bytes)| *bytes);
+            let max_timestamp_ms = last_timestamp_ms(files, index, index_bytes)?;
+            closed.insert(name.offset, SegmentFacts { bytes: *bytes, max_timestamp_ms });
+        }
+    }
+    Ok(closed)
+}
+
+/// Timestamp of the last entry of a time index: the largest one of its segment.
+fn last_timestamp_ms(
+    files: &mut impl PartitionFiles,
+    index: FileName,
+    bytes: u64,
+) -> io::Result<Option<i64>> {
+    let mut raw = [0; kafka_log::time_index::ENTRY_BYTES];
+    let Some(position) = bytes.checked_sub(raw.len() as u64) else { return Ok(None) };
+    let read = files.read_at(index, position, &mut raw)?;
+    let entries = kafka_log::time_index::parse(index.offset, &raw[..read]).unwrap_or_default();
+    Ok(entries.last().map(|last| last.timestamp_ms))
+}

@@ -1,0 +1,134 @@
+//! Making a log durable, closing it, deleting it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use kafka_log::closing::{ClosedSegment, close_log, close_segment, retire_segments};
+use kafka_log::partition_files::{FileName, PartitionFiles};
+use kafka_wire::offset::Offset;
+
+use super::{WritableLog, closed_error};
+use crate::random_id::random_id;
+
+/// What a flush has to make durable.
+struct FlushWork {
+    rolled: Vec<ClosedSegment>,
+    leaving: Vec<Offset>,
+    active: Offset,
+    end: Offset,
+    /// Contents of the epoch checkpoint and their version, when the file is older.
+    epochs: Option<(u64, Vec<u8>)>,
+}
+
+impl<F: PartitionFiles> WritableLog<F> {
+    /// Makes everything appended so far durable: finishes rolled segments, syncs the active one,
+    /// then the epochs. Returns the recovery point: all below is durable. Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// When the system refuses; what is not finished waits for the next call.
+    pub fn flush(&self) -> io::Result<Offset> {
+        let mut finisher = self.lock_finisher();
+        let work = self.take_flush_work()?;
+        let Some(work) = work else { return self.recovery_point() };
+        let mut rolled = work.rolled.into_iter();
+        let finished = loop {
+            let Some(segment) = rolled.next() else { break Ok(()) };
+            if let Err(error) = close_segment(&mut *finisher, &segment) {
+                break Err((error, segment));
+            }
+        };
+        if let Err((error, segment)) = finished {
+            self.put_back(std::iter::once(segment).chain(rolled).collect());
+            return Err(error);
+        }
+        retire_segments(&mut *finisher, &work.leaving)?;
+        finisher.sync(FileName::log(work.active))?;
+        if let Some((_, contents)) = &work.epochs {
+            finisher.replace(FileName::LEADER_EPOCH_CHECKPOINT, contents)?;
+        }
+        let mut open = self.lock_open();
+        let Some(open) = open.as_mut() else { return Ok(work.end) };
+        open.leaving.retain(|base| !work.leaving.contains(base));
+        if let Some((version, _)) = work.epochs {
+            open.epochs_checkpointed = version;
+        }
+        open.recovery_point = open.recovery_point.max(work.end);
+        Ok(open.recovery_point)
+    }
+
+    /// Below it everything is durable.
+    fn recovery_point(&self) -> io::Result<Offset> {
+        self.lock_open().as_ref().map(|open| open.recovery_point).ok_or_else(closed_error)
+    }
+
+    /// `None` when nothing was written since the last flush.
+    fn take_flush_work(&self) -> io::Result<Option<FlushWork>> {
+        let mut open = self.lock_open();
+        let open = open.as_mut().ok_or_else(closed_error)?;
+        let end = open.log.accepted_end().offset();
+        let version = open.log.epochs_version();
+        let epochs = (open.epochs_checkpointed != version)
+            .then(|| (version, open.log.epoch_checkpoint(end)));
+        let is_idle = open.recovery_point == end && open.unfinished.is_empty();
+        if is_idle && epochs.is_none() && open.leaving.is_empty() {
+            return Ok(None);
+        }
+        // A segment is finished from its pending bytes on, so those handed out come first.
+        open.write_index()?;
+        Ok(Some(FlushWork {
+            rolled: std::mem::take(&mut open.unfinished),
+            leaving: open.leaving.clone(),
+            active: open.log.active_segment(),
+            end,
+            epochs,
+        }))
+    }
+
+    fn put_back(&self, mut rolled: Vec<ClosedSegment>) {
+        if let Some(open) = self.lock_open().as_mut() {
+            rolled.append(&mut open.unfinished);
+            open.unfinished = rolled;
+        }
+    }
+
+    /// Closes the log: all is durable, and the next start need not read it. Returns the recovery
+    /// point. Appends are refused from now on, and readers have to wait.
+    ///
+    /// # Errors
+    /// When the system refuses; the log is closed all the same, and must be recovered.
+    pub fn close(&self) -> io::Result<Offset> {
+        let mut finisher = self.lock_finisher();
+        let taken = self.lock_open().take();
+        self.view.withdraw();
+        let mut open = taken.ok_or_else(closed_error)?;
+        open.cut_remains()?;
+        open.write_index()?;
+        for segment in &open.unfinished {
+            close_segment(&mut *finisher, segment)?;
+        }
+        retire_segments(&mut *finisher, &open.leaving)?;
+        close_log(&mut *finisher, &open.log.close())?;
+        Ok(open.log.accepted_end().offset())
+    }
+
+    /// Deletes the log with its directory. Appends are refused from now on. The directory is
+    /// renamed first, to a name ending in `-delete`, which a stock broker deletes too.
+    ///
+    /// # Errors
+    /// When the system refuses; the log is closed all the same.
+    pub fn delete(&self) -> io::Result<()> {
+        let _finisher = self.lock_finisher();
+        *self.lock_open() = None;
+        self.view.withdraw();
+        let directory = self.view.directory();
+        let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let id = random_id()?;
+        let doomed = directory.with_file_name(format!("{name}.{id}-delete"));
+        fs::rename(directory, &doomed)?;
+        if let Some(parent) = directory.parent().filter(|parent| *parent != Path::new("")) {
+            File::open(parent)?.sync_all()?;
+        }
+        fs::remove_dir_all(&doomed)
+    }
+}

@@ -1,0 +1,269 @@
+//! Reads and writes the fields of keys and values, in Kafka's old and compact forms.
+
+use super::{GroupRecordError, field};
+use crate::byte_cursor::{ByteCursor, CursorError, push_unsigned_varint};
+
+/// A place in a key or value.
+pub(super) struct FieldReader<'a> {
+    cursor: ByteCursor<'a>,
+    flexible: bool,
+}
+
+impl<'a> FieldReader<'a> {
+    /// Reads old forms, as keys have them.
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { cursor: ByteCursor::new(bytes), flexible: false }
+    }
+
+    /// Reads a value's version, which says how the rest is read.
+    pub(super) fn value(
+        bytes: &'a [u8],
+        what: &'static str,
+        first_flexible: i16,
+        known_max: i16,
+    ) -> Result<(Self, i16), GroupRecordError> {
+        let mut reader = Self::new(bytes);
+        let version = reader.i16()?;
+        if !(0..=known_max).contains(&version) {
+            return Err(GroupRecordError::Version { what, version, known_max });
+        }
+        reader.flexible = version >= first_flexible;
+        Ok((reader, version))
+    }
+
+    pub(super) fn i8(&mut self) -> Result<i8, CursorError> {
+        self.cursor.i8()
+    }
+
+    pub(super) fn i16(&mut self) -> Result<i16, CursorError> {
+        self.cursor.i16()
+    }
+
+    pub(super) fn i32(&mut self) -> Result<i32, CursorError> {
+        self.cursor.i32()
+    }
+
+    pub(super) fn i64(&mut self) -> Result<i64, CursorError> {
+        self.cursor.i64()
+    }
+
+    pub(super) fn id(&mut self) -> Result<[u8; 16], CursorError> {
+        self.cursor.array()
+    }
+
+    pub(super) fn string(&mut self, name: &'static str) -> Result<String, GroupRecordError> {
+        self.nullable_string(name)?.ok_or_else(|| field(name))
+    }
+
+    pub(super) fn nullable_string(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<String>, GroupRecordError> {
+        let length = if self.flexible {
+            self.compact_length()?
+        } else {
+            nullable(i32::from(self.cursor.i16()?), name)?
+        };
+        let Some(length) = length else { return Ok(None) };
+        let text = str::from_utf8(self.cursor.take(length)?).map_err(|_| field(name))?;
+        Ok(Some(text.to_owned()))
+    }
+
+    pub(super) fn bytes(&mut self, name: &'static str) -> Result<Vec<u8>, GroupRecordError> {
+        let length = self.length(name)?.ok_or_else(|| field(name))?;
+        Ok(self.cursor.take(length)?.to_vec())
+    }
+
+    /// An array that is not null; its room grows with what was really read.
+    pub(super) fn array<T>(
+        &mut self,
+        name: &'static str,
+        element: impl FnMut(&mut Self) -> Result<T, GroupRecordError>,
+    ) -> Result<Vec<T>, GroupRecordError> {
+        self.nullable_array(name, element)?.ok_or_else(|| field(name))
+    }
+
+    pub(super) fn nullable_array<T>(
+        &mut self,
+        name: &'static str,
+        mut element: impl FnMut(&mut Self) -> Result<T, GroupRecordError>,
+    ) -> Result<Option<Vec<T>>, GroupRecordError> {
+        let Some(count) = self.length(name)? else { return Ok(None) };
+        let mut elements = Vec::new();
+        for _ in 0..count {
+            elements.push(element(self)?);
+        }
+        Ok(Some(elements))
+    }
+
+    /// Reads tagged fields; `tagged` reads those it knows, in a reader of just that field.
+    pub(super) fn tags(
+        &mut self,
+        mut tagged: impl FnMut(u32, &mut Self) -> Result<(), GroupRecordError>,
+    ) -> Result<(), GroupRecordError> {
+        if !self.flexible {
+            return Ok(());
+        }
+        for _ in 0..self.cursor.unsigned_varint()? {
+            let tag = self.cursor.unsigned_varint()?;
+            let size = self.cursor.unsigned_varint()?;
+            let bytes = self.cursor.take(size as usize)?;
+            tagged(tag, &mut Self { cursor: ByteCursor::new(bytes), flexible: true })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn no_tags(&mut self) -> Result<(), GroupRecordError> {
+        self.tags(|_, _| Ok(()))
+    }
+
+    pub(super) fn take_rest(&mut self) -> &'a [u8] {
+        let rest = self.cursor.rest();
+        self.cursor = ByteCursor::new(&[]);
+        rest
+    }
+
+    /// Refuses bytes that were not read.
+    pub(super) fn end(&self, part: &'static str) -> Result<(), GroupRecordError> {
+        match self.cursor.rest().len() {
+            0 => Ok(()),
+            bytes => Err(GroupRecordError::TrailingBytes { part, bytes }),
+        }
+    }
+
+    fn length(&mut self, name: &'static str) -> Result<Option<usize>, GroupRecordError> {
+        if self.flexible {
+            return Ok(self.compact_length()?);
+        }
+        nullable(self.cursor.i32()?, name)
+    }
+
+    fn compact_length(&mut self) -> Result<Option<usize>, CursorError> {
+        let length = self.cursor.unsigned_varint()?.checked_sub(1);
+        Ok(length.map(|length| length as usize))
+    }
+}
+
+/// A length where -1 stands for null.
+fn nullable(length: i32, name: &'static str) -> Result<Option<usize>, GroupRecordError> {
+    if length == -1 {
+        return Ok(None);
+    }
+    usize::try_from(length).map(Some).map_err(|_| field(name))
+}
+
+/// A key or value being written; a field that is too long is told at the end.
+pub(super) struct FieldWriter {
+    out: Vec<u8>,
+    flexible: bool,
+    too_long: Option<&'static str>,
+}
+
+impl FieldWriter {
+    /// Starts a key with its kind, or a value of old forms with its version.
+    pub(super) fn new(first: i16) -> Self {
+        Self { out: Vec::from(first.to_be_bytes()), flexible: false, too_long: None }
+    }
+
+    /// Starts a value of compact forms with its version.
+    pub(super) fn flexible(version: i16) -> Self {
+        Self { flexible: true, ..Self::new(version) }
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    pub(super) fn i8(&mut self, value: i8) {
+        self.out.extend(value.to_be_bytes());
+    }
+
+    pub(super) fn i32(&mut self, value: i32) {
+        self.out.extend(value.to_be_bytes());
+    }
+
+    pub(super) fn i64(&mut self, value: i64) {
+        self.out.extend(value.to_be_bytes());
+    }
+
+    pub(super) fn text(&mut self, text: &str, name: &'static str) {
+        self.nullable_text(Some(text), name);
+    }
+
+    pub(super) fn nullable_text(&mut self, text: Option<&str>, name: &'static str) {
+        if self.flexible {
+            self.compact_length(text.map(str::len), name);
+        } else {
+            let length = text.map_or(Ok(-1), |text| i16::try_from(text.len()));
+            match length {
+                Ok(length) => self.out.extend(length.to_be_bytes()),
+                Err(_) => self.too_long = Some(name),
+            }
+        }
+        self.raw(text.unwrap_or_default().as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8], name: &'static str) {
+        self.length(bytes.len(), name);
+        self.raw(bytes);
+    }
+
+    pub(super) fn array<T>(
+        &mut self,
+        elements: &[T],
+        name: &'static str,
+        mut element: impl FnMut(&mut Self, &T),
+    ) {
+        self.length(elements.len(), name);
+        for one in elements {
+            element(self, one);
+        }
+    }
+
+    /// Writes tagged fields, those that are there, in the order of their tags.
+    pub(super) fn tags(&mut self, tagged: &[(u32, Option<Self>)]) {
+        let present = || tagged.iter().filter_map(|(tag, field)| Some((tag, field.as_ref()?)));
+        let count = u32::try_from(present().count()).expect("a record has few tags");
+        push_unsigned_varint(&mut self.out, count);
+        for (tag, field) in present() {
+            push_unsigned_varint(&mut self.out, *tag);
+            match u32::try_from(field.out.len()) {
+                Ok(size) => push_unsigned_varint(&mut self.out, size),
+                Err(_) => self.too_long = Some("tagged field"),
+            }
+            self.raw(&field.out);
+            self.too_long = self.too_long.or(field.too_long);
+        }
+    }
+
+    /// The content of a tagged field.
+    pub(super) fn tagged(write: impl FnOnce(&mut Self)) -> Self {
+        let mut field = Self { out: Vec::new(), flexible: true, too_long: None };
+        write(&mut field);
+        field
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<u8>, GroupRecordError> {
+        match self.too_long {
+            None => Ok(self.out),
+            Some(field) => Err(GroupRecordError::TooLong { field }),
+        }
+    }
+
+    fn length(&mut self, length: usize, name: &'static str) {
+        if self.flexible {
+            return self.compact_length(Some(length), name);
+        }
+        match i32::try_from(length) {
+            Ok(length) => self.i32(length),
+            Err(_) => self.too_long = Some(name),
+        }
+    }
+
+    fn compact_length(&mut self, length: Option<usize>, name: &'static str) {
+        match i32::try_from(length.map_or(0, |length| length + 1)) {
+            Ok(length) => push_unsigned_varint(&mut self.out, length.cast_unsigned()),
+            Err(_) => self.too_long = Some(name),
+        }
+    }
+}
