@@ -11,9 +11,9 @@ use crate::description::{ClassicGroupDescription, ClassicMemberDescription};
 use crate::group_id::GroupId;
 use crate::group_state::{ClassicGroupState, GroupEvent};
 use crate::limits::GROUP_BYTES;
-use crate::record::{ClassicGroupValue, ClassicMemberValue, GroupRecord};
 use crate::refusal::Refusal;
 use crate::request::{JoinProtocol, Now};
+use kafka_wire::group_record::{ClassicGroupMember, ClassicGroupValue, GroupRecord};
 
 pub(crate) use crate::classic_group::join::check_join;
 
@@ -87,8 +87,9 @@ impl ClassicGroup {
         let mut group = Self::new(group_id);
         group.generation = value.generation;
         group.protocol_type = (!value.protocol_type.is_empty()).then_some(value.protocol_type);
-        group.protocol_name = value.protocol_name;
-        group.state_timestamp_ms = value.state_timestamp_ms;
+        group.protocol_name = value.protocol;
+        group.state_timestamp_ms =
+            Some(value.current_state_timestamp_ms).filter(|at_ms| *at_ms >= 0);
         for kept in value.members {
             let protocol = group.protocol_name.clone().unwrap_or_default();
             let member = ClassicMember::from_value(kept, protocol, now);
@@ -110,28 +111,30 @@ impl ClassicGroup {
 
     /// The group as it is kept, with `assignments` instead of those in force.
     fn to_record(&self, now: Now, assignments: Option<&BTreeMap<String, Bytes>>) -> GroupRecord {
-        let member_value = |member: &ClassicMember| ClassicMemberValue {
+        let member_value = |member: &ClassicMember| ClassicGroupMember {
             member_id: member.member_id.clone(),
             group_instance_id: member.group_instance_id.clone(),
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             rebalance_timeout_ms: member.rebalance_timeout_ms,
             session_timeout_ms: member.session_timeout_ms,
-            subscription: self.chosen_metadata(member),
-            assignment: assignments.map_or_else(
-                || member.assignment.clone(),
-                |all| all.get(&member.member_id).cloned().unwrap_or_default(),
-            ),
+            subscription: self.chosen_metadata(member).to_vec(),
+            assignment: match assignments {
+                None => member.assignment.to_vec(),
+                Some(all) => {
+                    all.get(&member.member_id).map(|bytes| bytes.to_vec()).unwrap_or_default()
+                }
+            },
         };
         let value = ClassicGroupValue {
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             generation: self.generation,
-            protocol_name: self.protocol_name.clone(),
+            protocol: self.protocol_name.clone(),
             leader: self.leader.clone(),
-            state_timestamp_ms: Some(self.state_timestamp_ms.unwrap_or(now.unix_ms)),
+            current_state_timestamp_ms: self.state_timestamp_ms.unwrap_or(now.unix_ms),
             members: self.members.values().map(member_value).collect(),
         };
-        GroupRecord::ClassicGroup { group_id: self.group_id.clone(), value: Some(value) }
+        GroupRecord::ClassicGroup(self.group_id.to_string(), Some(value))
     }
 
     /// What a log that holds nothing of the group must be told; nothing when it never had members.
@@ -141,10 +144,10 @@ impl ClassicGroup {
         self.protocol_type.as_ref()?;
         let mut record = self.to_record(now, None);
         if self.state != ClassicGroupState::Stable
-            && let GroupRecord::ClassicGroup { value: Some(value), .. } = &mut record
+            && let GroupRecord::ClassicGroup(_, Some(value)) = &mut record
         {
             value.members.clear();
-            value.protocol_name = None;
+            value.protocol = None;
             value.leader = None;
         }
         Some(record)

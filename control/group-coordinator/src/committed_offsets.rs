@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use crate::limits::OFFSET_BYTES;
-use crate::record::CommittedOffset;
+use kafka_wire::group_record::CommittedOffsetValue;
 
 /// Offsets by topic and partition, and what they take.
 #[derive(Debug, Default)]
 pub(crate) struct CommittedOffsets {
-    topics: BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffset>>,
+    topics: BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffsetValue>>,
     count: usize,
     bytes: usize,
 }
@@ -29,7 +29,7 @@ impl CommittedOffsets {
         &self,
         topic: &TopicName,
         partition: PartitionIndex,
-    ) -> Option<&CommittedOffset> {
+    ) -> Option<&CommittedOffsetValue> {
         self.topics.get(topic)?.get(&partition)
     }
 
@@ -37,7 +37,7 @@ impl CommittedOffsets {
         &mut self,
         topic: TopicName,
         partition: PartitionIndex,
-        offset: CommittedOffset,
+        offset: CommittedOffsetValue,
     ) {
         self.count += 1;
         self.bytes += bytes_of(&offset);
@@ -54,7 +54,7 @@ impl CommittedOffsets {
         self.forget(before.as_ref());
     }
 
-    fn forget(&mut self, before: Option<&CommittedOffset>) {
+    fn forget(&mut self, before: Option<&CommittedOffsetValue>) {
         if let Some(before) = before {
             self.count -= 1;
             self.bytes -= bytes_of(before);
@@ -64,13 +64,13 @@ impl CommittedOffsets {
     /// All of them, by topic and partition.
     pub(crate) fn iter(
         &self,
-    ) -> impl Iterator<Item = (&TopicName, PartitionIndex, &CommittedOffset)> {
+    ) -> impl Iterator<Item = (&TopicName, PartitionIndex, &CommittedOffsetValue)> {
         self.topics.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(move |(partition, offset)| (topic, *partition, offset))
         })
     }
 }
 
-fn bytes_of(offset: &CommittedOffset) -> usize {
+fn bytes_of(offset: &CommittedOffsetValue) -> usize {
     OFFSET_BYTES + offset.metadata.len()
 }

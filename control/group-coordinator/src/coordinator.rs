@@ -7,10 +7,10 @@ use crate::coordinator::group_table::GroupTable;
 use crate::description::{ClassicGroupDescription, ListedGroup};
 use crate::group_id::GroupId;
 use crate::limits::{GROUP_MEMBERS_MAX, OFFSETS_RETENTION_CHECK_INTERVAL_MS};
-use crate::record::{CommittedOffset, GroupRecord};
 use crate::refusal::Refusal;
 use crate::request::{Now, Request, RequestId};
 use crate::turn::{PendingWrites, Turn};
+use kafka_wire::group_record::{CommittedOffsetValue, GroupRecord};
 
 mod after_write;
 mod group_table;
@@ -188,7 +188,7 @@ impl GroupCoordinator {
         group_id: &GroupId,
         topic: &TopicName,
         partition: PartitionIndex,
-    ) -> Option<&CommittedOffset> {
+    ) -> Option<&CommittedOffsetValue> {
         self.table.get(group_id)?.offsets.get(topic, partition)
     }
 
@@ -196,7 +196,7 @@ impl GroupCoordinator {
     pub fn offsets(
         &self,
         group_id: &GroupId,
-    ) -> impl Iterator<Item = (&TopicName, PartitionIndex, &CommittedOffset)> {
+    ) -> impl Iterator<Item = (&TopicName, PartitionIndex, &CommittedOffsetValue)> {
         self.table.get(group_id).into_iter().flat_map(|group| group.offsets.iter())
     }
 }

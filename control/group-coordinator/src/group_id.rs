@@ -27,19 +27,6 @@ impl GroupId {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// The partition of `__consumer_offsets` that holds the group, of `partition_count`:
-    /// Java's hash of the name, as every broker and client computes it.
-    #[must_use]
-    pub fn offsets_partition(&self, partition_count: u16) -> u16 {
-        assert!(partition_count > 0, "the offsets topic has a partition");
-        let hash = self
-            .0
-            .encode_utf16()
-            .fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-        let index = (hash & SIGN_BIT_CLEARED) % u32::from(partition_count);
-        u16::try_from(index).expect("a remainder is below the count it was divided by")
-    }
 }
 
 impl fmt::Display for GroupId {
@@ -47,9 +34,6 @@ impl fmt::Display for GroupId {
         out.write_str(&self.0)
     }
 }
-
-/// Java's `Utils.abs` clears the sign bit.
-const SIGN_BIT_CLEARED: u32 = 0x7fff_ffff;
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,6 @@ mod group_deadlines;
 pub mod group_id;
 pub mod group_state;
 pub mod limits;
-pub mod record;
 pub mod refusal;
 pub mod request;
 mod turn;

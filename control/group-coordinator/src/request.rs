@@ -1,9 +1,9 @@
 //! What the coordinator is asked, in its own words: no bytes, no versions, every id given.
 
 use bytes::Bytes;
-use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{PartitionIndex, TopicName};
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
 
 use crate::group_id::GroupId;
 
@@ -146,12 +146,14 @@ pub struct OffsetCommit {
 pub struct OffsetToCommit {
     /// Which topic.
     pub topic: TopicName,
+    /// Its id, to be remembered.
+    pub topic_id: Option<TopicId>,
     /// Which partition.
     pub partition: PartitionIndex,
     /// The next offset to read.
     pub offset: Offset,
     /// Epoch of the record before it, as far as the member knows.
-    pub leader_epoch: Option<LeaderEpoch>,
+    pub leader_epoch: Option<SourceLeaderEpoch>,
     /// What the client wants to remember.
     pub metadata: String,
 }

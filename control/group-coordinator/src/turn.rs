@@ -9,8 +9,8 @@ use crate::answer::{Answer, PartitionAnswer};
 use crate::coordinator::{Action, GroupSettings, WriteId};
 use crate::group_id::GroupId;
 use crate::limits::PENDING_WRITES_MAX;
-use crate::record::{CommittedOffset, GroupRecord};
 use crate::request::{Now, RequestId};
+use kafka_wire::group_record::{CommittedOffsetValue, GroupRecord};
 
 /// What a group is given while it acts.
 pub(crate) struct Turn<'a> {
@@ -53,7 +53,7 @@ pub(crate) enum AfterWrite {
     Commit {
         group_id: GroupId,
         request: RequestId,
-        offsets: Vec<(TopicName, PartitionIndex, CommittedOffset)>,
+        offsets: Vec<(TopicName, PartitionIndex, CommittedOffsetValue)>,
         answers: Vec<PartitionAnswer>,
     },
     /// Offsets are gone and the deletion is answered.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::record::ClassicMemberValue;
 use crate::request::{JoinGroup, JoinProtocol, Now, RequestId};
+use kafka_wire::group_record::ClassicGroupMember;
 
 /// A member of a classic group.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl ClassicMember {
         }
     }
 
-    pub(super) fn from_value(value: ClassicMemberValue, protocol: String, now: Now) -> Self {
+    pub(super) fn from_value(value: ClassicGroupMember, protocol: String, now: Now) -> Self {
         let mut member = Self {
             member_id: value.member_id,
             group_instance_id: value.group_instance_id,
@@ -52,8 +52,8 @@ impl ClassicMember {
             client_host: value.client_host,
             rebalance_timeout_ms: value.rebalance_timeout_ms,
             session_timeout_ms: value.session_timeout_ms,
-            protocols: vec![JoinProtocol { name: protocol, metadata: value.subscription }],
-            assignment: value.assignment,
+            protocols: vec![JoinProtocol { name: protocol, metadata: value.subscription.into() }],
+            assignment: value.assignment.into(),
             waiting_join: None,
             waiting_sync: None,
             is_new: false,

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use crate::answer::{Answer, JoinAnswer};
 use crate::classic_group::ClassicGroup;
 use crate::committed_offsets::CommittedOffsets;
+use crate::coordinator::offsets::offset_record;
 use crate::description::{ClassicGroupDescription, GroupType, ListedGroup};
 use crate::group_deadlines::GroupDeadlines;
 use crate::group_id::GroupId;
 use crate::limits::{COORDINATOR_BYTES_MAX, GROUPS_MAX};
-use crate::record::GroupRecord;
 use crate::refusal::Refusal;
 use crate::request::{Now, Request, RequestId};
 use crate::turn::Turn;
+use kafka_wire::group_record::GroupRecord;
 
 /// All groups, by name.
 #[derive(Debug, Default)]
@@ -148,12 +149,7 @@ impl GroupTable {
         let Some(group) = self.groups.get(group_id) else { return Vec::new() };
         let mut records: Vec<GroupRecord> = group.members.snapshot(now).into_iter().collect();
         for (topic, partition, offset) in group.offsets.iter() {
-            records.push(GroupRecord::Offset {
-                group_id: group_id.clone(),
-                topic: topic.clone(),
-                partition,
-                value: Some(offset.clone()),
-            });
+            records.push(offset_record(group_id, topic, partition, Some(offset.clone())));
         }
         records
     }

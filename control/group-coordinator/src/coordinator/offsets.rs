@@ -7,10 +7,10 @@ use crate::coordinator::group_table::{Group, GroupTable};
 use crate::group_id::GroupId;
 use crate::group_state::ClassicGroupState as State;
 use crate::limits::{GROUP_OFFSETS_MAX, OFFSET_METADATA_UNITS_MAX, OFFSETS_PER_COMMIT_MAX};
-use crate::record::{CommittedOffset, GroupRecord};
 use crate::refusal::Refusal;
 use crate::request::{OffsetCommit, OffsetDelete, OffsetToCommit, RequestId};
 use crate::turn::{AfterWrite, Turn};
+use kafka_wire::group_record::{CommittedOffsetKey, CommittedOffsetValue, GroupRecord};
 
 impl GroupTable {
     pub(super) fn commit(&mut self, turn: &mut Turn<'_>, request: RequestId, commit: OffsetCommit) {
@@ -26,17 +26,19 @@ impl GroupTable {
         let mut answers = Vec::with_capacity(commit.offsets.len());
         let mut offsets = Vec::with_capacity(commit.offsets.len());
         for asked in commit.offsets {
-            let OffsetToCommit { topic, partition, offset, leader_epoch, metadata } = asked;
+            let OffsetToCommit { topic, topic_id, partition, offset, leader_epoch, metadata } =
+                asked;
             let is_long = metadata.encode_utf16().count() > OFFSET_METADATA_UNITS_MAX;
             let outcome = if is_long { Err(Refusal::OffsetMetadataTooLarge) } else { Ok(()) };
             answers.push(PartitionAnswer { topic: topic.clone(), partition, outcome });
             if outcome.is_ok() {
-                let value = CommittedOffset {
+                let value = CommittedOffsetValue {
                     offset,
                     leader_epoch,
                     metadata,
                     commit_timestamp_ms: turn.now.unix_ms,
                     expire_timestamp_ms: expire,
+                    topic_id,
                 };
                 offsets.push((topic, partition, value));
             }
@@ -45,9 +47,10 @@ impl GroupTable {
             turn.answer(request, Answer::OffsetCommit(Ok(answers)));
             return;
         }
-        let record = |(topic, partition, value): &(TopicName, PartitionIndex, CommittedOffset)| {
-            offset_record(&group_id, topic, *partition, Some(value.clone()))
-        };
+        let record =
+            |(topic, partition, value): &(TopicName, PartitionIndex, CommittedOffsetValue)| {
+                offset_record(&group_id, topic, *partition, Some(value.clone()))
+            };
         let records = offsets.iter().map(record).collect();
         let then = AfterWrite::Commit { group_id: group_id.clone(), request, offsets, answers };
         turn.keep(&group_id, records, then);
@@ -168,7 +171,7 @@ impl Group {
     fn expired_offsets(&self, turn: &Turn<'_>) -> Vec<(TopicName, PartitionIndex)> {
         let now_ms = turn.now.unix_ms;
         let retention_ms = i64::try_from(turn.settings.offsets_retention_ms).unwrap_or(i64::MAX);
-        let is_expired = |topic: &TopicName, offset: &CommittedOffset| {
+        let is_expired = |topic: &TopicName, offset: &CommittedOffsetValue| {
             let Some(since_ms) = self.members.ages_since(offset.commit_timestamp_ms) else {
                 return false;
             };
@@ -187,7 +190,7 @@ impl Group {
         let mut records: Vec<GroupRecord> = offsets
             .map(|(topic, partition, _)| offset_record(group_id, topic, partition, None))
             .collect();
-        records.push(GroupRecord::ClassicGroup { group_id: group_id.clone(), value: None });
+        records.push(GroupRecord::ClassicGroup(group_id.to_string(), None));
         records
     }
 }
@@ -197,12 +200,12 @@ fn tombstones(group_id: &GroupId, partitions: &[(TopicName, PartitionIndex)]) ->
     gone.map(|(topic, partition)| offset_record(group_id, topic, *partition, None)).collect()
 }
 
-fn offset_record(
+pub(super) fn offset_record(
     group_id: &GroupId,
     topic: &TopicName,
     partition: PartitionIndex,
-    value: Option<CommittedOffset>,
+    value: Option<CommittedOffsetValue>,
 ) -> GroupRecord {
-    let (group_id, topic) = (group_id.clone(), topic.clone());
-    GroupRecord::Offset { group_id, topic, partition, value }
+    let key = CommittedOffsetKey { group: group_id.to_string(), topic: topic.clone(), partition };
+    GroupRecord::CommittedOffset(key, value)
 }

@@ -7,12 +7,12 @@ use kafka_wire::partition::{PartitionIndex, TopicName};
 use super::{Action, GroupCoordinator, GroupSettings, Input, WriteFailure, WriteId};
 use crate::answer::{Answer, JoinAnswer, PartitionAnswer, SyncAnswer};
 use crate::group_id::GroupId;
-use crate::record::GroupRecord;
 use crate::refusal::Refusal;
 use crate::request::{
     Heartbeat, JoinGroup, JoinProtocol, LeaveGroup, LeavingMember, MemberOfGeneration, Now,
     OffsetCommit, OffsetDelete, OffsetToCommit, Request, RequestId, SyncGroup,
 };
+use kafka_wire::group_record::GroupRecord;
 
 mod golden_table;
 mod offsets;
@@ -218,6 +218,7 @@ impl Scene {
             retention_ms: None,
             offsets: vec![OffsetToCommit {
                 topic: topic("orders"),
+                topic_id: None,
                 partition: partition(0),
                 offset: Offset::from_wire(offset).unwrap(),
                 leader_epoch: None,

@@ -1,9 +1,10 @@
 use super::{Scene, bytes_of, group, protocol, topic};
+use crate::answer::Answer;
 use crate::coordinator::WriteFailure;
 use crate::limits::OFFSET_METADATA_UNITS_MAX;
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::{answer::Answer, record::GroupRecord};
+use kafka_wire::group_record::GroupRecord;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -117,7 +118,7 @@ fn offsets_of_topics_that_are_read_cannot_be_deleted() {
     assert_eq!(scene.delete_offsets("orders").unwrap()[0].outcome, Ok(()));
     assert_eq!(scene.committed(), None);
     let last = scene.log.last().unwrap();
-    assert!(matches!(last, GroupRecord::Offset { value: None, .. }), "{last:?}");
+    assert!(matches!(last, GroupRecord::CommittedOffset(_, None)), "{last:?}");
 }
 
 #[test]

@@ -50,6 +50,8 @@ struct Client {
     generation: i32,
     is_leader: bool,
     members: Vec<String>,
+    /// How often it was restarted: answers to its former lives do not reach it.
+    life: u32,
 }
 
 const CLIENTS: usize = 5;
@@ -74,8 +76,8 @@ fn event() -> impl Strategy<Value = Event> {
 struct History {
     scene: Scene,
     clients: Vec<Client>,
-    /// Joins and syncs asked, and by whom.
-    asked: BTreeMap<RequestId, usize>,
+    /// What was asked, by whom, and as which member.
+    asked: BTreeMap<RequestId, (usize, Client)>,
 }
 
 impl History {
@@ -100,7 +102,7 @@ impl History {
                 let mut commit = Scene::commit_of("", 0, 1);
                 commit.member = self.member(client);
                 let request = self.scene.ask(Request::OffsetCommit(commit));
-                self.asked.insert(request, client);
+                self.asked.insert(request, (client, self.clients[client].clone()));
             }
             Event::Leave { client } => {
                 let member_id = self.clients[client].member_id.clone();
@@ -108,7 +110,10 @@ impl History {
                 let leave = LeaveGroup { group_id: group(), members: vec![member] };
                 self.scene.ask(Request::Leave(leave));
             }
-            Event::Restart { client } => self.clients[client] = Client::default(),
+            Event::Restart { client } => {
+                let life = self.clients[client].life + 1;
+                self.clients[client] = Client { life, ..Client::default() };
+            }
             Event::Pass { milliseconds } => self.scene.pass(milliseconds),
             Event::HoldWrites => self.scene.holds_writes = true,
             Event::ReleaseWrites { fail } => {
@@ -118,7 +123,7 @@ impl History {
             }
             Event::DeleteGroup => {
                 let request = self.scene.ask(Request::DeleteGroup(group()));
-                self.asked.insert(request, 0);
+                self.asked.insert(request, (0, Client::default()));
             }
         }
         self.hear();
@@ -136,7 +141,7 @@ impl History {
         let mut join = self.scene.join_of(&member_id, &metadata.to_string());
         join.group_instance_id = instance(client);
         let request = self.scene.ask(Request::Join(Box::new(join)));
-        self.asked.insert(request, client);
+        self.asked.insert(request, (client, self.clients[client].clone()));
     }
 
     fn sync(&mut self, client: usize) {
@@ -146,7 +151,7 @@ impl History {
         let member = self.member(client);
         let sync = SyncGroup { member, protocol_type: None, protocol_name: None, assignments };
         let request = self.scene.ask(Request::Sync(sync));
-        self.asked.insert(request, client);
+        self.asked.insert(request, (client, self.clients[client].clone()));
     }
 
     /// Clients learn what was answered.
@@ -154,36 +159,36 @@ impl History {
         let answered: Vec<RequestId> =
             self.asked.keys().copied().filter(|id| !self.scene.is_waiting(*id)).collect();
         for request in answered {
-            let client = self.asked.remove(&request).unwrap();
+            let (client, asker) = self.asked.remove(&request).unwrap();
+            let life = asker.life;
+            if self.clients[client].life != life {
+                continue;
+            }
             match &self.scene.answers[&request] {
                 Answer::Join(answer) => match answer.refusal {
                     None => {
+                        let members = answer.members.iter();
                         self.clients[client] = Client {
                             member_id: answer.member_id.clone(),
                             generation: answer.generation,
                             is_leader: answer.leader == answer.member_id,
-                            members: answer
-                                .members
-                                .iter()
-                                .map(|member| member.member_id.clone())
-                                .collect(),
+                            members: members.map(|member| member.member_id.clone()).collect(),
+                            life,
                         };
                     }
                     Some(Refusal::MemberIdRequired) => {
                         self.clients[client].member_id.clone_from(&answer.member_id);
                     }
                     Some(Refusal::UnknownMemberId | Refusal::FencedInstanceId) => {
-                        self.clients[client] = Client::default();
+                        self.clients[client] = Client { life, ..Client::default() };
                     }
                     Some(_) => {}
                 },
                 Answer::Sync(Ok(answer)) if !answer.assignment.is_empty() => {
-                    let own = &self.clients[client].member_id;
+                    // A static member may get what its former self was given.
+                    let is_own = answer.assignment == bytes_of(&asker.member_id);
                     let is_static = instance(client).is_some();
-                    assert!(
-                        is_static || answer.assignment == bytes_of(own),
-                        "a member gets its own assignment"
-                    );
+                    assert!(is_static || is_own, "a member gets its own assignment");
                 }
                 _ => {}
             }
