@@ -6,6 +6,10 @@
 //! decoder fails, but not large enough to hurt. An integer that is no count changes nothing but
 //! itself; [`CountGuard::has_clipped`] tells the caller to decode once more without the guard.
 //! Array counts are read with `try_get_i32`, varints byte by byte with `try_get_u8`.
+//!
+//! A count may also be true and its elements many and small, each of them far larger in memory
+//! than on the wire. So the guard counts reads, of which every element takes one at least, and
+//! ends the bytes when there were too many; [`CountGuard::has_ended_early`] tells.
 
 use std::ops::Range;
 
@@ -26,15 +30,38 @@ pub(crate) struct CountGuard {
     instead: Vec<u8>,
     /// Bytes of the current varint that were already looked at.
     varint_left: usize,
+    reads_left: u32,
+    has_ended_early: bool,
 }
 
 impl CountGuard {
-    pub(crate) const fn new(bytes: Bytes) -> Self {
-        Self { bytes, has_clipped: false, instead: Vec::new(), varint_left: 0 }
+    pub(crate) const fn new(bytes: Bytes, reads_max: u32) -> Self {
+        Self {
+            bytes,
+            has_clipped: false,
+            instead: Vec::new(),
+            varint_left: 0,
+            reads_left: reads_max,
+            has_ended_early: false,
+        }
     }
 
     pub(crate) const fn has_clipped(&self) -> bool {
         self.has_clipped
+    }
+
+    pub(crate) const fn has_ended_early(&self) -> bool {
+        self.has_ended_early
+    }
+
+    fn count_read(&mut self) {
+        match self.reads_left.checked_sub(1) {
+            Some(left) => self.reads_left = left,
+            None => {
+                self.has_ended_early = true;
+                self.bytes = Bytes::new();
+            }
+        }
     }
 
     /// Largest integer to hand out when `left` bytes follow it, if it is to stay a lie.
@@ -83,9 +110,11 @@ impl Buf for CountGuard {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        self.count_read();
     }
 
     fn try_get_u8(&mut self) -> Result<u8, TryGetError> {
+        self.count_read();
         if self.varint_left == 0 && !self.look_at_varint() {
             let available = self.bytes.len();
             return Err(TryGetError { requested: available + 1, available });
@@ -96,6 +125,7 @@ impl Buf for CountGuard {
     }
 
     fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
+        self.count_read();
         let found = self.bytes.try_get_i32()?;
         let clip = i32::try_from(Self::clip(self.bytes.len())).unwrap_or(i32::MAX);
         self.has_clipped |= found > clip;
@@ -109,7 +139,9 @@ impl ByteBuf for CountGuard {
     }
 
     fn get_bytes(&mut self, size: usize) -> Bytes {
-        self.bytes.split_to(size)
+        let taken = self.bytes.split_to(size);
+        self.count_read();
+        taken
     }
 }
 

@@ -90,7 +90,16 @@ pub fn decode_response<R: Decodable + HeaderVersion>(
 /// # Errors
 /// [`MessageError::Malformed`] or [`MessageError::TrailingBytes`].
 pub fn decode_body<M: Decodable>(version: i16, body: Bytes) -> Result<M, MessageError> {
-    let (message, rest) = decode_prefix::<M>(version, body)?;
+    decode_body_within(ANY_READS, version, body)
+}
+
+/// As [`decode_body`], of a message that takes no more than so many reads.
+pub(crate) fn decode_body_within<M: Decodable>(
+    reads_max: u32,
+    version: i16,
+    body: Bytes,
+) -> Result<M, MessageError> {
+    let (message, rest) = decode_prefix_within::<M>(reads_max, version, body)?;
     if rest.is_empty() {
         return Ok(message);
     }
@@ -101,7 +110,13 @@ pub fn decode_body<M: Decodable>(version: i16, body: Bytes) -> Result<M, Message
 ///
 /// # Errors
 /// [`MessageError::Malformed`].
-pub fn decode_prefix<M: Decodable>(
+pub fn decode_prefix<M: Decodable>(version: i16, bytes: Bytes) -> Result<(M, Bytes), MessageError> {
+    decode_prefix_within(ANY_READS, version, bytes)
+}
+
+/// As [`decode_prefix`], of a message that takes no more than so many reads.
+pub(crate) fn decode_prefix_within<M: Decodable>(
+    reads_max: u32,
     version: i16,
     mut bytes: Bytes,
 ) -> Result<(M, Bytes), MessageError> {
@@ -111,8 +126,12 @@ pub fn decode_prefix<M: Decodable>(
         reason: reason.to_string(),
     };
     let before = bytes.len();
-    let mut guard = CountGuard::new(bytes.clone());
-    let message = M::decode(&mut guard, version).map_err(|reason| malformed(&reason))?;
+    let mut guard = CountGuard::new(bytes.clone(), reads_max);
+    let decoded = M::decode(&mut guard, version);
+    if guard.has_ended_early() {
+        return Err(MessageError::TooManyReads { message: name_of::<M>(), version, reads_max });
+    }
+    let message = decoded.map_err(|reason| malformed(&reason))?;
     if !guard.has_clipped() {
         let taken = before - bytes::Buf::remaining(&guard);
         return Ok((message, bytes.split_off(taken)));
@@ -191,6 +210,16 @@ pub enum MessageError {
         /// Why, for people.
         reason: String,
     },
+    /// Too many elements, or tags; each would take memory.
+    #[error("{message} version {version} takes more than {reads_max} reads")]
+    TooManyReads {
+        /// Name of the message.
+        message: &'static str,
+        /// Its version.
+        version: i16,
+        /// Limit.
+        reads_max: u32,
+    },
     /// The message ends before its frame does.
     #[error("{bytes} bytes follow {message} version {version} in its frame")]
     TrailingBytes {
@@ -228,6 +257,9 @@ pub enum MessageError {
         partition: i32,
     },
 }
+
+/// For messages of a peer we chose ourselves; frames are bounded.
+const ANY_READS: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests;

@@ -2,24 +2,34 @@
 //!
 //! A frame is read in two steps, because a request of an unknown API or version still has to be
 //! answered: [`RequestFrame::parse`] finds the correlation id of anything that has one,
-//! [`RequestFrame::decode`] refuses what is not served. A decoded request takes at most a named
-//! limit of elements, or comes from a frame of at most [`REQUEST_BYTES_MAX`].
+//! [`RequestFrame::decode`] refuses what is not served. What a hostile frame can take is bounded
+//! twice: by its bytes for counts that lie, by the reads it takes for elements that are there.
 
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
 use kafka_protocol::protocol::{StrBytes, VersionRange};
 
 use crate::byte_cursor::{ByteCursor, CursorError};
-use crate::message::{MessageError, decode_body, decode_prefix};
+use crate::message::{MessageError, decode_body, decode_body_within, decode_prefix_within};
 
 mod produce_elements;
 
 pub use produce_elements::PRODUCE_ELEMENTS_MAX;
 
-/// Longest frame that is decoded, other than of Produce, whose records are not decoded at all.
+/// Longest body that is decoded, other than of Produce, whose records are not decoded at all.
 ///
-/// A decoded element takes some 100 bytes, and may have taken two in the frame.
+/// A count that lies makes the decoder ask for as many elements, of some 100 bytes, without
+/// touching them.
 pub const REQUEST_BYTES_MAX: usize = 8 << 20;
+
+/// Most reads of a body other than of Produce: a number takes one, a text two, a varint one for
+/// each byte.
+///
+/// An element takes two at least and some 100 bytes of memory, a partition of a commit about six.
+pub const REQUEST_READS_MAX: u32 = 1 << 20;
+
+/// Most reads of a header; it has five, and three or more for each tag.
+const HEADER_READS_MAX: u32 = 1000;
 
 /// A request whose head was read and whose body was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +66,8 @@ impl RequestFrame {
             None => (None, Bytes::new()),
             Some(api) => {
                 let header_version = api.request_header_version(api_version);
-                let (header, body) = decode_prefix::<RequestHeader>(header_version, frame)?;
+                let (header, body) =
+                    decode_prefix_within::<RequestHeader>(HEADER_READS_MAX, header_version, frame)?;
                 (header.client_id, body)
             }
         };
@@ -81,7 +92,9 @@ impl RequestFrame {
         }
         if api == ApiKey::Produce {
             produce_elements::check(api_version, &self.body)?;
-        } else if self.body.len() > REQUEST_BYTES_MAX {
+            return Ok(RequestKind::Produce(decode_body(api_version, self.body.clone())?));
+        }
+        if self.body.len() > REQUEST_BYTES_MAX {
             return Err(RequestError::TooLarge { api, body_bytes: self.body.len() });
         }
         decode_kind(api, api_version, self.body.clone())
@@ -92,7 +105,9 @@ impl RequestFrame {
 macro_rules! decode_one_of {
     ($api:expr, $version:expr, $body:expr, [$($name:ident)*]) => {
         match $api {
-            $(ApiKey::$name => Ok(RequestKind::$name(decode_body($version, $body)?)),)*
+            $(ApiKey::$name => {
+                Ok(RequestKind::$name(decode_body_within(REQUEST_READS_MAX, $version, $body)?))
+            })*
             api => Err(RequestError::UnknownApi { api_key: api as i16 }),
         }
     };
@@ -100,8 +115,8 @@ macro_rules! decode_one_of {
 
 fn decode_kind(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, RequestError> {
     decode_one_of!(api, version, body, [
-        Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
-        Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups SaslHandshake ApiVersions
+        Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup Heartbeat
+        LeaveGroup SyncGroup DescribeGroups ListGroups SaslHandshake ApiVersions
         CreateTopics DeleteTopics DeleteRecords InitProducerId OffsetForLeaderEpoch
         AddPartitionsToTxn AddOffsetsToTxn EndTxn WriteTxnMarkers TxnOffsetCommit DescribeAcls
         CreateAcls DeleteAcls DescribeConfigs AlterConfigs DescribeLogDirs SaslAuthenticate

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::{
     ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ResponseHeader,
-    ResponseKind,
+    ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::Encodable as _;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use super::samples::{SERVED, requests, served, text};
 use super::*;
 use crate::byte_cursor::push_unsigned_varint;
-use crate::message::{SIZE_BYTES, encode_response_kind};
+use crate::message::{SIZE_BYTES, decode_prefix, encode_response_kind};
 
 fn frame(version: i16, request: &RequestKind, api: ApiKey) -> Bytes {
     let mut frame = head(api as i16, version);
@@ -160,6 +161,44 @@ fn a_body_that_decodes_to_far_more_than_its_bytes_is_refused() {
     let body_bytes = REQUEST_BYTES_MAX + 1;
     let refused = RequestError::TooLarge { api: ApiKey::Metadata, body_bytes };
     assert_eq!(decode(sent.freeze()), Err(refused));
+}
+
+#[test]
+fn a_body_of_too_many_elements_is_refused_though_its_bytes_are_few() {
+    let topic = |name| MetadataRequestTopic::default().with_name(Some(TopicName(text(name))));
+    // Length and bytes of the name, tags: three reads of a topic, two without a name's bytes.
+    let most = REQUEST_READS_MAX as usize / 3 - 10;
+    for (count, fits) in [(most, true), (most + 20, false)] {
+        let request = MetadataRequest::default().with_topics(Some(vec![topic("t"); count]));
+        let request = RequestKind::Metadata(request);
+        let decoded = decode(frame(9, &request, ApiKey::Metadata));
+        assert_eq!(decoded.is_ok(), fits, "{count} topics");
+        if let Err(refused) = decoded {
+            let message = "MetadataRequest";
+            let reads_max = REQUEST_READS_MAX;
+            let expected = MessageError::TooManyReads { message, version: 9, reads_max };
+            assert_eq!(refused, RequestError::Malformed(expected));
+        }
+    }
+}
+
+#[test]
+fn a_header_of_many_tags_is_refused_whatever_it_asks_for() {
+    for api in [ApiKey::Metadata, ApiKey::Produce] {
+        let tags = (0..1000).map(|tag| (tag, Bytes::new())).collect();
+        let mut sent = BytesMut::new();
+        RequestHeader::default()
+            .with_request_api_key(api as i16)
+            .with_request_api_version(9)
+            .with_unknown_tagged_fields(tags)
+            .encode(&mut sent, 2)
+            .unwrap();
+        let refused = RequestFrame::parse(sent.freeze()).unwrap_err();
+        assert!(
+            matches!(refused, RequestError::Malformed(MessageError::TooManyReads { .. })),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
