@@ -27,6 +27,7 @@ pub mod finding_text;
 pub mod handover;
 mod handover_configs;
 pub mod local_log;
+pub mod log_reader;
 pub mod log_view;
 pub mod mirror_news;
 pub mod node;
@@ -39,6 +40,8 @@ pub mod server;
 pub mod source_client;
 pub mod source_connection;
 mod source_watch;
+#[cfg(test)]
+mod test_log;
 pub mod topic_filter;
 pub mod topic_settings;
 pub mod verify;

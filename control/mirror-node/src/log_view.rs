@@ -2,13 +2,15 @@
 //! reports, or a `WritableLog`), read and waited for by many.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_log::LogPlace;
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset};
 use tokio::sync::Notify;
+
+use crate::log_reader::reading::Reading;
 
 /// Where a log stands. Every byte below `log_end` lies in a file and may be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct LogView {
     directory: PathBuf,
     state: RwLock<Option<Arc<LogState>>>,
     waiting: Mutex<Waiting>,
+    /// What readers learnt of the files.
+    reading: Mutex<Reading>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +55,8 @@ impl LogView {
     /// A log in `directory` that is not open yet.
     #[must_use]
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory, state: RwLock::default(), waiting: Mutex::default() }
+        let (state, waiting, reading) = (RwLock::default(), Mutex::default(), Mutex::default());
+        Self { directory, state, waiting, reading }
     }
 
     /// The partition's directory.
@@ -87,6 +92,10 @@ impl LogView {
             waiting.sweep_at = (waiting.readers.len() * 2).max(SWEEP_MIN);
         }
         waiting.readers.push(Arc::downgrade(reader));
+    }
+
+    pub(crate) fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {

@@ -1,0 +1,302 @@
+//! Reads the log of any partition, mirrored or written here, for the server: finds records, and
+//! what lies around them, in files that their writer goes on writing.
+//!
+//! **What it is.** One for the node. Where a log ends, and what may be read, is always told by the
+//! caller's [`LogState`]; files are found by name below the [`LogView`]'s directory, which also
+//! keeps what was learnt of them. Blocking file calls; nothing is copied for a fetch: it is
+//! answered with a range of a segment file.
+//!
+//! ```text
+//!  offset -> segment (names) -> index entry (binary search) -> batch (headers, one after another)
+//!                                         ^ checked against the batch it names, or not used
+//! ```
+//!
+//! **Invariants.**
+//! - Nothing is read past the state's `end_place`, nor past the batches of a segment: space
+//!   reserved behind them, zeros or the older life of a recycled file, is never handed out.
+//! - What was learnt of a log is dropped when its end was cut off (`cut_count`).
+//! - Open files are limited for the whole node.
+//!
+//! **What it does not know.** Requests, sessions, who waits for records. Whether records below the
+//! end may be shown is the caller's to say, as the `upper` offset.
+//!
+//! A segment that retention deletes while it is being sent stays readable through the open file:
+//! run engines beside this with `reuse_files` off, or those bytes may become other batches.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use kafka_log::leader_epoch_checkpoint::EpochEndOffset;
+use kafka_log::partition_files::FileName;
+use kafka_log::partition_log::LogPlace;
+use kafka_wire::epoch::SourceLeaderEpoch;
+use kafka_wire::offset::Offset;
+
+use crate::batch_records::RecordsError;
+use crate::log_reader::batch_scan::{BatchScan, FoundBatch};
+use crate::log_reader::open_files::OpenFiles;
+use crate::log_view::{LogState, LogView};
+
+mod batch_scan;
+mod index_search;
+mod open_files;
+pub(crate) mod reading;
+mod segment_span;
+mod timestamps;
+mod transactions;
+
+pub use timestamps::TimestampOffset;
+pub use transactions::ABORTED_MAX;
+
+/// Reads logs; shared by all of the node.
+#[derive(Debug)]
+pub struct LogReader {
+    files: OpenFiles,
+}
+
+/// A range of a segment file.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: Arc<File>,
+    /// Position of the first byte.
+    pub position: u64,
+    /// How many bytes.
+    pub bytes: u32,
+}
+
+/// Where records are.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Their bytes: whole batches, but for the last one, which may be cut off.
+    pub range: FileRange,
+    /// Offset of the first batch; may lie below the one asked for.
+    pub base_offset: Offset,
+    /// No offset in the range is at or above this one.
+    pub end_offset: Offset,
+}
+
+/// How much to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// Most bytes.
+    pub bytes_max: u32,
+    /// True when a first batch that is larger is read all the same.
+    pub at_least_one_batch: bool,
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The offset is not in the log, or not any more.
+    #[error("offset {offset} is not in the log, which begins at {log_start} and ends at {log_end}")]
+    OutOfRange {
+        /// What was asked for.
+        offset: Offset,
+        /// Where the log began.
+        log_start: Offset,
+        /// Where the log ended.
+        log_end: Offset,
+    },
+    /// A file went away while it was looked for: look at the state again.
+    #[error("{file} went away: the log has changed")]
+    Gone {
+        /// Its name.
+        file: FileName,
+    },
+    /// No batch where there must be one.
+    #[error("{file} at {position}: expected a batch that begins at offset {expected} or above")]
+    Damaged {
+        /// The file.
+        file: FileName,
+        /// Where in it.
+        position: u32,
+        /// Least offset that could be there.
+        expected: Offset,
+    },
+    /// A batch whose records cannot be read.
+    #[error("batch at offset {base_offset}: {error}")]
+    Records {
+        /// The batch.
+        base_offset: Offset,
+        /// What is wrong.
+        error: RecordsError,
+    },
+    /// The system refused.
+    #[error("{file}: {error}")]
+    Io {
+        /// What was read.
+        file: FileName,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl LogReader {
+    /// A reader that keeps at most `open_files_max` files open.
+    #[must_use]
+    pub fn new(open_files_max: usize) -> Self {
+        Self { files: OpenFiles::new(open_files_max) }
+    }
+
+    /// Finds the batch that holds `from`, and what follows it in the same segment as far as the
+    /// limit goes; nothing at or above `upper`, the high watermark or the last stable offset.
+    /// `None` when there is nothing to read: `from` is at `upper`, or its batch too large.
+    ///
+    /// # Errors
+    /// When the offset is not in the log, or the log cannot be read.
+    pub fn locate(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+        upper: Offset,
+        limit: ReadLimit,
+    ) -> Result<Option<Located>, ReadError> {
+        let upper = upper.min(state.log_end.offset());
+        if from < state.log_start.offset() || from > state.log_end.offset() {
+            return Err(out_of_range(state, from));
+        }
+        if from >= upper {
+            return Ok(None);
+        }
+        let located = self
+            .while_files_stay(view, |reader| reader.try_locate(view, state, from, upper, limit));
+        match (located, view.state()) {
+            // Its segment was deleted since the caller looked.
+            (Err(ReadError::Gone { .. }), Some(now)) if from < now.log_start.offset() => {
+                Err(out_of_range(&now, from))
+            }
+            (located, _) => located,
+        }
+    }
+
+    /// Does `read`, again when files went away meanwhile: segments were deleted, or the list of
+    /// them was old.
+    fn while_files_stay<T>(
+        &self,
+        view: &LogView,
+        read: impl Fn(&Self) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        match read(self) {
+            Err(ReadError::Gone { .. }) => {
+                view.reading().forget(&self.files);
+                read(self)
+            }
+            result => result,
+        }
+    }
+
+    fn try_locate(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+        upper: Offset,
+        limit: ReadLimit,
+    ) -> Result<Option<Located>, ReadError> {
+        let Some((scan, first)) = self.find_batch(view, state, from)? else { return Ok(None) };
+        if first.header.next_offset() > upper {
+            return Ok(None);
+        }
+        let span = scan.span;
+        let end = if upper >= span.ceiling {
+            scan.end
+        } else {
+            // The batch that holds the first offset not to be read, if it is in this segment.
+            let mut to_upper = self.scan_to(view, state, span, upper)?;
+            to_upper.find(upper)?.map_or(scan.end, |found| found.position)
+        };
+        assert!(first.position < end, "a batch below the upper offset begins before its place");
+        let available = end - first.position;
+        let mut bytes = available.min(limit.bytes_max);
+        if bytes < first.header.batch_bytes {
+            if !limit.at_least_one_batch {
+                return Ok(None);
+            }
+            bytes = first.header.batch_bytes;
+        }
+        let cut = first.position + bytes;
+        let end_offset = if bytes == available {
+            let end_offset = upper.min(span.ceiling);
+            let place = if end == scan.end && span.next.is_some() {
+                LogPlace { segment: span.ceiling, position: 0 }
+            } else {
+                LogPlace { segment: span.base, position: end }
+            };
+            view.reading().note_place(state.cut_count, end_offset, place);
+            end_offset
+        } else {
+            self.offset_bound(view, state, span, cut)?.min(upper)
+        };
+        let position = u64::from(first.position);
+        let range = FileRange { file: scan.file, position, bytes };
+        Ok(Some(Located { range, base_offset: first.header.base_offset, end_offset }))
+    }
+
+    /// Finds the first batch that ends at or above `from`, in the segment that may hold it or one
+    /// behind; the scan stands behind it. `None` when there is none before the log's end.
+    fn find_batch(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+    ) -> Result<Option<(BatchScan, FoundBatch)>, ReadError> {
+        if let Some(found) = self.find_known(view, state, from)? {
+            return Ok(Some(found));
+        }
+        let mut span = self.span_of(view, state, from)?;
+        loop {
+            let mut scan = self.scan_to(view, state, span, from)?;
+            if let Some(found) = scan.find(from)? {
+                return Ok(Some((scan, found)));
+            }
+            // Compaction may leave a segment without its last offsets.
+            match span.next {
+                Some(next) => span = self.span_of(view, state, next)?,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The batch at `from` when an earlier read ended there.
+    fn find_known(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+    ) -> Result<Option<(BatchScan, FoundBatch)>, ReadError> {
+        let Some(place) = view.reading().place_of(state.cut_count, from) else { return Ok(None) };
+        let span = self.span_of(view, state, place.segment)?;
+        if span.base != place.segment {
+            return Ok(None);
+        }
+        let mut scan = self.scan_from(view, state, span, place.position)?;
+        let found = scan.next_batch()?;
+        let is_first = |found: &FoundBatch| found.header.base_offset >= from;
+        Ok(found.filter(is_first).map(|found| (scan, found)))
+    }
+}
+
+/// Where `epoch` ends in the log; `None` when it is above all known ones.
+#[must_use]
+pub fn epoch_end_offset(state: &LogState, epoch: SourceLeaderEpoch) -> Option<EpochEndOffset> {
+    state.epochs.end_offset_for(epoch, state.log_end)
+}
+
+/// The epoch that wrote `offset`, or will write it; `None` when none is known.
+#[must_use]
+pub fn leader_epoch_of(state: &LogState, offset: Offset) -> Option<SourceLeaderEpoch> {
+    let entries = state.epochs.entries();
+    let above = entries.partition_point(|entry| entry.start <= offset);
+    above.checked_sub(1).map(|place| entries[place].epoch)
+}
+
+fn out_of_range(state: &LogState, offset: Offset) -> ReadError {
+    let (log_start, log_end) = (state.log_start.offset(), state.log_end.offset());
+    ReadError::OutOfRange { offset, log_start, log_end }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What readers of one log have learnt of its files; kept in the log's view.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kafka_log::partition_files::{FileKind, FileName};
+use kafka_log::partition_log::LogPlace;
+use kafka_wire::offset::Offset;
+
+use super::open_files::OpenFiles;
+use crate::log_view::LogState;
+
+/// Ends of reads remembered of each log: as many readers go on there without an index.
+const PLACES_REMEMBERED: usize = 16;
+
+/// What was learnt, valid for one `cut_count`.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// Tells the files of this log from those of any other.
+    pub(super) log_id: u64,
+    cut_count: u64,
+    /// The segments, by base; empty until the directory was listed.
+    segments: Vec<KnownSegment>,
+    /// Where batches begin, by offset; the newest last.
+    places: VecDeque<(Offset, LogPlace)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KnownSegment {
+    base: Offset,
+    /// Where its batches end, once it is not written to any more and somebody looked.
+    end: Option<u32>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        static LOGS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            log_id: LOGS.fetch_add(1, Ordering::Relaxed),
+            cut_count: 0,
+            segments: Vec::new(),
+            places: VecDeque::new(),
+        }
+    }
+}
+
+impl Reading {
+    /// Forgets everything, open files as well.
+    pub(super) fn forget(&mut self, files: &OpenFiles) {
+        self.segments.clear();
+        self.places.clear();
+        files.forget(self.log_id, |_| true);
+    }
+
+    /// Brings the list of segments up to what `state` says.
+    pub(super) fn follow(
+        &mut self,
+        directory: &Path,
+        state: &LogState,
+        files: &OpenFiles,
+    ) -> io::Result<()> {
+        if self.cut_count != state.cut_count {
+            self.forget(files);
+            self.cut_count = state.cut_count;
+        }
+        let last = self.segments.last().map(|segment| segment.base);
+        if last.is_none_or(|last| last < state.end_place.segment) {
+            self.list(directory)?;
+        }
+        let start = state.log_start.offset();
+        let kept_from = self.segments.partition_point(|segment| segment.base <= start);
+        if kept_from > 1 {
+            self.segments.drain(..kept_from - 1);
+            let first = self.segments[0].base;
+            files.forget(self.log_id, |name| name.offset < first);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, directory: &Path) -> io::Result<()> {
+        let mut listed = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let known = name.to_str().and_then(FileName::parse);
+            if let Some(FileName { kind: FileKind::Log, offset: base }) = known {
+                let end = self.known(base).and_then(|segment| segment.end);
+                listed.push(KnownSegment { base, end });
+            }
+        }
+        listed.sort_unstable_by_key(|segment| segment.base);
+        self.segments = listed;
+        Ok(())
+    }
+
+    fn known(&self, base: Offset) -> Option<&KnownSegment> {
+        let place = self.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
+        Some(&self.segments[place])
+    }
+
+    /// Bases of the last segment at or below `offset`, if there is one, and of the next one.
+    pub(super) fn segment_of(&self, offset: Offset) -> Option<(Offset, Option<Offset>)> {
+        let above = self.segments.partition_point(|segment| segment.base <= offset);
+        let place = above.checked_sub(1)?;
+        let next = self.segments.get(place + 1).map(|segment| segment.base);
+        Some((self.segments.get(place)?.base, next))
+    }
+
+    /// Where the batches of a segment end that others follow.
+    pub(super) fn end_of(&self, base: Offset) -> Option<u32> {
+        self.known(base).and_then(|segment| segment.end)
+    }
+
+    pub(super) fn note_end(&mut self, cut_count: u64, base: Offset, end: u32) {
+        let found = self.segments.binary_search_by_key(&base, |segment| segment.base);
+        if let Ok(place) = found
+            && self.cut_count == cut_count
+        {
+            self.segments[place].end = Some(end);
+        }
+    }
+
+    /// Where the batch at `offset` begins, or the one behind when there is none.
+    pub(super) fn place_of(&self, cut_count: u64, offset: Offset) -> Option<LogPlace> {
+        let known = self.places.iter().rev().find(|(known, _)| *known == offset);
+        known.filter(|_| self.cut_count == cut_count).map(|(_, place)| *place)
+    }
+
+    pub(super) fn note_place(&mut self, cut_count: u64, offset: Offset, place: LogPlace) {
+        if self.cut_count != cut_count || self.place_of(cut_count, offset) == Some(place) {
+            return;
+        }
+        self.places.retain(|(known, _)| *known != offset);
+        if self.places.len() == PLACES_REMEMBERED {
+            self.places.pop_front();
+        }
+        self.places.push_back((offset, place));
+    }
+}

@@ -1,0 +1,205 @@
+//! Which segment holds an offset, where its batches end, and where in it to begin.
+
+use std::sync::Arc;
+
+use kafka_log::offset_index::OffsetIndexEntry;
+use kafka_log::partition_files::FileName;
+use kafka_wire::offset::Offset;
+
+use super::batch_scan::BatchScan;
+use super::index_search::IndexFile;
+use super::{LogReader, ReadError};
+use crate::local_log::BATCH_BYTES_MAX;
+use crate::log_view::{LogState, LogView};
+
+/// A segment as far as a state reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentSpan {
+    /// Its base offset.
+    pub(super) base: Offset,
+    /// Base of the segment behind it; `None` for the last one.
+    pub(super) next: Option<Offset>,
+    /// Its offsets lie below: base of the next segment, or the log's end.
+    pub(super) ceiling: Offset,
+}
+
+impl LogReader {
+    /// The segment that holds `offset`, if one does.
+    pub(super) fn span_of(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        offset: Offset,
+    ) -> Result<SegmentSpan, ReadError> {
+        let active = state.end_place.segment;
+        let mut reading = view.reading();
+        reading.follow(view.directory(), state, &self.files).map_err(|error| {
+            let file = FileName::log(active);
+            match error.kind() {
+                std::io::ErrorKind::NotFound => ReadError::Gone { file },
+                _ => ReadError::Io { file, error },
+            }
+        })?;
+        let (base, next) = reading.segment_of(offset).ok_or_else(|| gone(active))?;
+        // The list may know segments that began after the state was published.
+        if base >= active {
+            let ceiling = state.log_end.offset();
+            return Ok(SegmentSpan { base: active, next: None, ceiling });
+        }
+        let next = next.filter(|next| *next <= active).ok_or_else(|| gone(active))?;
+        Ok(SegmentSpan { base, next: Some(next), ceiling: next })
+    }
+
+    /// A scan from where the index leads for `offset`: not behind the batch that holds it.
+    pub(super) fn scan_to(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        span: SegmentSpan,
+        offset: Offset,
+    ) -> Result<BatchScan, ReadError> {
+        let entry = match self.offset_index(view, span)? {
+            Some(index) => index.last_at_or_below(offset)?,
+            None => None,
+        };
+        let position = match entry {
+            Some(entry) if self.is_right(view, state, span, entry)? => entry.position,
+            _ => 0,
+        };
+        self.scan_from(view, state, span, position)
+    }
+
+    /// True when the entry names a batch that is there: the last offset of each. An index of
+    /// another life of the segment does not.
+    fn is_right(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        span: SegmentSpan,
+        entry: OffsetIndexEntry,
+    ) -> Result<bool, ReadError> {
+        let mut scan = self.scan_from(view, state, span, entry.position)?;
+        match scan.next_batch() {
+            Ok(found) => Ok(found.is_some_and(|found| found.header.last_offset() == entry.offset)),
+            Err(ReadError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A scan from `position`, where a batch must begin.
+    pub(super) fn scan_from(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        span: SegmentSpan,
+        position: u32,
+    ) -> Result<BatchScan, ReadError> {
+        let log_id = view.reading().log_id;
+        let file = self.files.get(log_id, view.directory(), FileName::log(span.base))?;
+        let end = match span.next {
+            None => state.end_place.position,
+            Some(_) => self.end_of_batches(view, state, span)?,
+        };
+        Ok(BatchScan::new(file, span, end, true, position))
+    }
+
+    /// Where the batches of a segment end that others follow: at the file's end once it was
+    /// finished, which the snapshot behind it proves; till then its headers tell.
+    fn end_of_batches(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        span: SegmentSpan,
+    ) -> Result<u32, ReadError> {
+        let (log_id, known) = {
+            let reading = view.reading();
+            (reading.log_id, reading.end_of(span.base))
+        };
+        if let Some(end) = known {
+            return Ok(end);
+        }
+        let name = FileName::log(span.base);
+        // The proof first: the file is cut before it is written.
+        let is_finished = is_finished(view, span);
+        let file = self.files.get(log_id, view.directory(), name)?;
+        let metadata = file.metadata().map_err(|error| ReadError::Io { file: name, error })?;
+        let bytes = u32::try_from(metadata.len()).unwrap_or(u32::MAX).min(BATCH_BYTES_MAX);
+        let end = if is_finished { bytes } else { self.scan_end(view, span, &file, bytes)? };
+        view.reading().note_end(state.cut_count, span.base, end);
+        Ok(end)
+    }
+
+    /// Goes over the batches behind the last index entry that is right.
+    fn scan_end(
+        &self,
+        view: &LogView,
+        span: SegmentSpan,
+        file: &Arc<std::fs::File>,
+        bytes: u32,
+    ) -> Result<u32, ReadError> {
+        let entry = match self.offset_index(view, span)? {
+            Some(index) => index.last::<OffsetIndexEntry>()?,
+            None => None,
+        };
+        let scan = |position| BatchScan::new(Arc::clone(file), span, bytes, false, position);
+        let mut from_entry = entry.map_or_else(|| scan(0), |entry| scan(entry.position));
+        let first = from_entry.next_batch()?;
+        let is_named = first
+            .zip(entry)
+            .is_some_and(|(first, entry)| first.header.last_offset() == entry.offset);
+        let mut from = if is_named { from_entry } else { scan(0) };
+        while from.next_batch()?.is_some() {}
+        Ok(from.position)
+    }
+
+    /// The offset index of a segment; `None` when there is none yet.
+    pub(super) fn offset_index(
+        &self,
+        view: &LogView,
+        span: SegmentSpan,
+    ) -> Result<Option<IndexFile>, ReadError> {
+        self.index_file(view, FileName::offset_index(span.base))
+    }
+
+    /// An index file; `None` when there is none yet.
+    pub(super) fn index_file(
+        &self,
+        view: &LogView,
+        name: FileName,
+    ) -> Result<Option<IndexFile>, ReadError> {
+        let log_id = view.reading().log_id;
+        match self.files.get(log_id, view.directory(), name) {
+            Ok(file) => Ok(Some(IndexFile::new(file, name)?)),
+            Err(ReadError::Gone { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An offset that no batch before `position` reaches: the index tells, or the segment's end.
+    pub(super) fn offset_bound(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        span: SegmentSpan,
+        position: u32,
+    ) -> Result<Offset, ReadError> {
+        let entry = match self.offset_index(view, span)? {
+            Some(index) => index.first_at_or_behind(position)?,
+            None => None,
+        };
+        Ok(match entry {
+            Some(entry) if self.is_right(view, state, span, entry)? => entry.offset,
+            _ => span.ceiling,
+        })
+    }
+}
+
+/// True when a segment was finished: its files end where their contents do.
+pub(super) fn is_finished(view: &LogView, span: SegmentSpan) -> bool {
+    let snapshot = |next| view.directory().join(FileName::snapshot(next).text());
+    span.next.is_some_and(|next| snapshot(next).exists())
+}
+
+const fn gone(segment: Offset) -> ReadError {
+    ReadError::Gone { file: FileName::log(segment) }
+}
