@@ -145,7 +145,8 @@ pub struct Progress {
     pub log_end: LogEndOffset,
     /// Where the batch at `log_end` goes, unless it begins a segment: every batch below `log_end`
     /// is in the files before this place. Behind it there may be batches of `log_end` and above,
-    /// parts of batches, and bytes that are none.
+    /// parts of batches, and bytes that are none. Of a log whose start is its end, the segment
+    /// may be gone.
     pub end_place: LogPlace,
     /// Below it no transaction is open, and every abort is in the transaction index files; never
     /// above `log_end`.
