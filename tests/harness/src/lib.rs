@@ -29,6 +29,7 @@ pub mod kafka_tool;
 pub mod ringmirror;
 pub mod server_properties;
 pub mod temp_dir;
+pub mod tool_comparison;
 
 pub use comparison::{ConsumedPartition, first_difference};
 pub use driver::Driver;
