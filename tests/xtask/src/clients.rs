@@ -4,17 +4,22 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use harness::clients::{self, Client, ClientReport, GroupProtocol, Matrix, Outcome, Refusal};
 
+use self::tools::ToolsCommand;
 use crate::repository;
 
 mod stock_broker;
 mod table;
+mod tools;
 
 /// Which cluster, and which clients.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ClientsCommand {
+    #[command(subcommand)]
+    tools: Option<Tools>,
     /// Cluster to check; without it a stock broker is started and filled
     #[arg(long)]
     bootstrap: Option<String>,
@@ -46,8 +51,17 @@ pub(crate) struct ClientsCommand {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Tools {
+    /// Kafka's command-line tools: compare what they print about two servers
+    Tools(ToolsCommand),
+}
+
 /// Runs the matrix, prints it, and fails when anything in it does.
 pub(crate) fn run(command: ClientsCommand) -> Result<()> {
+    if let Some(Tools::Tools(command)) = command.tools {
+        return tools::run(&command);
+    }
     let only = &command.only;
     let chosen: Vec<Client> =
         Client::ALL.into_iter().filter(|client| only.is_empty() || only.contains(client)).collect();

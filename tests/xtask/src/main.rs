@@ -30,7 +30,7 @@ enum Task {
         seeds: u64,
     },
     /// Real Kafka clients in five languages against a cluster, by default a stock broker
-    Clients(ClientsCommand),
+    Clients(Box<ClientsCommand>),
     /// Build the fuzz targets and run them
     Fuzz {
         /// The target; all of them when none is named
@@ -49,7 +49,7 @@ enum Task {
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Ci { seeds } => ci::run(seeds),
-        Task::Clients(command) => clients::run(command),
+        Task::Clients(command) => clients::run(*command),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Kafka(command) => kafka::run(command),
         Task::Golden => golden::run(),

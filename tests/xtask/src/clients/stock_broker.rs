@@ -35,7 +35,7 @@ fn options() -> ClusterOptions {
 }
 
 /// Topics to read: every codec, tombstones and headers; then every fate of a transaction.
-fn fill(driver: &Driver) -> Result<()> {
+pub(super) fn fill(driver: &Driver) -> Result<()> {
     let topic = |name, partitions| CreateTopic::new(name, partitions).config("retention.ms", "-1");
     driver.create_topic(&topic(CODECS, 3))?;
     driver.create_topic(&topic(TRANSACTIONS, 2))?;
@@ -75,8 +75,8 @@ fn refuse_writes(bootstrap: &str) -> Result<()> {
     Ok(())
 }
 
-const CODECS: &str = "codecs";
-const TRANSACTIONS: &str = "transactions";
+pub(super) const CODECS: &str = "codecs";
+pub(super) const TRANSACTIONS: &str = "transactions";
 const READ_TOPICS: [&str; 2] = [CODECS, TRANSACTIONS];
 const WRITABLE: &str = "writable";
 const REFUSING: &str = "refusing";
