@@ -2,23 +2,26 @@
 //! decides, this loop carries out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kafka_wire::partition::{BrokerId, TopicName};
+use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicName};
 use mirror_coordinator::coordinator::{Action, Coordinator, Input, UncleanElection};
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::BrokerAddress;
 use mirror_uring::EngineCommand;
 use mirror_uring::ShardLimits;
 use mirror_uring::{Engine, EngineConfig, EngineError, Reports};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::client_properties::ClientProperties;
+use crate::destination::Destination;
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::discovery::Discovery;
 use crate::mirror_news::{FailedPart, MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
 use crate::partition_book::PartitionBook;
+use crate::shared_directory::SharedDirectory;
 use crate::source_client::SourceClient;
 use crate::source_connection::SourceError;
 use crate::source_watch::{SourceLook, SourceWatch, WatchPlan};
@@ -26,8 +29,12 @@ use crate::topic_filter::TopicFilter;
 
 mod carry_out;
 mod engine_news;
+mod epoch_news;
 mod shut_down;
 mod source_news;
+
+pub(crate) use shut_down::RunEnd;
+pub(crate) use source_news::log_config;
 
 /// What to mirror, from where, to where.
 #[derive(Clone, Debug)]
@@ -76,42 +83,56 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     observe: &mut dyn FnMut(MirrorNews),
 ) -> Result<MirrorOutcome, MirrorError> {
-    let mut stop = std::pin::pin!(stop);
-    let mut directory = DataDirectory::open_or_create(&config.data_dir)?;
-    let begun = tokio::select! {
-        begun = begin(&config, &mut directory) => begun.map(Some),
-        () = &mut stop => Ok(None),
-    };
-    let Begun { first, watch, book, engine, mut reports } = match begun {
-        Ok(Some(begun)) => begun,
+    let directory = DataDirectory::open_or_create(&config.data_dir)?;
+    let destination = Destination::unserved(SharedDirectory::new(directory)?);
+    match run_in(&destination, config, stop, observe).await {
+        Ok(Some(ended)) => ended.settled(&destination, observe),
         Ok(None) => {
-            directory.abandon();
-            return Ok(nothing_done());
+            destination.directory.lock().abandon();
+            Ok(MirrorOutcome::nothing_done())
         }
         Err(error) => {
-            directory.abandon();
-            return Err(error);
+            destination.directory.lock().abandon();
+            Err(error)
         }
+    }
+}
+
+/// Mirrors into a directory that others may use as well; `None` when `stop` resolved before the
+/// engine had begun. The caller writes the checkpoints that are left and the clean marker.
+///
+/// # Errors
+/// When the run cannot begin.
+pub(crate) async fn run_in(
+    destination: &Destination,
+    config: MirrorConfig,
+    stop: impl Future<Output = ()>,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<Option<RunEnd>, MirrorError> {
+    let mut stop = std::pin::pin!(stop);
+    let begun = tokio::select! {
+        begun = begin(&config, destination, observe) => begun?,
+        () = &mut stop => return Ok(None),
     };
-    let was_clean = directory.take_clean_marker()?;
+    let Begun { first, watch, engine, mut reports } = begun;
     observe(MirrorNews::Started {
         source_cluster_id: first.metadata.cluster_id.clone(),
         shards: engine.shard_count(),
-        was_clean,
+        was_clean: destination.directory.take_clean_marker()?,
     });
     let mut mirror = MirrorLoop {
         coordinator: Coordinator::new(config.retry, config.seed),
         discovery: Discovery::new(config.filter.clone()),
         config,
-        directory,
+        destination,
         engine,
         watch,
-        book,
+        book: PartitionBook::default(),
         brokers: BTreeMap::new(),
         lost_topics: BTreeMap::new(),
+        epochs_to_announce: BTreeMap::new(),
         is_state_dirty: false,
         told_nothing_selected: false,
-        was_clean,
         started: Instant::now(),
         observe,
         actions: Vec::new(),
@@ -120,37 +141,57 @@ pub async fn run(
         Ok(()) => mirror.turn(&mut reports, stop).await,
         Err(error) => Err(error),
     };
-    mirror.finish(ended, reports).await
+    Ok(Some(mirror.finish(ended, reports).await))
 }
 
 /// What a run needs beside its directory.
 struct Begun {
     first: SourceLook,
     watch: SourceWatch,
-    book: PartitionBook,
     engine: Engine,
     reports: Reports,
 }
 
 /// Asks the source for the first time, and starts the engine once it answered. Waits only for the
 /// source, so that it may be dropped until then.
-async fn begin(config: &MirrorConfig, directory: &mut DataDirectory) -> Result<Begun, MirrorError> {
-    let plan = WatchPlan {
-        filter: config.filter.clone(),
-        refresh: Duration::from_millis(config.properties.metadata_refresh_ms),
-        wants_log_ends: config.until_caught_up,
-    };
-    let client = SourceClient::new(config.properties.clone());
-    let (first, watch) = SourceWatch::start(client, plan).await?;
-    directory.bind_source(first.metadata.cluster_id.as_deref())?;
-    let book = PartitionBook::new(directory.read_checkpoints()?);
-    let (engine, reports) = Engine::start(engine_config(config))?;
-    Ok(Begun { first, watch, book, engine, reports })
+async fn begin(
+    config: &MirrorConfig,
+    destination: &Destination,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<Begun, MirrorError> {
+    let (first, watch) = first_look(config, destination.is_served, observe).await?;
+    destination.directory.lock().bind_source(first.metadata.cluster_id.as_deref())?;
+    let root = destination.directory.root();
+    let (engine, reports) = Engine::start(engine_config(config, root, destination.is_served))?;
+    Ok(Begun { first, watch, engine, reports })
+}
+
+/// Looks at the source until it answers, when there is something to serve meanwhile.
+async fn first_look(
+    config: &MirrorConfig,
+    until_it_answers: bool,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<(SourceLook, SourceWatch), SourceError> {
+    loop {
+        let plan = WatchPlan {
+            filter: config.filter.clone(),
+            refresh: Duration::from_millis(config.properties.metadata_refresh_ms),
+            wants_log_ends: config.until_caught_up,
+        };
+        let client = SourceClient::new(config.properties.clone());
+        match SourceWatch::start(client, plan).await {
+            Err(error) if until_it_answers => {
+                observe(MirrorNews::SourceUnreachable { reason: error.to_string() });
+                sleep(FIRST_LOOK_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 struct MirrorLoop<'a> {
     config: MirrorConfig,
-    directory: DataDirectory,
+    destination: &'a Destination,
     engine: Engine,
     watch: SourceWatch,
     coordinator: Coordinator,
@@ -159,11 +200,11 @@ struct MirrorLoop<'a> {
     /// Where the engine was told that brokers listen.
     brokers: BTreeMap<BrokerId, BrokerAddress>,
     lost_topics: BTreeMap<TopicName, String>,
+    /// Raised leader epochs that clients may not be told of yet.
+    epochs_to_announce: BTreeMap<TopicIdPartition, LeaderEpoch>,
     /// True while `ringmirror.json` could not be written; nothing new is added meanwhile.
     is_state_dirty: bool,
     told_nothing_selected: bool,
-    /// True when every log in the directory was closed cleanly before this run.
-    was_clean: bool,
     started: Instant,
     observe: &'a mut dyn FnMut(MirrorNews),
     actions: Vec<Action>,
@@ -196,6 +237,7 @@ impl MirrorLoop<'_> {
                 },
                 _ = ticks.tick() => {
                     self.step(Input::Tick).await?;
+                    self.announce_epochs();
                     if told.elapsed() >= PROGRESS_EVERY {
                         told = Instant::now();
                         self.tell(MirrorNews::Progress(self.progress()));
@@ -238,26 +280,12 @@ impl MirrorLoop<'_> {
         Ok(self.engine.send(command).await?)
     }
 
-    /// Writes the checkpoints when something changed; a disk that refuses is told and tried again.
     fn write_checkpoints(&mut self) -> bool {
-        if !self.book.take_dirty() {
-            return true;
-        }
-        match self.directory.write_checkpoints(self.book.checkpoints()) {
-            Ok(()) => true,
-            Err(error) => {
-                self.book.mark_dirty();
-                self.tell_directory_fault(&error);
-                false
-            }
-        }
+        self.destination.write_checkpoints(self.observe)
     }
 
     fn tell_directory_fault(&mut self, error: &DirectoryError) {
-        let full = matches!(error, DirectoryError::Io { error, .. }
-            if error.kind() == std::io::ErrorKind::StorageFull);
-        let place = self.directory.root().display().to_string();
-        self.tell(MirrorNews::DiskFault { place, reason: error.to_string(), full });
+        self.destination.tell_fault(error, self.observe);
     }
 
     /// Why the run is over, when it is to end by itself and has come to its end.
@@ -329,7 +357,7 @@ impl MirrorLoop<'_> {
     }
 }
 
-fn engine_config(config: &MirrorConfig) -> EngineConfig {
+fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> EngineConfig {
     let (mut limits, properties) = (config.limits, &config.properties);
     limits.request_timeout_ms = properties.request_timeout_ms;
     limits.fetch_bytes_max = properties.fetch_bytes_max.unwrap_or(limits.fetch_bytes_max);
@@ -338,25 +366,21 @@ fn engine_config(config: &MirrorConfig) -> EngineConfig {
     limits.fetch_wait_ms = properties.fetch_wait_ms.unwrap_or(limits.fetch_wait_ms);
     limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
     limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
+    limits.reuse_files &= !is_served;
     EngineConfig {
-        data_dir: config.data_dir.clone(),
+        data_dir: data_dir.to_owned(),
         cores: config.cores.clone(),
         limits,
         seed: config.seed,
     }
 }
 
-/// What a run that was stopped before it began comes to.
-fn nothing_done() -> MirrorOutcome {
-    let progress = MirrorProgress::default();
-    let (end, failed) = (MirrorEnd::Stopped, Vec::new());
-    MirrorOutcome { end, closed: true, clean: true, progress, failed }
-}
-
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.
 const END_EVERY: Duration = Duration::from_millis(10);
+/// How long a source that does not answer is left alone before it is asked again.
+const FIRST_LOOK_PAUSE: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How much of a crashed run is read again at the next start, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);

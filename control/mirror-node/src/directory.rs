@@ -188,10 +188,10 @@ impl DataDirectory {
 
     /// Ends a start that came to nothing: removes all that opening the directory made. What was
     /// there before stays.
-    pub fn abandon(self) {
-        let Some(made) = &self.made else { return };
+    pub fn abandon(&mut self) {
+        let Some(made) = self.made.take() else { return };
         remove_identity(&self.root);
-        remove_empty(made);
+        remove_empty(&made);
     }
 
     /// Opens a directory that was mirrored into.
@@ -287,13 +287,21 @@ impl DataDirectory {
         &self,
         checkpoints: &DirectoryCheckpoints,
     ) -> Result<(), DirectoryError> {
+        Self::write_checkpoints_at(&self.root, checkpoints)
+    }
+
+    /// Writes the three checkpoints below `root`, whose lock must be held.
+    pub(crate) fn write_checkpoints_at(
+        root: &Path,
+        checkpoints: &DirectoryCheckpoints,
+    ) -> Result<(), DirectoryError> {
         for (name, offsets) in [
             (CheckpointName::LogStart, &checkpoints.log_starts),
             (CheckpointName::RecoveryPoint, &checkpoints.recovery_points),
             (CheckpointName::Replication, &checkpoints.high_watermarks),
         ] {
             let contents = OffsetCheckpoint { offsets: offsets.clone() }.encode();
-            self.replace_file(name.text(), &contents)?;
+            replace(&root.join(name.text()), &contents)?;
         }
         Ok(())
     }
@@ -346,8 +354,7 @@ impl DataDirectory {
     /// # Errors
     /// What the system said.
     pub fn replace_file(&self, name: &str, contents: &[u8]) -> Result<(), DirectoryError> {
-        let path = self.root.join(name);
-        durable_file::replace(&path, contents).map_err(|error| failed(&path, "write it", error))
+        replace(&self.root.join(name), contents)
     }
 
     /// The partitions whose directories are there, in order, and names of other directories.
@@ -416,9 +423,7 @@ fn write_identity(root: &Path) -> Result<(), DirectoryError> {
     for (name, contents) in
         [(meta_properties::FILE_NAME, meta.encode()), (STATE_FILE, state.encode())]
     {
-        let path = root.join(name);
-        durable_file::replace(&path, &contents)
-            .map_err(|error| failed(&path, "write it", error))?;
+        replace(&root.join(name), &contents)?;
     }
     Ok(())
 }
@@ -492,6 +497,10 @@ fn refuse_foreign(root: &Path) -> Result<(), DirectoryError> {
         }
     }
     Ok(())
+}
+
+fn replace(path: &Path, contents: &[u8]) -> Result<(), DirectoryError> {
+    durable_file::replace(path, contents).map_err(|error| failed(path, "write it", error))
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, DirectoryError> {

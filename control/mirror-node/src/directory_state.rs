@@ -1,38 +1,57 @@
-//! What a data directory remembers of its source: `ringmirror.json` at its root.
+//! What a data directory remembers of its source and of itself: `ringmirror.json` at its root.
 //!
 //! ```json
 //! {
-//!   "format_version": 1,
+//!   "format_version": 2,
 //!   "source_cluster_id": "5L6g3nShT-eMCtK--X86sw",
 //!   "topics": {
 //!     "orders": {
 //!       "topic_id": "u1TKk6ktQ0iWEuGPwJkNdw",
 //!       "source_has_topic_ids": true,
 //!       "partitions": 3,
-//!       "configs": { "cleanup.policy": "compact" }
+//!       "configs": { "cleanup.policy": "compact" },
+//!       "leader_epochs": [16, 16, 16]
 //!     }
-//!   }
+//!   },
+//!   "local_topics": {
+//!     "notes": { "topic_id": "Q2h5_1zYRdGf5a1kVh3w0A", "partitions": 1, "configs": {} }
+//!   },
+//!   "deleted_topics": {},
+//!   "next_producer_id": 4000
 //! }
 //! ```
+//! Version 1 has no `leader_epochs`, `local_topics`, `deleted_topics` and `next_producer_id`; it is
+//! written as long as there are none, so that an older ringmirror can go on.
+//!
 //! A stock broker ignores files it does not know at the root of a log directory.
 
 use std::collections::BTreeMap;
 
-use kafka_wire::partition::{TopicId, TopicName};
+use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
+use kafka_wire::producer::ProducerId;
 use serde::{Deserialize, Serialize};
 
-/// The format written; a directory with a higher one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest format read and written; a directory with a higher one is refused.
+pub const FORMAT_VERSION: u32 = 2;
+/// Written while a directory holds nothing that this version cannot say.
+const FORMAT_VERSION_OF_MIRRORS: u32 = 1;
 /// Largest state file read, in bytes.
 pub const STATE_BYTES_MAX: u64 = 256 << 20;
 
-/// What a data directory remembers of its source.
+/// What a data directory remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryState {
     /// Id of the source cluster; `None` until it was seen, or when the source tells none.
     pub source_cluster_id: Option<String>,
     /// The topics mirrored into this directory.
     pub topics: BTreeMap<TopicName, MirrorTopic>,
+    /// The topics made here; none has the name of a mirrored one.
+    pub local_topics: BTreeMap<TopicName, LocalTopic>,
+    /// Topics made and deleted here, whose directories may still be there.
+    pub deleted_topics: BTreeMap<TopicId, DeletedTopic>,
+    /// First producer id never given out here; `None` when none was.
+    pub next_producer_id: Option<ProducerId>,
 }
 
 /// A topic as it was first seen, and its settings as last seen.
@@ -46,6 +65,28 @@ pub struct MirrorTopic {
     pub partition_count: i32,
     /// Settings explicitly made at the source.
     pub configs: BTreeMap<String, String>,
+    /// The leader epochs that clients were told, by partition; ends where none was told.
+    pub leader_epochs: Vec<LeaderEpoch>,
+}
+
+/// A topic made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalTopic {
+    /// Its id.
+    pub topic_id: TopicId,
+    /// Partitions; never shrinks.
+    pub partition_count: i32,
+    /// Settings explicitly made for it.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A topic that was made and deleted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTopic {
+    /// Its name, that of its directories.
+    pub name: TopicName,
+    /// Partitions it had.
+    pub partition_count: i32,
 }
 
 /// Why a state file cannot be used.
@@ -77,18 +118,57 @@ impl DirectoryState {
                 source_has_topic_ids: topic.source_has_topic_ids,
                 partitions: topic.partition_count,
                 configs: topic.configs.clone(),
+                leader_epochs: topic.leader_epochs.iter().map(|epoch| epoch.get()).collect(),
             };
             (name.to_string(), raw)
         };
+        let local = |(name, topic): (&TopicName, &LocalTopic)| {
+            let raw = RawLocalTopic {
+                topic_id: topic.topic_id.to_string(),
+                partitions: topic.partition_count,
+                configs: topic.configs.clone(),
+            };
+            (name.to_string(), raw)
+        };
+        let deleted = |(id, topic): (&TopicId, &DeletedTopic)| {
+            let DeletedTopic { name, partition_count } = topic;
+            let raw = RawDeletedTopic { name: name.to_string(), partitions: *partition_count };
+            (id.to_string(), raw)
+        };
         let raw = RawState {
-            format_version: FORMAT_VERSION,
+            format_version: self.format_version(),
             source_cluster_id: self.source_cluster_id.clone(),
             topics: self.topics.iter().map(topic).collect(),
+            local_topics: self.local_topics.iter().map(local).collect(),
+            deleted_topics: self.deleted_topics.iter().map(deleted).collect(),
+            next_producer_id: self.next_producer_id.map(ProducerId::get),
         };
         let mut contents =
             serde_json::to_vec_pretty(&raw).expect("maps with text keys always serialise");
         contents.push(b'\n');
         contents
+    }
+
+    /// True for a topic that was made here and never mirrored: also one whose deletion has begun.
+    #[must_use]
+    pub fn is_local(&self, name: &TopicName) -> bool {
+        self.local_id(name).is_some()
+    }
+
+    /// The id of the topic made here with that name, also when its deletion has begun.
+    #[must_use]
+    pub fn local_id(&self, name: &TopicName) -> Option<TopicId> {
+        let deleted = || self.deleted_topics.iter().find(|(_, topic)| topic.name == *name);
+        let local = self.local_topics.get(name).map(|topic| topic.topic_id);
+        local.or_else(|| deleted().map(|(id, _)| *id))
+    }
+
+    fn format_version(&self) -> u32 {
+        let mirrors_only = self.local_topics.is_empty()
+            && self.deleted_topics.is_empty()
+            && self.next_producer_id.is_none()
+            && self.topics.values().all(|topic| topic.leader_epochs.is_empty());
+        if mirrors_only { FORMAT_VERSION_OF_MIRRORS } else { FORMAT_VERSION }
     }
 
     /// Parses the file's contents.
@@ -101,24 +181,99 @@ impl DirectoryState {
             return Err(DirectoryStateError::Newer { found: version.format_version });
         }
         let raw: RawState = serde_json::from_slice(contents).map_err(malformed)?;
-        let mut topics = BTreeMap::new();
+        let mut state = Self { source_cluster_id: raw.source_cluster_id, ..Self::default() };
         for (name, topic) in raw.topics {
-            let bad = |what| malformed(format!("topic {name:?} has {what}"));
-            let parsed = TopicName::parse(&name).ok_or_else(|| bad("an illegal name"))?;
-            let topic_id =
-                TopicId::parse(&topic.topic_id).ok_or_else(|| bad("an illegal topic id"))?;
-            if topic.partitions < 0 {
-                return Err(bad("a negative partition count"));
-            }
-            let topic = MirrorTopic {
-                topic_id,
-                source_has_topic_ids: topic.source_has_topic_ids,
-                partition_count: topic.partitions,
-                configs: topic.configs,
-            };
-            topics.insert(parsed, topic);
+            let (name, topic) = topic.parsed(&name).map_err(|what| bad_topic(&name, what))?;
+            state.topics.insert(name, topic);
         }
-        Ok(Self { source_cluster_id: raw.source_cluster_id, topics })
+        for (name, topic) in raw.local_topics {
+            let (parsed, topic) = topic.parsed(&name).map_err(|what| bad_topic(&name, what))?;
+            if state.topics.contains_key(&parsed) {
+                return Err(bad_topic(&name, "two entries, as a mirrored and as a local topic"));
+            }
+            state.local_topics.insert(parsed, topic);
+        }
+        for (id, topic) in raw.deleted_topics {
+            let (id, topic) = topic.parsed(&id).map_err(|what| bad_topic(&id, what))?;
+            state.deleted_topics.insert(id, topic);
+        }
+        if let Some(raw) = raw.next_producer_id {
+            let id = ProducerId::from_wire(raw);
+            state.next_producer_id =
+                Some(id.ok_or_else(|| malformed(format!("next_producer_id is {raw}")))?);
+        }
+        Ok(state)
+    }
+}
+
+fn bad_topic(name: &str, what: &str) -> DirectoryStateError {
+    malformed(format!("topic {name:?} has {what}"))
+}
+
+fn parsed_name(name: &str) -> Result<TopicName, &'static str> {
+    TopicName::parse(name).ok_or("an illegal name")
+}
+
+fn parsed_id(id: &str) -> Result<TopicId, &'static str> {
+    TopicId::parse(id).ok_or("an illegal topic id")
+}
+
+fn parsed_count(count: i32) -> Result<i32, &'static str> {
+    if count < 0 { Err("a negative partition count") } else { Ok(count) }
+}
+
+impl MirrorTopic {
+    /// Notes that clients are told this leader epoch, unless they were told a higher one; says
+    /// whether that is news.
+    pub fn raise_leader_epoch(&mut self, partition: PartitionIndex, epoch: LeaderEpoch) -> bool {
+        let index = usize::try_from(partition.get()).expect("a partition index is not negative");
+        if self.leader_epochs.len() <= index {
+            self.leader_epochs.resize(index + 1, LeaderEpoch::ZERO);
+        }
+        let told = &mut self.leader_epochs[index];
+        let is_news = *told < epoch;
+        *told = epoch.max(*told);
+        is_news
+    }
+
+    /// The leader epoch that clients were told last.
+    #[must_use]
+    pub fn leader_epoch(&self, partition: PartitionIndex) -> LeaderEpoch {
+        let index = usize::try_from(partition.get()).expect("a partition index is not negative");
+        self.leader_epochs.get(index).copied().unwrap_or(LeaderEpoch::ZERO)
+    }
+}
+
+impl RawTopic {
+    fn parsed(self, name: &str) -> Result<(TopicName, MirrorTopic), &'static str> {
+        let epochs = self.leader_epochs.into_iter().map(LeaderEpoch::from_wire);
+        let topic = MirrorTopic {
+            topic_id: parsed_id(&self.topic_id)?,
+            source_has_topic_ids: self.source_has_topic_ids,
+            partition_count: parsed_count(self.partitions)?,
+            configs: self.configs,
+            leader_epochs: epochs.collect::<Option<_>>().ok_or("a negative leader epoch")?,
+        };
+        Ok((parsed_name(name)?, topic))
+    }
+}
+
+impl RawLocalTopic {
+    fn parsed(self, name: &str) -> Result<(TopicName, LocalTopic), &'static str> {
+        let topic = LocalTopic {
+            topic_id: parsed_id(&self.topic_id)?,
+            partition_count: parsed_count(self.partitions)?,
+            configs: self.configs,
+        };
+        Ok((parsed_name(name)?, topic))
+    }
+}
+
+impl RawDeletedTopic {
+    fn parsed(self, id: &str) -> Result<(TopicId, DeletedTopic), &'static str> {
+        let partition_count = parsed_count(self.partitions)?;
+        let topic = DeletedTopic { name: parsed_name(&self.name)?, partition_count };
+        Ok((parsed_id(id)?, topic))
     }
 }
 
@@ -138,6 +293,12 @@ struct RawState {
     format_version: u32,
     source_cluster_id: Option<String>,
     topics: BTreeMap<String, RawTopic>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    local_topics: BTreeMap<String, RawLocalTopic>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    deleted_topics: BTreeMap<String, RawDeletedTopic>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_producer_id: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,6 +308,23 @@ struct RawTopic {
     source_has_topic_ids: bool,
     partitions: i32,
     configs: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leader_epochs: Vec<i32>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLocalTopic {
+    topic_id: String,
+    partitions: i32,
+    configs: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeletedTopic {
+    name: String,
+    partitions: i32,
 }
 
 #[cfg(test)]

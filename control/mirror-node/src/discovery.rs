@@ -42,6 +42,13 @@ pub enum TopicFinding<'a> {
         /// The source's id, `None` when it tells none any more.
         theirs: Option<TopicId>,
     },
+    /// The source has a topic with the name of one that was made here: never merged with ours.
+    NameTaken {
+        /// Its name.
+        name: TopicName,
+        /// The id of the one made here.
+        ours: TopicId,
+    },
     /// A topic of ours is gone from the source, twice in a row.
     Deleted {
         /// Its name.
@@ -71,6 +78,9 @@ impl Discovery {
             }
             self.missing_counts.remove(name);
             findings.push(match ours.topics.get(name) {
+                None if let Some(id) = ours.local_id(name) => {
+                    TopicFinding::NameTaken { name: name.clone(), ours: id }
+                }
                 None => TopicFinding::New { name: name.clone(), source: topic },
                 Some(known) => compare(name, known, topic),
             });

@@ -6,6 +6,15 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum MirrorNews {
+    /// A node answers clients from now on.
+    Serving(ServingNews),
+    /// A log could not be opened when the node began; nobody reads it for now.
+    LogUnusable {
+        /// Which partition.
+        partition: String,
+        /// Why.
+        reason: String,
+    },
     /// The engine runs and the source answered.
     Started {
         /// Id of the source cluster, when it tells one.
@@ -130,6 +139,25 @@ pub enum MirrorNews {
     Stopping,
 }
 
+/// What a node serves, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServingNews {
+    /// Id of the node.
+    pub node_id: i32,
+    /// Id of its cluster.
+    pub cluster_id: String,
+    /// Where it listens.
+    pub address: String,
+    /// Where clients are told to connect to.
+    pub advertised: String,
+    /// Topics it has.
+    pub topics: usize,
+    /// Partitions it has.
+    pub partitions: usize,
+    /// Brokers it mirrors from; empty when it mirrors nothing.
+    pub mirror_from: Vec<String>,
+}
+
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MirrorProgress {
@@ -184,6 +212,15 @@ pub struct MirrorOutcome {
     pub progress: MirrorProgress,
     /// Partitions and topics that are not mirrored, with the reason.
     pub failed: Vec<FailedPart>,
+}
+
+impl MirrorOutcome {
+    /// What a run that was stopped before it began comes to.
+    pub(crate) fn nothing_done() -> Self {
+        let progress = MirrorProgress::default();
+        let (end, failed) = (MirrorEnd::Stopped, Vec::new());
+        Self { end, closed: true, clean: true, progress, failed }
+    }
 }
 
 /// A topic or partition that is not mirrored.

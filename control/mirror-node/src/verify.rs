@@ -117,7 +117,8 @@ pub async fn verify(
     let mut checkpoints = directory.read_checkpoints()?;
     let was_clean = directory.is_clean();
     let mut names = directory.list_partitions()?.0;
-    names.retain(|name| config.filter.selects(&name.topic));
+    let state = &directory.state;
+    names.retain(|name| config.filter.selects(&name.topic) && !state.is_local(&name.topic));
     let leaders = leaders(&names, &metadata);
     let starts = client.list_offsets(&leaders, LogEdge::Start).await?.offsets;
     let ends = client.list_offsets(&leaders, LogEdge::End).await?.offsets;

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use mirror_node::client_properties::parse_address;
 use mirror_node::source_connection::VERIFIABLE_BATCH_BYTES_MAX;
-use mirror_uring::ShardLimits;
+use mirror_uring::{BrokerAddress, ShardLimits};
+use serde::Deserialize;
 
 /// Mirrors Kafka topics byte for byte, offsets intact, at disk speed.
 #[derive(Debug, Parser)]
 #[command(name = "ringmirror", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print one JSON document (mirror: one line per event) on standard output.
+    /// Print one JSON document (mirror, node: one line per event) on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.
@@ -26,6 +28,9 @@ pub(crate) enum Command {
     /// Copy topics of a cluster into a local directory, and keep copying.
     #[command(after_help = MIRROR_EXAMPLES)]
     Mirror(MirrorArgs),
+    /// Serve Kafka clients from a local directory, and mirror into it.
+    #[command(after_help = NODE_EXAMPLES)]
+    Node(NodeArgs),
     /// Prove that the directory holds what the source holds, byte for byte.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -98,6 +103,45 @@ pub(crate) struct MirrorArgs {
     pub(crate) tuning: TuningArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Configuration of the node; what is given here as well counts instead.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the values the node would run with, and where each came from; start nothing.
+    #[arg(long)]
+    pub(crate) check_config: bool,
+    /// Its data directory; made when it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to listen for clients; 127.0.0.1:9092 by default.
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_listen)]
+    pub(crate) listen: Option<BrokerAddress>,
+    /// Where clients are told to connect to; where it listens by default, or this machine's name.
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
+    pub(crate) advertised: Option<BrokerAddress>,
+    /// Id of the node; 1 by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) node_id: Option<i32>,
+    /// A broker of the cluster to mirror from; several separated by commas.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        value_parser = parse_address,
+    )]
+    pub(crate) mirror_from: Vec<BrokerAddress>,
+    /// Topics to mirror: a regular expression that matches whole names.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) topics: Option<String>,
+    /// Topics to leave out, although --topics matches them.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) exclude: Option<String>,
+    /// Client configuration for the source in Kafka's .properties format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
+}
+
 /// Sizes that are right without tuning for most; 0 is never right.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TuningArgs {
@@ -143,12 +187,23 @@ pub(crate) struct TuningArgs {
 const LIMITS: ShardLimits = ShardLimits::STANDARD;
 
 /// What to do when the source lost records that we have.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum UncleanElection {
     /// Cut our log where the histories part, report it, go on.
     Truncate,
     /// Keep our log and stop that partition.
     Fail,
+}
+
+impl UncleanElection {
+    /// As it is written.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Truncate => "truncate",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -198,7 +253,7 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct Cores(pub(crate) Vec<usize>);
 
 /// Reads `0,2-3`.
-fn parse_cores(text: &str) -> Result<Cores, String> {
+pub(crate) fn parse_cores(text: &str) -> Result<Cores, String> {
     let mut cores = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -217,8 +272,18 @@ fn parse_cores(text: &str) -> Result<Cores, String> {
     }
 }
 
+/// Reads an address to listen at, whose port may be 0.
+pub(crate) fn parse_listen(text: &str) -> Result<BrokerAddress, String> {
+    let any_port = text.trim().strip_suffix(":0").map(|host| format!("{host}:1"));
+    let address = parse_address(any_port.as_deref().unwrap_or(text));
+    let address = address.map_err(|_| {
+        format!("{text:?} is not an address to listen at; expected host:port, as in 0.0.0.0:9092")
+    })?;
+    Ok(if any_port.is_some() { BrokerAddress { port: 0, ..address } } else { address })
+}
+
 /// Reads `64MiB`, `1GB`, `4096`.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -275,6 +340,24 @@ Examples:
 
 Stops cleanly on SIGINT and SIGTERM and goes on where it was at the next start.
 Internal topics (__...) are mirrored only when --topics names them, as in '.*|__consumer_offsets'.";
+
+const NODE_EXAMPLES: &str = "\
+Examples:
+  ringmirror node --data-dir /var/lib/ringmirror --listen 0.0.0.0:9092 \\
+      --mirror-from kafka-1:9092 --topics 'orders|payments-.*'
+  ringmirror node --config node.toml
+  ringmirror node --config node.toml --check-config
+
+A file that says the same, and a little more:
+  data_dir = \"/var/lib/ringmirror\"
+  listen = \"0.0.0.0:9092\"
+  advertised = \"mirror-1.example.org:9092\"
+  [mirror]
+  bootstrap_servers = [\"kafka-1:9092\"]
+  topics = \"orders|payments-.*\"
+--check-config prints all keys. Without a section [mirror] nothing is mirrored.
+
+Serves what it has whether the source answers or not. Stops cleanly on SIGINT and SIGTERM.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:

@@ -17,6 +17,8 @@ mod exit_code;
 mod handover;
 mod inspect;
 mod mirror;
+mod node;
+mod node_config;
 mod output;
 mod progress;
 mod source_options;
@@ -55,6 +57,7 @@ fn main() -> process::ExitCode {
 fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> {
     match command {
         Command::Mirror(args) => mirror::run(args, output),
+        Command::Node(args) => node::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, output),
         Command::Verify(args) => verify::run(args, output),

@@ -23,11 +23,8 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         filter: TopicFilter::new(&args.topics, args.exclude.as_deref())?,
         data_dir: args.data_dir,
         cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
-        limits: limits(&args.tuning, args.buffered)?,
-        unclean_election: match args.on_unclean_election {
-            UncleanElection::Truncate => Policy::Truncate,
-            UncleanElection::Fail => Policy::Fail,
-        },
+        limits: limits(&args.tuning, args.buffered, SLAB_HINT)?,
+        unclean_election: args.on_unclean_election.into(),
         retry: RetryPolicy::default(),
         until_caught_up: args.until_caught_up,
         seed: u64::from(std::process::id()),
@@ -52,8 +49,12 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
     Ok(exit_code(&outcome, args.until_caught_up))
 }
 
-/// Sizes as asked for; what does not fit together is refused with the reason.
-fn limits(tuning: &TuningArgs, buffered: bool) -> Result<ShardLimits, CommandError> {
+/// Sizes as asked for; what does not fit together is refused with the reason and `hint`.
+pub(crate) fn limits(
+    tuning: &TuningArgs,
+    buffered: bool,
+    hint: &str,
+) -> Result<ShardLimits, CommandError> {
     let mut limits = ShardLimits {
         batch_bytes_max: tuning.batch_bytes_max,
         connections_per_broker: tuning.connections_per_broker,
@@ -72,7 +73,6 @@ fn limits(tuning: &TuningArgs, buffered: bool) -> Result<ShardLimits, CommandErr
             standard.record_buffer_count + grown
         }
     };
-    let hint = "raise --slab-bytes (a buffer is 1 MiB) or lower --batch-bytes-max";
     limits.check().map_err(|reason| CommandError::usage(format_args!("{reason}: {hint}")))?;
     Ok(limits)
 }
@@ -132,7 +132,7 @@ fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()>
 }
 
 /// What to know about logs that are not closed.
-fn words_of_open_logs(outcome: &MirrorOutcome) -> Option<&'static str> {
+pub(crate) fn words_of_open_logs(outcome: &MirrorOutcome) -> Option<&'static str> {
     match outcome {
         MirrorOutcome { closed: false, .. } => Some(
             "not every log could be closed, the messages above say why: put that right (a full \
@@ -144,6 +144,17 @@ fn words_of_open_logs(outcome: &MirrorOutcome) -> Option<&'static str> {
              mirrors them recovers them",
         ),
         _ => None,
+    }
+}
+
+const SLAB_HINT: &str = "raise --slab-bytes (a buffer is 1 MiB) or lower --batch-bytes-max";
+
+impl From<UncleanElection> for Policy {
+    fn from(policy: UncleanElection) -> Self {
+        match policy {
+            UncleanElection::Truncate => Self::Truncate,
+            UncleanElection::Fail => Self::Fail,
+        }
     }
 }
 

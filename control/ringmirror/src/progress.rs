@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use mirror_node::mirror_news::{MirrorNews, MirrorProgress};
+use mirror_node::mirror_news::{MirrorNews, MirrorProgress, ServingNews};
 
 /// Shows a run on standard error.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct ProgressView {
     /// Bytes written and milliseconds at the last look, for the rate.
     last: (u64, u64),
     rate: f64,
+    /// Topics a node mirrors, as written.
+    topics: Option<String>,
 }
 
 impl ProgressView {
@@ -25,12 +27,20 @@ impl ProgressView {
                 .expect("the template is well-formed");
             ProgressBar::new(0).with_style(style)
         });
-        Self { bar, until_caught_up, last: (0, 0), rate: 0.0 }
+        Self { bar, until_caught_up, last: (0, 0), rate: 0.0, topics: None }
+    }
+
+    /// Tells of a node that mirrors these topics.
+    pub(crate) fn of_topics(self, topics: Option<String>) -> Self {
+        Self { topics, ..self }
     }
 
     pub(crate) fn show(&mut self, news: &MirrorNews) {
         match news {
             MirrorNews::Progress(progress) => self.show_progress(progress),
+            MirrorNews::Serving(serving) => {
+                self.say(&serving_text(serving, self.topics.as_deref()))
+            }
             news => {
                 if let Some(text) = news_text(news, self.until_caught_up) {
                     self.say(&text);
@@ -96,6 +106,17 @@ fn time_left(progress: &MirrorProgress) -> String {
     }
 }
 
+fn serving_text(serving: &ServingNews, topics: Option<&str>) -> String {
+    let ServingNews { node_id, advertised, address, mirror_from, .. } = serving;
+    let listens =
+        if address == advertised { String::new() } else { format!(" (listens at {address})") };
+    let mirrors = match topics {
+        Some(topics) => format!(", mirrors {topics} from {}", mirror_from.join(",")),
+        None => String::new(),
+    };
+    format!("node {node_id} serves Kafka clients at {advertised}{listens}{mirrors}")
+}
+
 /// News in words; `None` for what only machines want.
 fn news_text(news: &MirrorNews, until_caught_up: bool) -> Option<String> {
     Some(match news {
@@ -119,7 +140,12 @@ fn news_text(news: &MirrorNews, until_caught_up: bool) -> Option<String> {
             };
             format!("{partition}: {to}: {reason} ({next})")
         }
-        MirrorNews::StateChanged { .. } | MirrorNews::Progress(_) => return None,
+        MirrorNews::StateChanged { .. } | MirrorNews::Progress(_) | MirrorNews::Serving(_) => {
+            return None;
+        }
+        MirrorNews::LogUnusable { partition, reason } => {
+            format!("{partition}: not served: {reason}")
+        }
         MirrorNews::Repaired { partition, finding } => format!("{partition}: {finding}"),
         MirrorNews::Truncated { partition, from, to } => {
             format!("{partition}: the source's history differs: cut from {from} to {to}")

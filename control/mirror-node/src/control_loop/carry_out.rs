@@ -17,7 +17,7 @@ impl MirrorLoop<'_> {
                 unclean_election,
             } => {
                 let Some(entry) = self.book.get(partition) else { return Ok(()) };
-                let checkpoints = self.book.checkpoints();
+                let directory = &self.destination.directory;
                 let new = NewPartition {
                     id: partition,
                     name: entry.name.clone(),
@@ -26,23 +26,23 @@ impl MirrorLoop<'_> {
                     source_epoch,
                     leader_epoch,
                     log_config: entry.log_config,
-                    recovery_point: checkpoints.recovery_points.get(&entry.name).copied(),
-                    log_start: checkpoints
-                        .log_starts
-                        .get(&entry.name)
-                        .map(|at| kafka_wire::offset::LogStartOffset::new(*at)),
-                    clean: self.was_clean,
+                    recovery_point: directory.recovery_point(&entry.name),
+                    log_start: directory.log_start(&entry.name),
+                    clean: directory.is_closed(&entry.name),
                     on_divergence: match unclean_election {
                         UncleanElection::Truncate => DivergencePolicy::Truncate,
                         UncleanElection::Fail => DivergencePolicy::Fail,
                     },
                 };
+                directory.note_open(&new.name);
+                self.note_leader_epoch(partition, leader_epoch);
                 self.send(EngineCommand::AddPartition(Box::new(new))).await
             }
             Action::SetSourceLeader { partition, leader, epoch } => {
                 self.send(EngineCommand::SetSourceLeader { partition, leader, epoch }).await
             }
             Action::SetLeaderEpoch { partition, epoch } => {
+                self.note_leader_epoch(partition, epoch);
                 self.send(EngineCommand::SetLeaderEpoch { partition, epoch }).await
             }
             Action::Pause(partition) => self.send(EngineCommand::Pause(partition)).await,

@@ -1,5 +1,6 @@
 //! What the engine's reports change.
 
+use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_wire::partition::TopicIdPartition;
 use mirror_coordinator::coordinator::{EngineEvent, Input};
 use mirror_coordinator::retry::RetryClass;
@@ -40,7 +41,7 @@ impl MirrorLoop<'_> {
     fn add_cure(&self, partition: TopicIdPartition, event: &mut PartitionEvent) {
         if let PartitionEvent::Failed(PartitionFailure::Unloadable { reason }) = event
             && let Some(entry) = self.book.get(partition)
-            && let root = self.directory.root()
+            && let root = self.destination.directory.root()
             && let Some(cure) = topic_id_cure(root, &entry.name, partition.topic_id)
         {
             reason.push_str(": ");
@@ -50,22 +51,31 @@ impl MirrorLoop<'_> {
 
     /// Books what an event says of a partition and tells what people should know.
     pub(super) fn note(&mut self, partition: TopicIdPartition, event: &PartitionEvent) {
-        let Some(entry) = self.book.get(partition) else { return };
+        let Some(entry) = self.book.get_mut(partition) else { return };
+        let directory = &self.destination.directory;
         let name = entry.name.to_string();
         match event {
-            PartitionEvent::Loaded { progress, findings, .. } => {
-                self.book.note_loaded(partition, *progress);
+            PartitionEvent::Loaded { progress, findings, epochs } => {
+                let checkpoint = entry.note_loaded(*progress);
+                directory.note(&entry.name, checkpoint);
+                entry.publisher.on_loaded(progress, EpochHistory::clone(epochs));
                 for finding in findings {
                     let finding = crate::finding_text::finding_text(finding);
                     self.tell(MirrorNews::Repaired { partition: name.clone(), finding });
                 }
             }
             PartitionEvent::Progress(progress) | PartitionEvent::Paused(progress) => {
-                self.book.note_progress(partition, *progress);
+                let checkpoint = entry.note_progress(*progress);
+                directory.note(&entry.name, checkpoint);
+                entry.publisher.on_progress(progress);
             }
+            PartitionEvent::EpochBegan { epoch, start } => {
+                entry.publisher.on_epoch_began(*epoch, *start);
+            }
+            PartitionEvent::Reloading | PartitionEvent::Removed => entry.publisher.close(),
             PartitionEvent::Truncated { from, to, .. } => {
                 // At once: what is written after the cut is not durable yet.
-                self.book.note_cut(partition, to.offset());
+                directory.note_cut(&entry.name, to.offset());
                 self.write_checkpoints();
                 let (from, to) = (from.offset().get(), to.offset().get());
                 self.tell(MirrorNews::Truncated { partition: name, from, to });
@@ -81,7 +91,7 @@ impl MirrorLoop<'_> {
                 count: *count,
             }),
             PartitionEvent::DiskFault { reason, full } => {
-                let directory = self.directory.root().join(&name);
+                let directory = directory.root().join(&name);
                 let reason = format!("{reason} (in {}/)", directory.display());
                 self.tell(MirrorNews::DiskFault { place: name, reason, full: *full });
             }
@@ -89,13 +99,11 @@ impl MirrorLoop<'_> {
                 let error = error_name(*error_code);
                 self.tell(MirrorNews::SourceError { partition: name, error });
             }
+            PartitionEvent::Failed(PartitionFailure::Unloadable { .. }) => entry.publisher.close(),
             PartitionEvent::LeaderUnknown { .. }
             | PartitionEvent::LeaderMoved { .. }
             | PartitionEvent::Fenced { .. }
-            | PartitionEvent::EpochBegan { .. }
-            | PartitionEvent::Reloading
-            | PartitionEvent::Failed(_)
-            | PartitionEvent::Removed => {}
+            | PartitionEvent::Failed(_) => {}
         }
     }
 }

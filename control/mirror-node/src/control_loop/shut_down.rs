@@ -1,37 +1,65 @@
-//! The end of a run: logs closed, checkpoints and the clean marker written, threads joined.
+//! The end of a run: logs closed, threads joined.
 
 use mirror_uring::Reports;
 use mirror_uring::{EngineCommand, EngineReport};
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::{MirrorError, MirrorLoop};
-use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
+use crate::destination::Destination;
+use crate::mirror_news::{FailedPart, MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
+
+/// How a run ended; its directory is still to be settled.
+#[derive(Debug)]
+pub(crate) struct RunEnd {
+    /// What ended it.
+    pub(crate) ended: Result<MirrorEnd, MirrorError>,
+    /// True when the engine closed every log it had.
+    pub(crate) logs_closed: bool,
+    /// Where it stood.
+    pub(crate) progress: MirrorProgress,
+    /// What is not mirrored.
+    pub(crate) failed: Vec<FailedPart>,
+}
+
+impl RunEnd {
+    /// Leaves the directory and says how the run went.
+    ///
+    /// # Errors
+    /// What ended the run, when that was an error.
+    pub(crate) fn settled(
+        self,
+        destination: &Destination,
+        observe: &mut dyn FnMut(MirrorNews),
+    ) -> Result<MirrorOutcome, MirrorError> {
+        let settled = destination.settle(self.logs_closed, observe);
+        Ok(MirrorOutcome {
+            end: self.ended?,
+            closed: settled.closed,
+            clean: settled.clean,
+            progress: self.progress,
+            failed: self.failed,
+        })
+    }
+}
 
 impl MirrorLoop<'_> {
     /// Ends the run as cleanly as possible, whatever ended it.
     pub(super) async fn finish(
         mut self,
-        ended: Result<MirrorEnd, MirrorError>,
+        mut ended: Result<MirrorEnd, MirrorError>,
         mut reports: Reports,
-    ) -> Result<MirrorOutcome, MirrorError> {
+    ) -> RunEnd {
         self.tell(MirrorNews::Stopping);
         let logs_closed = self.close_logs(&mut reports).await;
-        let checkpoints_written = self.write_checkpoints();
-        let mut closed = logs_closed && checkpoints_written;
-        let mut clean = closed && self.all_logs_were_closed();
-        if clean && let Err(error) = self.directory.write_clean_marker() {
-            self.tell_directory_fault(&error);
-            (closed, clean) = (false, false);
-        }
         let (progress, failed) = (self.progress(), self.failed_parts());
         if logs_closed {
+            self.note_closed();
             let stopped = tokio::task::spawn_blocking(|| self.engine.stop()).await;
             if let Ok(Err(error)) = stopped {
-                return Err(error.into());
+                ended = Err(error.into());
             }
         }
-        Ok(MirrorOutcome { end: ended?, closed, clean, progress, failed })
+        RunEnd { ended, logs_closed, progress, failed }
     }
 
     /// Tells the shards to stop and hears them out; false when one did not close cleanly in time.
@@ -39,7 +67,8 @@ impl MirrorLoop<'_> {
         if self.engine.send(EngineCommand::Stop).await.is_err() {
             return false;
         }
-        let deadline = Instant::now() + STOP_TIMEOUT;
+        let limit = self.destination.close_limit;
+        let deadline = Instant::now() + limit;
         let (mut stopped_count, mut all_clean) = (0, true);
         while stopped_count < self.engine.shard_count() {
             match timeout_at(deadline, reports.recv()).await {
@@ -53,7 +82,7 @@ impl MirrorLoop<'_> {
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
                 Err(_) => {
-                    tracing::warn!("the engine did not close every log within {STOP_TIMEOUT:?}");
+                    tracing::warn!("the engine did not close every log within {limit:?}");
                     return false;
                 }
             }
@@ -61,20 +90,12 @@ impl MirrorLoop<'_> {
         all_clean
     }
 
-    /// True when every log in the directory is closed: those of this run were opened and closed
-    /// by the engine, the others not touched since a clean end.
-    fn all_logs_were_closed(&mut self) -> bool {
-        let (partitions, _) = match self.directory.list_partitions() {
-            Ok(listed) => listed,
-            Err(error) => {
-                self.tell_directory_fault(&error);
-                return false;
+    /// Notes the logs that the engine opened and has closed now.
+    fn note_closed(&self) {
+        for (_, entry) in self.book.entries() {
+            if entry.progress.is_some() {
+                self.destination.directory.note_closed(&entry.name);
             }
-        };
-        let loaded = self.book.loaded();
-        partitions.iter().all(|name| *loaded.get(name).unwrap_or(&self.was_clean))
+        }
     }
 }
-
-/// With what follows it, less than the ten seconds a service manager usually waits.
-const STOP_TIMEOUT: Duration = Duration::from_secs(8);

@@ -1,6 +1,7 @@
 //! What a look at the source changes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
@@ -11,6 +12,7 @@ use mirror_uring::EngineCommand;
 use super::{MirrorError, MirrorLoop};
 use crate::directory_state::MirrorTopic;
 use crate::discovery::TopicFinding;
+use crate::log_publisher::LogPublisher;
 use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
 use crate::random_id::random_id;
@@ -19,7 +21,8 @@ use crate::source_watch::SourceLook;
 
 impl MirrorLoop<'_> {
     pub(super) async fn on_look(&mut self, look: SourceLook) -> Result<(), MirrorError> {
-        self.directory.bind_source(look.metadata.cluster_id.as_deref())?;
+        let directory = &self.destination.directory;
+        directory.lock().bind_source(look.metadata.cluster_id.as_deref())?;
         for (broker, address) in &look.metadata.brokers {
             if self.brokers.get(broker) != Some(address) {
                 let (broker, address) = (*broker, address.clone());
@@ -27,7 +30,7 @@ impl MirrorLoop<'_> {
                 self.send(EngineCommand::SetBroker { broker, address }).await?;
             }
         }
-        let findings = self.discovery.look(&self.directory.state, &look.metadata);
+        let findings = self.discovery.look(&directory.lock().state, &look.metadata);
         let mut present = Vec::new();
         for finding in findings {
             match finding {
@@ -47,6 +50,13 @@ impl MirrorLoop<'_> {
                     );
                     self.on_topic_lost(name, ours, reason).await?;
                 }
+                TopicFinding::NameTaken { name, ours } => {
+                    let reason = format!(
+                        "a topic of that name was made here (id {ours}): leave it out with an \
+                         exclusion, or delete the one made here"
+                    );
+                    self.on_topic_lost(name, ours, reason).await?;
+                }
                 TopicFinding::Deleted { name, ours } => {
                     let reason = "the topic was deleted at the source".to_owned();
                     self.on_topic_lost(name, ours, reason).await?;
@@ -63,6 +73,7 @@ impl MirrorLoop<'_> {
                 self.tell_found(&name, source.partitions.len(), is_new);
             }
         }
+        self.announce_epochs();
         Ok(())
     }
 
@@ -73,7 +84,11 @@ impl MirrorLoop<'_> {
         source: &SourceTopic,
         configs: &BTreeMap<TopicName, BTreeMap<String, String>>,
     ) {
-        let known = self.directory.state.topics.get(name);
+        let mut directory = self.destination.directory.lock();
+        if directory.state.is_local(name) {
+            return; // made while the source was looked at; told at the next look
+        }
+        let known = directory.state.topics.get(name);
         let mut topic = match known {
             Some(topic) => topic.clone(),
             None => match new_topic(source) {
@@ -87,17 +102,18 @@ impl MirrorLoop<'_> {
             topic.configs.clone_from(configs);
         }
         if known != Some(&topic) {
-            self.directory.state.topics.insert(name.clone(), topic);
+            directory.state.topics.insert(name.clone(), topic);
             self.is_state_dirty = true;
         }
     }
 
     /// Writes `ringmirror.json` when it must be; says whether memory and disk agree.
-    fn write_state(&mut self) -> bool {
+    pub(super) fn write_state(&mut self) -> bool {
         if !self.is_state_dirty {
             return true;
         }
-        match self.directory.write_state() {
+        let written = self.destination.directory.lock().write_state();
+        match written {
             Ok(()) => {
                 self.is_state_dirty = false;
                 true
@@ -117,16 +133,23 @@ impl MirrorLoop<'_> {
         source: &SourceTopic,
         log_ends: &BTreeMap<TopicPartition, Offset>,
     ) -> Result<usize, MirrorError> {
-        let Some(topic) = self.directory.state.topics.get(name) else { return Ok(0) };
-        let (topic_id, has_ids) = (topic.topic_id, topic.source_has_topic_ids);
-        let log_config = log_config(&topic.configs);
+        let (shown, has_ids) = {
+            let directory = self.destination.directory.lock();
+            let Some(topic) = directory.state.topics.get(name) else { return Ok(0) };
+            (self.destination.show(name, topic), topic.source_has_topic_ids)
+        };
+        let (topic_id, log_config) = (shown.id, log_config(&shown.configs));
         self.lost_topics.remove(name);
         let mut new_count = 0;
         for (partition, at) in &source.partitions {
             let named = TopicPartition { topic: name.clone(), partition: *partition };
             let target = log_ends.get(&named).copied();
             let id = TopicIdPartition { topic_id, partition: *partition };
+            let Some(view) = shown.partition(partition.get()).map(|shown| &shown.view) else {
+                continue; // the source leaves an index out: it will be there at another look
+            };
             let (entry, is_new) = self.book.open(id, || BookEntry {
+                publisher: LogPublisher::new(Arc::clone(view)),
                 name: named,
                 source_has_topic_ids: has_ids,
                 log_config,
@@ -142,8 +165,8 @@ impl MirrorLoop<'_> {
     }
 
     fn tell_found(&mut self, name: &TopicName, partitions: usize, is_new: bool) {
-        let Some(topic) = self.directory.state.topics.get(name) else { return };
-        let (topic, topic_id) = (name.to_string(), topic.topic_id.to_string());
+        let Some(topic) = self.destination.catalog.topic(name) else { return };
+        let (topic, topic_id) = (name.to_string(), topic.id.to_string());
         self.tell(MirrorNews::TopicFound { topic, topic_id, partitions, is_new });
     }
 
@@ -190,12 +213,13 @@ fn new_topic(source: &SourceTopic) -> Option<MirrorTopic> {
         source_has_topic_ids: source.topic_id.is_some(),
         partition_count: 0,
         configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
     })
 }
 
 /// Segment and index sizes by a topic's explicit settings; Kafka's defaults otherwise. A value
 /// out of Kafka's own range is not taken.
-pub(super) fn log_config(configs: &BTreeMap<String, String>) -> LogConfig {
+pub(crate) fn log_config(configs: &BTreeMap<String, String>) -> LogConfig {
     fn read<T: std::str::FromStr + PartialOrd>(
         configs: &BTreeMap<String, String>,
         key: &str,

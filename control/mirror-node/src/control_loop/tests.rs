@@ -39,8 +39,11 @@ fn settings_of_the_client_configuration_reach_the_engine() {
         until_caught_up: false,
         seed: 3,
     };
-    let limits = engine_config(&config).limits;
+    let limits = engine_config(&config, "d".as_ref(), false).limits;
     assert_eq!((limits.fetch_bytes_max, limits.request_timeout_ms), (123, 456));
     assert_eq!(limits.backoff_max_ms, 789);
     assert_eq!(limits.fetch_wait_ms, ShardLimits::default().fetch_wait_ms);
+    let reuses_files =
+        |is_served| engine_config(&config, "d".as_ref(), is_served).limits.reuse_files;
+    assert!(reuses_files(false) && !reuses_files(true), "a client may hold a retired file open");
 }

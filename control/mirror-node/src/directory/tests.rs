@@ -1,31 +1,14 @@
 use std::fs;
-use std::path::PathBuf;
 
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicPartition;
 
 use super::{DataDirectory, DirectoryCheckpoints, DirectoryError, is_file_at};
-use crate::random_id::random_id;
-
-/// A directory of its own for one test, deleted at its end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let name = format!("ringmirror-directory-{}", random_id().unwrap());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
-}
+use crate::test_directory::TestDirectory;
 
 #[test]
 fn a_directory_keeps_its_identity_and_its_source() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     let mut directory = DataDirectory::open_or_create(&scratch.0).unwrap();
     directory.bind_source(Some("one")).unwrap();
     let meta = directory.meta.clone();
@@ -40,7 +23,7 @@ fn a_directory_keeps_its_identity_and_its_source() {
 
 #[test]
 fn a_start_that_comes_to_nothing_takes_back_what_it_made() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     DataDirectory::open_or_create(&scratch.0.join("new/below")).unwrap().abandon();
     assert!(!scratch.0.exists());
 
@@ -56,7 +39,7 @@ fn a_start_that_comes_to_nothing_takes_back_what_it_made() {
 
 #[test]
 fn a_lock_whose_file_was_taken_away_holds_nothing() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     fs::create_dir(&scratch.0).unwrap();
     let path = scratch.0.join(".lock");
     let waited_for = fs::File::create(&path).unwrap();
@@ -69,7 +52,7 @@ fn a_lock_whose_file_was_taken_away_holds_nothing() {
 
 #[test]
 fn a_directory_in_use_is_refused() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     let holder = DataDirectory::open_or_create(&scratch.0).unwrap();
     for outcome in [DataDirectory::open_or_create(&scratch.0), DataDirectory::open(&scratch.0)] {
         assert!(matches!(outcome.unwrap_err(), DirectoryError::Locked { .. }));
@@ -80,7 +63,7 @@ fn a_directory_in_use_is_refused() {
 
 #[test]
 fn somebody_elses_directory_is_refused() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     fs::create_dir_all(scratch.0.join("photos")).unwrap();
     let error = DataDirectory::open_or_create(&scratch.0).unwrap_err();
     assert!(
@@ -96,7 +79,7 @@ fn somebody_elses_directory_is_refused() {
 
 #[test]
 fn a_newer_format_is_refused() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     drop(DataDirectory::open_or_create(&scratch.0).unwrap());
     fs::write(scratch.0.join("ringmirror.json"), "{\"format_version\": 9}").unwrap();
     let error = DataDirectory::open_or_create(&scratch.0).unwrap_err().to_string();
@@ -105,7 +88,7 @@ fn a_newer_format_is_refused() {
 
 #[test]
 fn a_directory_a_broker_worked_in_is_not_mirrored_into() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     drop(DataDirectory::open_or_create(&scratch.0).unwrap());
     fs::create_dir(scratch.0.join("__cluster_metadata-0")).unwrap();
     let error = DataDirectory::open_or_create(&scratch.0).unwrap_err();
@@ -115,7 +98,7 @@ fn a_directory_a_broker_worked_in_is_not_mirrored_into() {
 
 #[test]
 fn a_stale_bootstrap_checkpoint_does_not_survive_further_mirroring() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     drop(DataDirectory::open_or_create(&scratch.0).unwrap());
     fs::write(scratch.0.join("bootstrap.checkpoint"), "stale").unwrap();
     drop(DataDirectory::open_or_create(&scratch.0).unwrap());
@@ -124,7 +107,7 @@ fn a_stale_bootstrap_checkpoint_does_not_survive_further_mirroring() {
 
 #[test]
 fn checkpoints_are_read_back_and_damage_is_named() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
     assert_eq!(directory.read_checkpoints().unwrap(), DirectoryCheckpoints::default());
     let mut checkpoints = DirectoryCheckpoints::default();
@@ -140,7 +123,7 @@ fn checkpoints_are_read_back_and_damage_is_named() {
 
 #[test]
 fn the_clean_marker_is_taken_once() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
     assert!(!directory.take_clean_marker().unwrap());
     directory.write_clean_marker().unwrap();
@@ -150,7 +133,7 @@ fn the_clean_marker_is_taken_once() {
 
 #[test]
 fn partitions_are_told_from_other_directories() {
-    let scratch = Scratch::new();
+    let scratch = TestDirectory::new();
     let directory = DataDirectory::open_or_create(&scratch.0).unwrap();
     for name in ["b-1", "a-0", "stray"] {
         fs::create_dir(scratch.0.join(name)).unwrap();

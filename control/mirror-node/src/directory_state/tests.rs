@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
-use kafka_wire::partition::{TopicId, TopicName};
+use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
+use kafka_wire::producer::ProducerId;
 
-use super::{DirectoryState, DirectoryStateError, MirrorTopic};
+use super::{DeletedTopic, DirectoryState, DirectoryStateError, LocalTopic, MirrorTopic};
 
 fn state() -> DirectoryState {
     let topic = MirrorTopic {
@@ -10,25 +12,80 @@ fn state() -> DirectoryState {
         source_has_topic_ids: true,
         partition_count: 3,
         configs: BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),
+        leader_epochs: Vec::new(),
     };
     DirectoryState {
         source_cluster_id: Some("abc".to_owned()),
-        topics: BTreeMap::from([(TopicName::parse("orders").unwrap(), topic)]),
+        topics: BTreeMap::from([(name("orders"), topic)]),
+        ..DirectoryState::default()
     }
+}
+
+fn name(text: &str) -> TopicName {
+    TopicName::parse(text).unwrap()
+}
+
+/// With all that version 1 cannot say.
+fn state_of_a_node() -> DirectoryState {
+    let mut state = state();
+    let orders = state.topics.get_mut(&name("orders")).unwrap();
+    let (second, epoch) = (PartitionIndex::from_wire(1).unwrap(), LeaderEpoch::from_wire(16));
+    assert!(orders.raise_leader_epoch(second, epoch.unwrap()));
+    let topic_id = TopicId::from_wire([8; 16]).unwrap();
+    let notes = LocalTopic { topic_id, partition_count: 2, configs: BTreeMap::new() };
+    state.local_topics.insert(name("notes"), notes);
+    let gone = DeletedTopic { name: name("gone"), partition_count: 1 };
+    state.deleted_topics.insert(TopicId::from_wire([7; 16]).unwrap(), gone);
+    state.next_producer_id = ProducerId::from_wire(4000);
+    state
 }
 
 #[test]
 fn what_is_written_is_read_back() {
     assert_eq!(DirectoryState::parse(&state().encode()).unwrap(), state());
+    assert_eq!(DirectoryState::parse(&state_of_a_node().encode()).unwrap(), state_of_a_node());
     let empty = DirectoryState::default();
     assert_eq!(DirectoryState::parse(&empty.encode()).unwrap(), empty);
 }
 
 #[test]
+fn an_older_ringmirror_can_go_on_while_nothing_but_mirrors_is_here() {
+    let version = |state: &DirectoryState| {
+        let text = String::from_utf8(state.encode()).unwrap();
+        text.contains("\"format_version\": 1").then_some(text)
+    };
+    let text = version(&state()).unwrap();
+    for key in ["leader_epochs", "local_topics", "deleted_topics", "next_producer_id"] {
+        assert!(!text.contains(key), "{key}");
+    }
+    assert!(version(&state_of_a_node()).is_none());
+}
+
+#[test]
+fn a_topic_is_mirrored_or_made_here_never_both() {
+    let text = String::from_utf8(state_of_a_node().encode()).unwrap();
+    let broken = text.replace("\"notes\"", "\"orders\"");
+    let error = DirectoryState::parse(broken.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("orders"), "{error}");
+    assert!(state_of_a_node().is_local(&name("notes")) && !state().is_local(&name("orders")));
+    assert!(state_of_a_node().is_local(&name("gone")), "its directories may still be there");
+}
+
+#[test]
+fn leader_epochs_that_clients_were_told_only_rise() {
+    let mut state = state_of_a_node();
+    let topic = state.topics.get_mut(&name("orders")).unwrap();
+    let (first, second) = (PartitionIndex::default(), PartitionIndex::from_wire(1).unwrap());
+    assert_eq!(topic.leader_epoch(first), LeaderEpoch::ZERO);
+    assert!(!topic.raise_leader_epoch(second, LeaderEpoch::from_wire(9).unwrap()));
+    assert_eq!(topic.leader_epoch(second).get(), 16);
+}
+
+#[test]
 fn a_newer_format_is_refused_whatever_else_it_holds() {
-    let newer = br#"{"format_version": 2, "galaxies": []}"#;
+    let newer = br#"{"format_version": 3, "galaxies": []}"#;
     let error = DirectoryState::parse(newer).unwrap_err();
-    assert!(matches!(error, DirectoryStateError::Newer { found: 2 }), "{error}");
+    assert!(matches!(error, DirectoryStateError::Newer { found: 3 }), "{error}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn ours(text: &str, id: u8, source_has_topic_ids: bool) -> DirectoryState {
         source_has_topic_ids,
         partition_count: 1,
         configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
     };
     DirectoryState { topics: BTreeMap::from([(name(text), topic)]), ..DirectoryState::default() }
 }

@@ -116,6 +116,14 @@ fn state(contents: &[u8], inspected: &mut Inspected) {
                     topic.configs.len()
                 ));
             }
+            for (name, topic) in &state.local_topics {
+                inspected.fact(format_args!(
+                    "topic {name}: made here, id {}, {} partitions, {} settings",
+                    topic.topic_id,
+                    topic.partition_count,
+                    topic.configs.len()
+                ));
+            }
         }
         Err(error) => inspected.problem(error),
     }

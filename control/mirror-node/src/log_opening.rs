@@ -1,0 +1,178 @@
+//! Opening the mirrored logs of a node that begins, so that it serves them whatever the source
+//! does: what a crash left is repaired, and the engine finds every log closed.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use kafka_log::closing::close_log;
+use kafka_log::partition_log::PartitionLog;
+use kafka_log::recovery::{LoadRequest, LoadedLog, LogCut, load};
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::offset::HighWatermark;
+use kafka_wire::partition::PartitionIndex;
+use mirror_coordinator::epoch_fencing;
+use mirror_uring::real_files::RealFiles;
+
+use crate::catalog::{Partition, Topic};
+use crate::control_loop::log_config;
+use crate::destination::Destination;
+use crate::finding_text::finding_text;
+use crate::log_ledger::LogCheckpoint;
+use crate::log_view::LogState;
+use crate::mirror_news::MirrorNews;
+use crate::partition_check::topic_id_cure;
+
+/// Opens and shows every mirrored log, on `threads` threads; what was found is told. Gives up
+/// between two logs when `stop` is set. Blocks.
+pub(crate) fn open_mirrored_logs(
+    destination: &Destination,
+    threads: usize,
+    stop: &AtomicBool,
+) -> Vec<MirrorNews> {
+    let mut waiting = VecDeque::new();
+    {
+        let directory = destination.directory.lock();
+        for (name, topic) in &directory.state.topics {
+            let shown = destination.show(name, topic);
+            for index in 0..shown.partitions.len() {
+                let told = PartitionIndex::from_wire(i32::try_from(index).unwrap_or(i32::MAX));
+                let told = told.map_or(LeaderEpoch::ZERO, |index| topic.leader_epoch(index));
+                waiting.push_back(WaitingLog { topic: Arc::clone(&shown), index, told });
+            }
+        }
+    }
+    let (waiting, opened) = (Mutex::new(waiting), Mutex::new(OpenedLogs::default()));
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(log) = next else { return };
+                    let outcome = log.open(destination);
+                    opened.lock().unwrap_or_else(PoisonError::into_inner).add(&log, outcome);
+                }
+            });
+        }
+    });
+    let opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+    opened.show(destination)
+}
+
+/// A log to be opened.
+struct WaitingLog {
+    topic: Arc<Topic>,
+    index: usize,
+    /// The leader epoch clients were told last.
+    told: LeaderEpoch,
+}
+
+#[derive(Default)]
+struct OpenedLogs {
+    states: Vec<(Arc<Partition>, LogState)>,
+    news: Vec<MirrorNews>,
+}
+
+impl OpenedLogs {
+    fn add(&mut self, log: &WaitingLog, outcome: Result<Option<LoadedLog>, String>) {
+        let shown = log.partition();
+        let partition = shown.name.to_string();
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(loaded)) => {
+                self.news.extend(loaded.findings.iter().map(|finding| MirrorNews::Repaired {
+                    partition: partition.clone(),
+                    finding: finding_text(finding),
+                }));
+                self.states.push((Arc::clone(shown), state(&loaded.log, log.told)));
+            }
+            Err(reason) => self.news.push(MirrorNews::LogUnusable { partition, reason }),
+        }
+    }
+
+    /// Remembers what clients will be told, then lets them see it.
+    fn show(mut self, destination: &Destination) -> Vec<MirrorNews> {
+        let mut directory = destination.directory.lock();
+        let mut is_news = false;
+        for (partition, state) in &self.states {
+            if let Some(topic) = directory.state.topics.get_mut(&partition.name.topic) {
+                let index = partition.name.partition;
+                is_news |= topic.raise_leader_epoch(index, state.leader_epoch);
+            }
+        }
+        // On a full disk they are served all the same: from the same logs the next start takes the
+        // same epochs.
+        if is_news && let Err(error) = directory.write_state() {
+            destination.tell_fault(&error, &mut |news| self.news.push(news));
+        }
+        for (partition, state) in self.states {
+            partition.view.publish(state);
+        }
+        self.news
+    }
+}
+
+impl WaitingLog {
+    fn partition(&self) -> &Arc<Partition> {
+        &self.topic.partitions[self.index]
+    }
+
+    /// Opens the log, and closes it when it was not; `None` when nothing was mirrored yet.
+    fn open(&self, destination: &Destination) -> Result<Option<LoadedLog>, String> {
+        let (directory, partition) = (&destination.directory, self.partition());
+        let name = &partition.name;
+        if !partition.view.directory().is_dir() {
+            return Ok(None);
+        }
+        let clean = directory.is_closed(name);
+        let request = LoadRequest {
+            topic_id: self.topic.id,
+            config: log_config(&self.topic.configs),
+            recovery_point: directory.recovery_point(name),
+            log_start: directory.log_start(name),
+            clean,
+            cut: LogCut::Keep,
+        };
+        directory.note_open(name);
+        let mut files = RealFiles::new(partition.view.directory().to_owned());
+        let loaded = load(&mut files, &request).map_err(|error| {
+            match topic_id_cure(directory.root(), name, self.topic.id) {
+                Some(cure) => format!("cannot open the log: {error}: {cure}"),
+                None => format!("cannot open the log: {error}"),
+            }
+        })?;
+        if !clean {
+            close_log(&mut files, &loaded.log.close())
+                .map_err(|error| format!("cannot close the log: {error}"))?;
+            let end = loaded.log.accepted_end().offset();
+            let (log_start, high_watermark) = (loaded.log.log_start(), Some(end));
+            directory.note(name, LogCheckpoint { recovery_point: end, log_start, high_watermark });
+        }
+        directory.note_closed(name);
+        Ok(Some(loaded))
+    }
+}
+
+/// What readers are shown of a log that nobody writes yet.
+fn state(log: &PartitionLog, told: LeaderEpoch) -> LogState {
+    LogState {
+        log_start: log.log_start(),
+        log_end: log.accepted_end(),
+        high_watermark: HighWatermark::new(log.accepted_end().offset()),
+        last_stable_offset: log.last_stable_offset(),
+        end_place: log.end_place(),
+        epochs: Arc::new(log.epochs().clone()),
+        leader_epoch: leader_epoch(log.latest_epoch(), told),
+        cut_count: 0,
+    }
+}
+
+/// Our epoch as a log's leader: not below what clients were told, and ahead of the log's own.
+fn leader_epoch(latest: Option<SourceLeaderEpoch>, told: LeaderEpoch) -> LeaderEpoch {
+    let raised = latest.filter(|latest| epoch_fencing::needs_bump(*latest, told));
+    raised.and_then(|latest| epoch_fencing::raised(latest, told)).unwrap_or(told)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! A node from start to end: its logs are opened, clients are served, the source is mirrored, and
+//! all of it is closed in the opposite order.
+//!
+//! ```text
+//!  listen -> lock the directory -> open the logs -> serve -> mirror
+//!  SIGTERM: the server ends -> the engine closes its logs -> checkpoints -> clean marker
+//! ```
+
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kafka_wire::partition::BrokerId;
+use mirror_uring::BrokerAddress;
+
+use crate::catalog::Catalog;
+use crate::client_properties::DisplayAddress;
+use crate::control_loop::{self, MirrorConfig, MirrorError, RunEnd};
+use crate::destination::Destination;
+use crate::directory::{DataDirectory, DirectoryError};
+use crate::log_opening::open_mirrored_logs;
+use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress, ServingNews};
+use crate::node::{Node, NodeIdentity};
+use crate::server::Server;
+use crate::server::limits::ServerLimits;
+use crate::shared_directory::SharedDirectory;
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its data directory.
+    pub data_dir: PathBuf,
+    /// Where it listens; port 0 means any.
+    pub listen: BrokerAddress,
+    /// Where clients are told to connect to; where it listens by default.
+    pub advertised: Option<BrokerAddress>,
+    /// Its id.
+    pub node_id: BrokerId,
+    /// Threads of the server.
+    pub network_threads: usize,
+    /// How big anything may get that a client decides about.
+    pub limits: ServerLimits,
+    /// Error code for a client that writes to a mirrored topic.
+    pub mirrored_write_error: i16,
+    /// What to mirror; its directory is the node's.
+    pub mirror: Option<MirrorConfig>,
+}
+
+/// Why a node could not begin or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It cannot listen.
+    #[error(
+        "cannot listen at {}: {error}: name another address with listen",
+        DisplayAddress(address)
+    )]
+    Listen {
+        /// Where.
+        address: BrokerAddress,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The server cannot run.
+    #[error("cannot serve clients: {0}")]
+    Server(io::Error),
+    /// The mirror cannot go on.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+}
+
+impl From<DirectoryError> for NodeError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Mirror(error.into())
+    }
+}
+
+/// Runs a node until `stop` resolves. `observe` is called on this thread and should return at
+/// once. Ends within ten seconds after `stop`, whatever the source and the clients do.
+///
+/// # Errors
+/// When the node cannot begin, or cannot go on. Logs are closed as cleanly as possible either way.
+pub async fn run(
+    config: NodeConfig,
+    stop: impl Future<Output = ()>,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<MirrorOutcome, NodeError> {
+    let mut stop = pin!(stop);
+    let listener = listen(&config)?;
+    let directory = SharedDirectory::new(DataDirectory::open_or_create(&config.data_dir)?)?;
+    let root = directory.root().to_owned();
+    let destination = Destination {
+        directory,
+        catalog: Arc::new(Catalog::new(root)),
+        is_served: true,
+        close_limit: CLOSE_LIMIT,
+    };
+    destination.directory.take_clean_marker()?;
+    let opened = tokio::select! {
+        opened = open_logs(&destination) => opened,
+        () = &mut stop => return Ok(stopped_early()),
+    };
+    for news in opened {
+        observe(news);
+    }
+    destination.write_checkpoints(observe);
+    let mut serving = Some(serve(&config, &destination, listener, observe)?);
+    let stop = async {
+        stop.await;
+        stop_serving(serving.take()).await;
+    };
+    let ended = match config.mirror {
+        Some(mirror) => control_loop::run_in(&destination, mirror, stop, observe).await,
+        None => {
+            stop.await;
+            Ok(None)
+        }
+    };
+    stop_serving(serving.take()).await;
+    match ended {
+        Ok(ended) => {
+            let ended = ended.unwrap_or_else(nothing_mirrored);
+            Ok(ended.settled(&destination, observe)?)
+        }
+        Err(error) => {
+            destination.settle(true, observe);
+            Err(error.into())
+        }
+    }
+}
+
+fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
+    let address = (&*config.listen.host, config.listen.port);
+    TcpListener::bind(address)
+        .map_err(|error| NodeError::Listen { address: config.listen.clone(), error })
+}
+
+/// Opens the logs on other threads, so that a stop is heard meanwhile.
+async fn open_logs(destination: &Destination) -> Vec<MirrorNews> {
+    let stop = StopOnDrop(Arc::default());
+    let (destination, stopped) = (destination.clone(), Arc::clone(&stop.0));
+    let opening = tokio::task::spawn_blocking(move || {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        open_mirrored_logs(&destination, threads.min(OPENING_THREADS_MAX), &stopped)
+    });
+    opening.await.expect("opening logs does not panic")
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn serve(
+    config: &NodeConfig,
+    destination: &Destination,
+    listener: TcpListener,
+    observe: &mut dyn FnMut(MirrorNews),
+) -> Result<Server, NodeError> {
+    let address = listener.local_addr().map_err(NodeError::Server)?;
+    let advertised = config.advertised.clone().unwrap_or_else(|| BrokerAddress {
+        port: address.port(),
+        ..advertised_by_default(&config.listen)
+    });
+    let identity = NodeIdentity {
+        cluster_id: destination.directory.lock().meta.cluster_id.clone(),
+        node_id: config.node_id,
+        host: advertised.host.to_string(),
+        port: advertised.port,
+    };
+    let topics = destination.catalog.topics();
+    let sources = config.mirror.iter().flat_map(|mirror| &mirror.properties.bootstrap_servers);
+    let news = MirrorNews::Serving(ServingNews {
+        node_id: identity.node_id.get(),
+        cluster_id: identity.cluster_id.clone(),
+        address: address.to_string(),
+        advertised: DisplayAddress(&advertised).to_string(),
+        topics: topics.len(),
+        partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
+        mirror_from: sources.map(|source| DisplayAddress(source).to_string()).collect(),
+    });
+    let node = Node::new(identity, Arc::clone(&destination.catalog), config.limits);
+    let server = Server::start(Arc::new(node), listener, config.network_threads);
+    let server = server.map_err(NodeError::Server)?;
+    observe(news);
+    Ok(server)
+}
+
+/// Where clients are told to connect to when nobody says: where the node listens, or the machine's
+/// name when that is everywhere.
+#[must_use]
+pub fn advertised_by_default(listen: &BrokerAddress) -> BrokerAddress {
+    let is_everywhere = listen.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+    let name = machine_name().filter(|_| is_everywhere);
+    let host = name.map_or_else(|| Arc::clone(&listen.host), Arc::from);
+    BrokerAddress { host, port: listen.port }
+}
+
+/// The name this machine has for itself.
+fn machine_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
+}
+
+async fn stop_serving(server: Option<Server>) {
+    let Some(server) = server else { return };
+    let stopped = tokio::task::spawn_blocking(|| server.stop(SERVER_PATIENCE)).await;
+    stopped.expect("stopping the server does not panic");
+}
+
+/// A node that was stopped while its logs were being opened: the next start opens them again.
+fn stopped_early() -> MirrorOutcome {
+    MirrorOutcome { closed: false, clean: false, ..MirrorOutcome::nothing_done() }
+}
+
+/// A node that had nothing to mirror, or never got to it.
+fn nothing_mirrored() -> RunEnd {
+    let progress = MirrorProgress::default();
+    RunEnd { ended: Ok(MirrorEnd::Stopped), logs_closed: true, progress, failed: Vec::new() }
+}
+
+/// Together with what follows they are less than the ten seconds a service manager usually waits.
+const SERVER_PATIENCE: Duration = Duration::from_secs(1);
+const CLOSE_LIMIT: Duration = Duration::from_secs(6);
+/// More threads make the disk no faster.
+const OPENING_THREADS_MAX: usize = 4;

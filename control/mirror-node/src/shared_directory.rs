@@ -1,0 +1,138 @@
+//! One data directory for all who write logs in it: the control loop, the topics made here.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kafka_wire::offset::{LogStartOffset, Offset};
+use kafka_wire::partition::TopicPartition;
+
+use crate::directory::{DataDirectory, DirectoryError};
+use crate::log_ledger::{LogCheckpoint, LogLedger};
+
+/// A data directory and the checkpoints of all its logs.
+///
+/// What it remembers is changed and written under one lock, so that two writers never undo each
+/// other's changes; the checkpoints are under another, which nobody holds while the disk works.
+#[derive(Debug)]
+pub struct SharedDirectory {
+    root: PathBuf,
+    directory: Mutex<DataDirectory>,
+    ledger: Mutex<LogLedger>,
+    /// Held while checkpoints are written: an older state never replaces a newer one.
+    checkpointing: Mutex<()>,
+}
+
+impl SharedDirectory {
+    /// Shares a directory; its checkpoints are read now.
+    ///
+    /// # Errors
+    /// Names the checkpoint that is damaged.
+    pub fn new(directory: DataDirectory) -> Result<Arc<Self>, DirectoryError> {
+        let ledger = Mutex::new(LogLedger::new(directory.read_checkpoints()?));
+        let (root, directory) = (directory.root().to_owned(), Mutex::new(directory));
+        Ok(Arc::new(Self { root, directory, ledger, checkpointing: Mutex::default() }))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory, to look at or to change what it remembers.
+    pub fn lock(&self) -> MutexGuard<'_, DataDirectory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the clean-shutdown marker away, before any log is opened; says whether it was there
+    /// when it was taken first.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn take_clean_marker(&self) -> Result<bool, DirectoryError> {
+        let was_clean = self.lock().take_clean_marker()?;
+        Ok(self.ledger().note_marker(was_clean))
+    }
+
+    /// Notes how far a log may be checkpointed.
+    pub fn note(&self, name: &TopicPartition, checkpoint: LogCheckpoint) {
+        self.ledger().note(name, checkpoint);
+    }
+
+    /// Notes that a log was cut: nothing at or above `end` may be called durable.
+    pub fn note_cut(&self, name: &TopicPartition, end: Offset) {
+        self.ledger().note_cut(name, end);
+    }
+
+    /// Notes that somebody opens a log to write it.
+    pub fn note_open(&self, name: &TopicPartition) {
+        self.ledger().note_closed(name, false);
+    }
+
+    /// Notes that a log was closed cleanly: its files are as a clean start needs them.
+    pub fn note_closed(&self, name: &TopicPartition) {
+        self.ledger().note_closed(name, true);
+    }
+
+    /// True when a log's files are as a clean start needs them.
+    #[must_use]
+    pub fn is_closed(&self, name: &TopicPartition) -> bool {
+        self.ledger().is_closed(name)
+    }
+
+    /// Forgets the checkpoints of a log that is to be deleted.
+    pub fn forget(&self, name: &TopicPartition) {
+        self.ledger().forget(name);
+    }
+
+    /// Below it everything of a log is durable, as far as is known.
+    #[must_use]
+    pub fn recovery_point(&self, name: &TopicPartition) -> Option<Offset> {
+        self.ledger().checkpoints().recovery_points.get(name).copied()
+    }
+
+    /// A log's first offset as checkpointed.
+    #[must_use]
+    pub fn log_start(&self, name: &TopicPartition) -> Option<LogStartOffset> {
+        self.ledger().checkpoints().log_starts.get(name).copied().map(LogStartOffset::new)
+    }
+
+    /// Writes the checkpoints when something changed.
+    ///
+    /// # Errors
+    /// What the system said; they are written the next time then.
+    pub fn write_checkpoints(&self) -> Result<(), DirectoryError> {
+        let _alone = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoints = {
+            let mut ledger = self.ledger();
+            if !ledger.take_dirty() {
+                return Ok(());
+            }
+            ledger.checkpoints().clone()
+        };
+        let written = DataDirectory::write_checkpoints_at(&self.root, &checkpoints);
+        written.inspect_err(|_| self.ledger().mark_dirty())
+    }
+
+    /// Writes the clean-shutdown marker when every log in the directory is closed; says whether
+    /// that is so. The last thing to be written.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn write_clean_marker(&self) -> Result<bool, DirectoryError> {
+        let directory = self.lock();
+        let (partitions, _) = directory.list_partitions()?;
+        let clean = partitions.iter().all(|name| self.is_closed(name));
+        if clean {
+            directory.write_clean_marker()?;
+        }
+        Ok(clean)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, LogLedger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! A node's configuration: command line over file over defaults, every value checked before
+//! anything begins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kafka_wire::partition::BrokerId;
+use mirror_node::node_run::{NodeConfig, advertised_by_default};
+use mirror_node::server::limits::ServerLimits;
+use mirror_uring::BrokerAddress;
+
+use crate::cli::NodeArgs;
+use crate::exit_code::CommandError;
+use effective::Effective;
+use raw::{MirroredWriteError, RawConfig, RawLimits};
+
+pub(crate) mod effective;
+mod mirrored;
+mod raw;
+
+/// A configuration that a node can be started with.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// What to start.
+    pub(crate) config: NodeConfig,
+    /// What the values are and where they came from.
+    pub(crate) effective: Effective,
+    /// Which topics are mirrored, as written.
+    pub(crate) topics: Option<String>,
+}
+
+/// Reads the file that the command line names, and puts the command line over it.
+pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
+    let raw = args.config.as_deref().map_or_else(|| Ok(RawConfig::default()), read)?;
+    let mut effective = Effective::default();
+    let data_dir =
+        effective.pick("data_dir", args.data_dir.clone().map(Some), raw.data_dir.map(Some), None);
+    let data_dir: PathBuf = data_dir.ok_or_else(|| CommandError::usage(NO_DATA_DIR))?;
+    let file = raw.listen.map(|listen| listen.0);
+    let listen = effective.pick("listen", args.listen.clone(), file, default_listen());
+    let file = raw.advertised.map(|advertised| advertised.0);
+    let by_default = advertised_by_default(&listen);
+    let advertised =
+        effective.pick("advertised", args.advertised.clone(), file, by_default.clone());
+    let node_id = effective.pick("node_id", args.node_id, raw.node_id.map(|id| id.0), 1);
+    let node_id = BrokerId::from_wire(node_id)
+        .ok_or_else(|| CommandError::usage("node_id is a number from 0"))?;
+    let file = raw.network_threads.map(|count| usize::from(count.get()));
+    let network_threads = effective.pick("network_threads", None, file, default_threads());
+    let by_default_error = MirroredWriteError::default();
+    let refusal =
+        effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
+    let limits = limits(&raw.limits, &mut effective);
+    let mirrored = mirrored::resolve(args, raw.mirror, &data_dir, &mut effective)?;
+    let (mirror, topics) = mirrored.unzip();
+    let config = NodeConfig {
+        data_dir,
+        // A port that the system chooses is known only when the node listens.
+        advertised: Some(advertised).filter(|advertised| *advertised != by_default),
+        listen,
+        node_id,
+        network_threads,
+        limits,
+        mirrored_write_error: refusal.code(),
+        mirror,
+    };
+    Ok(Resolved { config, effective, topics })
+}
+
+fn read(path: &Path) -> Result<RawConfig, CommandError> {
+    let at = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| CommandError::usage(format!("cannot read {at}: {error}")))?;
+    toml::from_str(&text).map_err(|error| CommandError::usage(format!("{at}: {error}")))
+}
+
+/// Whoever wants strangers to connect says so.
+fn default_listen() -> BrokerAddress {
+    BrokerAddress { host: "127.0.0.1".into(), port: 9092 }
+}
+
+/// As many threads as there are cores, but no more than serving needs.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(NETWORK_THREADS_MAX)
+}
+
+fn limits(raw: &RawLimits, effective: &mut Effective) -> ServerLimits {
+    let default = ServerLimits::default();
+    let mut pick = |key: &str, file: Option<u64>, default: u64| {
+        effective.pick(&format!("limits.{key}"), None, file, default)
+    };
+    let connections = raw.connections_max.map(|count| count.0.into());
+    let request = raw.request_bytes_max.map(|size| size.0);
+    let requests = raw.requests_bytes_max.map(|size| size.0);
+    let (idle, stall) = (raw.idle_ms_max, raw.stall_ms_max);
+    let fetch = raw.fetch_bytes_max.map(|size| size.0);
+    let sessions = raw.fetch_sessions_max.map(|count| count.0.into());
+    let of_sessions = raw.fetch_session_partitions_max.map(|count| count.0.into());
+    let (idle, stall) = (idle.map(|time| time.0.into()), stall.map(|time| time.0.into()));
+    ServerLimits {
+        connections_max: narrow(pick(
+            "connections_max",
+            connections,
+            wide(default.connections_max),
+        )),
+        request_bytes_max: narrow_bytes(pick(
+            "request_bytes_max",
+            request,
+            default.request_bytes_max.into(),
+        )),
+        requests_bytes_max: narrow(pick(
+            "requests_bytes_max",
+            requests,
+            wide(default.requests_bytes_max),
+        )),
+        idle_max: Duration::from_millis(pick("idle_ms_max", idle, millis(default.idle_max))),
+        stall_max: Duration::from_millis(pick("stall_ms_max", stall, millis(default.stall_max))),
+        fetch_bytes_max: narrow_bytes(pick(
+            "fetch_bytes_max",
+            fetch,
+            default.fetch_bytes_max.into(),
+        )),
+        fetch_sessions_max: narrow(pick(
+            "fetch_sessions_max",
+            sessions,
+            wide(default.fetch_sessions_max),
+        )),
+        fetch_session_partitions_max: narrow(pick(
+            "fetch_session_partitions_max",
+            of_sessions,
+            wide(default.fetch_session_partitions_max),
+        )),
+        ..default
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn narrow(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// The protocol counts bytes of a message up to this.
+fn narrow_bytes(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs())
+}
+
+const NETWORK_THREADS_MAX: usize = 4;
+const NO_DATA_DIR: &str =
+    "no data directory: name one with --data-dir DIR, or with data_dir in the file of --config";
+
+#[cfg(test)]
+mod tests;
