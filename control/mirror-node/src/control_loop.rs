@@ -172,6 +172,7 @@ async fn first_look(
     until_it_answers: bool,
     observe: &mut dyn FnMut(MirrorNews),
 ) -> Result<(SourceLook, SourceWatch), SourceError> {
+    let mut told = String::new();
     loop {
         let plan = WatchPlan {
             filter: config.filter.clone(),
@@ -181,7 +182,11 @@ async fn first_look(
         let client = SourceClient::new(config.properties.clone());
         match SourceWatch::start(client, plan).await {
             Err(error) if until_it_answers => {
-                observe(MirrorNews::SourceUnreachable { reason: error.to_string() });
+                let reason = error.to_string();
+                if reason != told {
+                    told.clone_from(&reason);
+                    observe(MirrorNews::SourceUnreachable { reason });
+                }
                 sleep(FIRST_LOOK_PAUSE).await;
             }
             outcome => return outcome,
