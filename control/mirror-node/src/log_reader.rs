@@ -36,6 +36,7 @@ use kafka_wire::offset::Offset;
 use crate::batch_records::RecordsError;
 use crate::log_reader::batch_scan::{BatchScan, FoundBatch};
 use crate::log_reader::open_files::OpenFiles;
+use crate::log_reader::segment_span::SegmentSpan;
 use crate::log_view::{LogState, LogView};
 
 mod batch_scan;
@@ -69,7 +70,7 @@ pub struct FileRange {
 /// Where records are.
 #[derive(Clone, Debug)]
 pub struct Located {
-    /// Their bytes: whole batches, but for the last one, which may be cut off.
+    /// Their bytes: whole batches.
     pub range: FileRange,
     /// Offset of the first batch; may lie below the one asked for.
     pub base_offset: Offset,
@@ -210,29 +211,54 @@ impl LogReader {
         };
         assert!(first.position < end, "a batch below the upper offset begins before its place");
         let available = end - first.position;
-        let mut bytes = available.min(limit.bytes_max);
-        if bytes < first.header.batch_bytes {
-            if !limit.at_least_one_batch {
-                return Ok(None);
-            }
-            bytes = first.header.batch_bytes;
+        if first.header.batch_bytes > limit.bytes_max && !limit.at_least_one_batch {
+            return Ok(None);
         }
-        let cut = first.position + bytes;
-        let end_offset = if bytes == available {
-            let end_offset = upper.min(span.ceiling);
-            let place = if end == scan.end && span.next.is_some() {
+        let (until, end_offset) = if available <= limit.bytes_max {
+            let is_segments_end = end == scan.end && span.next.is_some();
+            let place = if is_segments_end {
                 LogPlace { segment: span.ceiling, position: 0 }
             } else {
                 LogPlace { segment: span.base, position: end }
             };
-            view.reading().note_place(state.cut_count, end_offset, place);
-            end_offset
+            view.reading().note_place(state.cut_count, upper.min(span.ceiling), place);
+            (end, upper.min(span.ceiling))
         } else {
-            self.offset_bound(view, state, span, cut)?.min(upper)
+            let cut = first.position + limit.bytes_max.max(first.header.batch_bytes);
+            let (position, next) = self.last_batch_before(view, state, (span, &first), cut)?;
+            let place = LogPlace { segment: span.base, position };
+            view.reading().note_place(state.cut_count, next, place);
+            (position, next)
         };
-        let position = u64::from(first.position);
+        let (position, bytes) = (u64::from(first.position), until - first.position);
         let range = FileRange { file: scan.file, position, bytes };
         Ok(Some(Located { range, base_offset: first.header.base_offset, end_offset }))
+    }
+
+    /// Where the last batch ends that lies before `cut`, not before `first`, and the offset there.
+    fn last_batch_before(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        (span, first): (SegmentSpan, &FoundBatch),
+        cut: u32,
+    ) -> Result<(u32, Offset), ReadError> {
+        let from = self.indexed_before(view, state, span, cut)?;
+        let from = from.unwrap_or(0).max(first.position);
+        let mut scan = self.scan_from(view, state, span, from)?;
+        let mut last = (first.position + first.header.batch_bytes, first.header.next_offset());
+        while let Some(found) = scan.next_batch()? {
+            let end = found.position + found.header.batch_bytes;
+            if end > cut {
+                // An index entry names the batch that is cut: the one before ends where it begins.
+                if found.position > last.0 {
+                    last = (found.position, found.header.base_offset);
+                }
+                break;
+            }
+            last = (end, found.header.next_offset());
+        }
+        Ok(last)
     }
 
     /// Finds the first batch that ends at or above `from`, in the segment that may hold it or one

@@ -15,7 +15,7 @@
 //!   it is cut off before the next one, and the log refuses appends until that worked.
 //! - Readers see an end only once every byte below it is in a file.
 //! - Syncing never holds up appends: a segment that rolled is finished by the next flush.
-//! - Two files are open for each log, whatever the number of its segments.
+//! - Three files are open for each log at most, whatever the number of its segments.
 //!
 //! **What it does not know.** Who may write, acknowledgements, when to flush and to look for old
 //! records (the server's), directory checkpoints: recovery points come from [`WritableLog::flush`]

@@ -40,13 +40,13 @@ impl IndexFile {
         self.before(self.entry_count::<E>())
     }
 
-    /// The first entry whose batch begins at or behind `position`.
-    pub(super) fn first_at_or_behind(
+    /// The last entry whose batch begins at or before `position`.
+    pub(super) fn last_at_or_before(
         &self,
         position: u32,
     ) -> Result<Option<OffsetIndexEntry>, ReadError> {
-        let place = self.search(|entry: &OffsetIndexEntry| entry.position < position)?;
-        self.entry(place)
+        let behind = self.search(|entry: &OffsetIndexEntry| entry.position <= position)?;
+        self.before(behind)
     }
 
     /// The last entry of a time index below `timestamp_ms`: batches up to its own hold nothing
@@ -71,7 +71,7 @@ impl IndexFile {
     /// count as behind: what is found is checked against the batch it names.
     fn search<E: IndexEntry>(&self, is_before: impl Fn(&E) -> bool) -> Result<u64, ReadError> {
         let (mut low, mut high) = (0, self.entry_count::<E>());
-        while low < high {
+        while high - low > ENTRIES_AT_ONCE {
             let middle = low + (high - low) / 2;
             if self.entry(middle)?.is_some_and(|entry| is_before(&entry)) {
                 low = middle + 1;
@@ -79,15 +79,31 @@ impl IndexFile {
                 high = middle;
             }
         }
-        Ok(low)
+        let mut raw = [0; ENTRIES_BYTES];
+        let wanted = usize::try_from(high - low).expect("few entries are left") * E::BYTES;
+        let read = self.read(low * E::BYTES as u64, &mut raw[..wanted])?;
+        let (mut before, mut behind) = (0, read / E::BYTES);
+        while before < behind {
+            let middle = before + (behind - before) / 2;
+            let entry = E::parse(self.name.offset, &raw[middle * E::BYTES..][..E::BYTES]);
+            if entry.is_some_and(|entry| is_before(&entry)) {
+                before = middle + 1;
+            } else {
+                behind = middle;
+            }
+        }
+        Ok(low + before as u64)
+    }
+
+    fn read(&self, position: u64, into: &mut [u8]) -> Result<usize, ReadError> {
+        read_at(&self.file, position, into)
+            .map_err(|error| ReadError::Io { file: self.name, error })
     }
 
     fn entry<E: IndexEntry>(&self, place: u64) -> Result<Option<E>, ReadError> {
         let mut raw = [0; ENTRY_BYTES_MAX];
         let raw = &mut raw[..E::BYTES];
-        let position = place * E::BYTES as u64;
-        let read = read_at(&self.file, position, raw)
-            .map_err(|error| ReadError::Io { file: self.name, error })?;
+        let read = self.read(place * E::BYTES as u64, raw)?;
         Ok(if read == E::BYTES { E::parse(self.name.offset, raw) } else { None })
     }
 }
@@ -116,6 +132,9 @@ impl IndexEntry for TimeIndexEntry {
     }
 }
 
+/// Entries that are read in one piece rather than one by one.
+const ENTRIES_AT_ONCE: u64 = 128;
+const ENTRIES_BYTES: usize = 128 * ENTRY_BYTES_MAX;
 const ENTRY_BYTES_MAX: usize = 12;
 const _: () = assert!(
     offset_index::ENTRY_BYTES <= ENTRY_BYTES_MAX && time_index::ENTRY_BYTES <= ENTRY_BYTES_MAX

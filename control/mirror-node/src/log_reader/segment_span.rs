@@ -175,21 +175,21 @@ impl LogReader {
         }
     }
 
-    /// An offset that no batch before `position` reaches: the index tells, or the segment's end.
-    pub(super) fn offset_bound(
+    /// The last position before `cut` where the index knows a batch to begin.
+    pub(super) fn indexed_before(
         &self,
         view: &LogView,
         state: &LogState,
         span: SegmentSpan,
-        position: u32,
-    ) -> Result<Offset, ReadError> {
+        cut: u32,
+    ) -> Result<Option<u32>, ReadError> {
         let entry = match self.offset_index(view, span)? {
-            Some(index) => index.first_at_or_behind(position)?,
+            Some(index) => index.last_at_or_before(cut)?,
             None => None,
         };
         Ok(match entry {
-            Some(entry) if self.is_right(view, state, span, entry)? => entry.offset,
-            _ => span.ceiling,
+            Some(entry) if self.is_right(view, state, span, entry)? => Some(entry.position),
+            _ => None,
         })
     }
 }

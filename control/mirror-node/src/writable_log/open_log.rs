@@ -200,7 +200,7 @@ impl<F: PartitionFiles> OpenLog<F> {
         }
         // The file first: without it the log's end would be lost with the segments before.
         let begun = FileName::log(self.log.accepted_end().offset());
-        finisher.write_at(begun, 0, &[])?;
+        self.log_files.write_at(begun, 0, &[])?;
         finisher.sync_directory()?;
         let max_timestamp_ms = self.log.active_max_timestamp_ms();
         let rolled = self.log.roll_at_end().expect("the active segment holds bytes");

@@ -34,16 +34,26 @@ fn a_reader_follows_a_log_that_grows_and_rolls() {
 }
 
 #[test]
-fn a_range_ends_at_the_limit_also_inside_a_batch() {
+fn a_range_ends_with_the_last_batch_within_the_limit() {
     let scratch = Scratch::new();
-    let log = filled(&scratch, small_segments(1 << 20), 50);
+    let log = filled(&scratch, small_segments(1 << 20), 500);
     let reader = reader();
-    let limit = |bytes_max| ReadLimit { bytes_max, at_least_one_batch: true };
-    let located = locate_in(&reader, log.view(), (4, 100), limit(batch_bytes() * 2 + 7));
-    let located = located.unwrap().unwrap();
-    assert_eq!(located.range.bytes, batch_bytes() * 2 + 7);
-    assert_eq!(bases(&located), [4, 6]);
-    assert!(located.end_offset > offset(8) && located.end_offset <= offset(20));
+    for batches in [1, 2, 3, 7, 50, 499] {
+        for more in [0, 1, batch_bytes() - 1] {
+            let bytes_max = batch_bytes() * batches + more;
+            let limit = ReadLimit { bytes_max, at_least_one_batch: true };
+            let mut next = 0;
+            while next < 1000 {
+                let located = locate_in(&reader, log.view(), (next, 1000), limit);
+                let located = located.unwrap().unwrap();
+                let end = (next + i64::from(batches) * 2).min(1000);
+                assert_eq!(bases(&located), (next..end).step_by(2).collect::<Vec<_>>());
+                assert_eq!(located.end_offset, offset(end));
+                assert_eq!(u64::from(located.range.bytes) % u64::from(batch_bytes()), 0);
+                next = end;
+            }
+        }
+    }
 }
 
 #[test]
