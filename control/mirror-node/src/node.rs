@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use kafka_wire::partition::BrokerId;
 
 use crate::catalog::Catalog;
+use crate::log_reader::LogReader;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
 use crate::server::sending::ColdReads;
@@ -20,6 +21,8 @@ pub struct Node {
     pub limits: ServerLimits,
     /// What clients fetch again and again.
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    /// Finds records in segment files.
+    pub(crate) log_reader: LogReader,
     /// Records that are not in the page cache.
     pub(crate) cold_reads: ColdReads,
 }
@@ -42,7 +45,8 @@ impl Node {
     #[must_use]
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
+        let log_reader = LogReader::new(limits.open_files_max);
         let cold_reads = ColdReads::default();
-        Self { identity, catalog, limits, fetch_sessions, cold_reads }
+        Self { identity, catalog, limits, fetch_sessions, log_reader, cold_reads }
     }
 }

@@ -1,11 +1,10 @@
 //! What requests are answered with: bytes, and ranges of segment files.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use kafka_protocol::messages::ResponseKind;
 use mirror_uring::segment_reader::Age;
+
+use crate::log_reader::FileRange;
 
 /// What a request is answered with.
 #[derive(Debug)]
@@ -34,19 +33,11 @@ impl<T: Into<ResponseKind>> From<T> for Answer {
 pub(super) enum Part {
     /// Bytes in memory.
     Bytes(Bytes),
-    /// Bytes in a file.
-    File(FileRange),
-}
-
-/// A range of a segment file.
-#[derive(Clone, Debug)]
-pub struct FileRange {
-    /// The file.
-    pub file: Arc<File>,
-    /// Position of the first byte.
-    pub position: u64,
-    /// How many bytes.
-    pub bytes: u32,
-    /// Whether others will want them soon.
-    pub age: Age,
+    /// Bytes in a segment file.
+    File {
+        /// Where they are.
+        range: FileRange,
+        /// Whether others will want them soon.
+        age: Age,
+    },
 }

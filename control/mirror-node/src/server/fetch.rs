@@ -145,7 +145,8 @@ fn parts(frame: &FetchResponseFrame, told: &[Found]) -> Vec<Part> {
             continue;
         }
         parts.push(Part::Bytes(frame.bytes.slice(begin..hole.at)));
-        parts.extend(found.records.iter().cloned().map(Part::File));
+        let records = found.records.iter().cloned();
+        parts.extend(records.map(|(range, age)| Part::File { range, age }));
         begin = hole.at;
     }
     parts.push(Part::Bytes(frame.bytes.slice(begin..)));
@@ -154,3 +155,6 @@ fn parts(frame: &FetchResponseFrame, told: &[Found]) -> Vec<Part> {
 
 /// A client that wants to wait for longer is answered, and asks again.
 const WAIT_MAX: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,12 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::fetch_event::{CurrentLeader, DivergingEpoch};
 use kafka_wire::fetch_response::{AbortedTransaction, AnsweredPartition};
 use kafka_wire::offset::Offset;
+use mirror_uring::segment_reader::Age;
 
 use crate::catalog::{Partition, Topic};
+use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit};
 use crate::log_view::LogState;
 use crate::node::Node;
-use crate::server::answer::FileRange;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
 use crate::server::request::RequestHead;
 
@@ -39,7 +40,7 @@ pub(super) struct Found {
     error: Option<ResponseError>,
     diverging_epoch: Option<DivergingEpoch>,
     aborted: Option<Vec<AbortedTransaction>>,
-    pub(super) records: Vec<FileRange>,
+    pub(super) records: Option<(FileRange, Age)>,
     pub(super) records_bytes: u32,
     us: i32,
 }
@@ -111,7 +112,7 @@ fn check(
         error: None,
         diverging_epoch: None,
         aborted: None,
-        records: Vec::new(),
+        records: None,
         records_bytes: 0,
         us: node.identity.node_id.get(),
     };
@@ -241,14 +242,52 @@ fn place_all(node: &Node, found: &mut [Found], wish: &FetchWish) {
     let mut is_first = true;
     for one in found {
         let Some((from, upper)) = one.readable(wish) else { continue };
-        let (Some(partition), Some(state)) = (&one.partition, &one.state) else { continue };
-        let bytes_max = u32::try_from(one.asked.bytes_max).unwrap_or(0).min(room);
-        if bytes_max == 0 && !is_first {
-            continue;
+        let asked_max = u32::try_from(one.asked.bytes_max).unwrap_or(0);
+        let limit = ReadLimit { bytes_max: asked_max.min(room), at_least_one_batch: is_first };
+        if let Err(error) = one.place(&node.log_reader, from, upper, limit) {
+            one.error = Some(one.answer_to(&error));
+            one.aborted = None;
         }
-        let _ = (node, partition, state, from, upper);
-        is_first = false;
+        is_first &= one.records_bytes == 0;
         room = room.saturating_sub(one.records_bytes);
+    }
+}
+
+impl Found {
+    fn place(
+        &mut self,
+        reader: &LogReader,
+        from: Offset,
+        upper: Offset,
+        limit: ReadLimit,
+    ) -> Result<(), ReadError> {
+        let (Some(partition), Some(state)) = (&self.partition, &self.state) else { return Ok(()) };
+        let view = &partition.view;
+        let Some(located) = reader.locate(view, state, from, upper, limit)? else { return Ok(()) };
+        if let Some(aborted) = &mut self.aborted {
+            let found = reader.aborted_transactions(view, state, from, located.end_offset)?;
+            aborted.extend(found.iter().map(|aborted| AbortedTransaction {
+                producer_id: aborted.producer_id.get(),
+                first_offset: aborted.first_offset.get(),
+            }));
+        }
+        let is_recent = located.base_offset >= state.end_place.segment;
+        self.records_bytes = located.range.bytes;
+        self.records = Some((located.range, if is_recent { Age::Recent } else { Age::Old }));
+        Ok(())
+    }
+
+    fn answer_to(&self, error: &ReadError) -> ResponseError {
+        match error {
+            ReadError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            // What changed meanwhile is there when the client asks again.
+            ReadError::Gone { .. } => ResponseError::NotLeaderOrFollower,
+            ReadError::Damaged { .. } | ReadError::Records { .. } | ReadError::Io { .. } => {
+                let name = self.partition.as_ref().map(|partition| partition.name.to_string());
+                tracing::warn!(partition = name, "cannot read a log: {error}");
+                ResponseError::KafkaStorageError
+            }
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct ServerLimits {
     pub stall_max: Duration,
     /// Bytes of one fetch response (`fetch.max.bytes` of the broker).
     pub fetch_bytes_max: u32,
+    /// Segment and index files open for reading at once.
+    pub open_files_max: usize,
     /// Fetch sessions at once (`max.incremental.fetch.session.cache.slots`).
     pub fetch_sessions_max: usize,
     /// Partitions of all fetch sessions together.
@@ -37,6 +39,7 @@ impl Default for ServerLimits {
             idle_max: Duration::from_secs(600),
             stall_max: Duration::from_secs(30),
             fetch_bytes_max: 55 << 20,
+            open_files_max: 512,
             fetch_sessions_max: 1_000,
             fetch_session_partitions_max: 1 << 20,
             described_partitions_max: 2_000,

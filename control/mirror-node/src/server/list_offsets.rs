@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
@@ -12,6 +11,7 @@ use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use kafka_wire::offset::Offset;
 
 use crate::catalog::Topic;
+use crate::log_reader::{ReadError, TimestampOffset, leader_epoch_of};
 use crate::node::Node;
 use crate::server::fetch_look::{check_leader_epoch, readable_end};
 
@@ -82,24 +82,39 @@ fn find(
         LATEST => without_time(upper, state.epochs.latest().map_or(NO_EPOCH, |last| last.get())),
         EARLIEST | EARLIEST_LOCAL => {
             let start = state.log_start.offset();
-            without_time(start, epoch_at(&state.epochs, start))
+            let epoch = leader_epoch_of(&state, start);
+            without_time(start, epoch.map_or(NO_EPOCH, |epoch| epoch.get()))
         }
         // Nothing is tiered here.
         LATEST_TIERED => Ok(None),
         MAX_TIMESTAMP => {
-            let _ = node;
-            Ok(None)
+            let found = node.log_reader.max_timestamp_offset(&partition.view, &state);
+            found.map(|found| found.map(Listed::from)).map_err(|error| refusal(&error))
         }
-        at if at >= 0 => Ok(None),
+        at if at >= 0 => {
+            let found = node.log_reader.offset_for_timestamp(&partition.view, &state, at, upper);
+            found.map(|found| found.map(Listed::from)).map_err(|error| refusal(&error))
+        }
         _ => Err(ResponseError::UnsupportedVersion),
     }
 }
 
-/// Epoch that `offset` was, or will be, written in; -1 when nothing is known.
-fn epoch_at(epochs: &EpochHistory, offset: Offset) -> i32 {
-    let above = epochs.entries().partition_point(|entry| entry.start <= offset);
-    let entry = above.checked_sub(1).map(|at| epochs.entries()[at]);
-    entry.map_or(NO_EPOCH, |entry| entry.epoch.get())
+impl From<TimestampOffset> for Listed {
+    fn from(found: TimestampOffset) -> Self {
+        let epoch = found.leader_epoch.map_or(NO_EPOCH, |epoch| epoch.get());
+        let (offset, timestamp_ms) = (found.offset.get(), found.timestamp_ms);
+        Self { offset, timestamp_ms, epoch }
+    }
+}
+
+fn refusal(error: &ReadError) -> ResponseError {
+    match error {
+        ReadError::OutOfRange { .. } | ReadError::Gone { .. } => ResponseError::NotLeaderOrFollower,
+        ReadError::Damaged { .. } | ReadError::Records { .. } | ReadError::Io { .. } => {
+            tracing::warn!("cannot look for a timestamp: {error}");
+            ResponseError::KafkaStorageError
+        }
+    }
 }
 
 const LATEST: i64 = -1;

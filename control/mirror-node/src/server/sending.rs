@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use mirror_uring::segment_reader::{ReadBytes, SegmentReader};
+use mirror_uring::segment_reader::{Age, ReadBytes, SegmentReader};
 use rustix::fs::sendfile;
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::io::{AsyncWriteExt as _, Interest};
@@ -15,21 +15,34 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use crate::server::answer::{FileRange, Part};
+use crate::log_reader::FileRange;
+use crate::server::answer::Part;
 
 /// Reads what is not in the page cache, for all connections; begins with the first such read.
 #[derive(Debug, Default)]
 pub(crate) struct ColdReads(OnceCell<SegmentReader>);
 
 impl ColdReads {
-    async fn read(&self, range: &FileRange, piece: u32) -> io::Result<ReadBytes> {
+    async fn read(&self, range: &FileRange, age: Age, piece: u32) -> io::Result<ReadBytes> {
         let start = || async {
             let started = tokio::task::spawn_blocking(SegmentReader::start).await;
             started.map_err(io::Error::other)?.map_err(io::Error::other)
         };
         let reader = self.0.get_or_try_init(start).await?;
         let bytes = range.bytes.min(piece);
-        reader.read(&range.file, range.age, range.position, bytes).await
+        reader.read(&range.file, age, range.position, bytes).await
+    }
+}
+
+/// How to read a range that is not in the page cache.
+struct ColdRange<'a> {
+    cold: &'a ColdReads,
+    age: Age,
+}
+
+impl ColdRange<'_> {
+    async fn read(&self, range: &FileRange, piece: u32) -> io::Result<ReadBytes> {
+        self.cold.read(range, self.age, piece).await
     }
 }
 
@@ -40,7 +53,7 @@ pub(super) async fn send(
     cold: &ColdReads,
     stall_max: Duration,
 ) -> io::Result<()> {
-    let has_files = parts.iter().any(|part| matches!(part, Part::File(_)));
+    let has_files = parts.iter().any(|part| matches!(part, Part::File { .. }));
     if has_files {
         // Header bytes and records leave in full packets.
         rustix::net::sockopt::set_tcp_cork(&*socket, true)?;
@@ -53,7 +66,9 @@ pub(super) async fn send(
                     return Err(stalled());
                 }
             }
-            Part::File(range) => send_range(socket, range, cold, stall_max).await?,
+            Part::File { range, age } => {
+                send_range(socket, range, &ColdRange { cold, age }, stall_max).await?;
+            }
         }
     }
     if has_files {
@@ -82,7 +97,7 @@ async fn send_while_moving(
 async fn send_range(
     socket: &mut TcpStream,
     mut range: FileRange,
-    cold: &ColdReads,
+    cold: &ColdRange<'_>,
     stall_max: Duration,
 ) -> io::Result<()> {
     while range.bytes > 0 {
@@ -119,7 +134,7 @@ async fn send_cached(socket: &TcpStream, range: &FileRange) -> io::Result<usize>
 async fn send_cold(
     socket: &mut TcpStream,
     range: &mut FileRange,
-    cold: &ColdReads,
+    cold: &ColdRange<'_>,
     stall_max: Duration,
 ) -> io::Result<()> {
     let mut piece = PIECE_BYTES;
