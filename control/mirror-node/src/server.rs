@@ -1,7 +1,8 @@
 //! The protocol server: Kafka clients and tools over this node's logs.
 //!
 //! ```text
-//!  listener -> connection.rs: frame.rs -> request.rs -> dispatch.rs -> reads, writes, ... -> answer.rs
+//!  listener -> connection.rs: frame.rs -> request.rs -> dispatch.rs -> reads, writes, ...
+//!                                         sending.rs <- answer.rs <--------'
 //! ```
 //! A connection is a task; its requests are answered one at a time, in order. Records go from
 //! segment file to socket without passing through here.

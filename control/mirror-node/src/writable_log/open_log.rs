@@ -140,6 +140,7 @@ impl<F: PartitionFiles> OpenLog<F> {
         let epoch = SourceLeaderEpoch::from_wire(self.leader_epoch.get())
             .expect("both kinds of epoch are never negative");
         let (header, head) = batch.placed(self.log.accepted_end().offset(), epoch)?;
+        let control = header.control_record(batch.body)?;
         let plan = self.log.plan_append(&header)?;
         if let Err(error) = self.write(plan, &head, batch.body) {
             self.remains = Some(if plan.rolls {
@@ -152,13 +153,15 @@ impl<F: PartitionFiles> OpenLog<F> {
             return Err(error.into());
         }
         let max_timestamp_ms = self.log.active_max_timestamp_ms();
-        let outcome = self.log.append(plan, &ValidatedBatch { header, control: None });
+        let outcome = self.log.append(plan, &ValidatedBatch { header, control });
         if let Some(rolled) = outcome.rolled {
             self.note_rolled(*rolled, max_timestamp_ms);
         }
         self.windows.note(self.log.producers(), &header);
         self.refresh_epochs();
-        if self.log.pending_index_bytes() >= INDEX_PENDING_BYTES_MAX {
+        // Readers of committed records look for aborts in the file.
+        let has_aborts = self.log.unindexed_aborts_from().is_some();
+        if has_aborts || self.log.pending_index_bytes() >= INDEX_PENDING_BYTES_MAX {
             // The batch is in the log; what cannot be written of its index is held.
             let _ = self.write_index();
         }

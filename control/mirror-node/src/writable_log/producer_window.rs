@@ -73,7 +73,8 @@ impl ProducerWindows {
         }
         let last = state.last_batch.filter(|_| epoch == state.epoch);
         let expected = last.map_or(0, |last| next_sequence(last.last_sequence));
-        if found == expected {
+        // The markers of transactions have no sequence.
+        if found == expected || header.attributes.is_control() {
             return Ok(SequenceVerdict::Next);
         }
         Err(AppendError::OutOfOrderSequence { producer_id, epoch, expected, found })

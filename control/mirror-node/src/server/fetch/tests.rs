@@ -241,9 +241,8 @@ fn what_cannot_be_read_is_told_at_once() {
     let served = Served::new();
     served.append(0, &[b"one"]);
     let mut client = served.client();
-    let mut code = |partition: FetchPartition| {
-        only(&client.fetch(&request(vec![partition]))).error_code
-    };
+    let mut code =
+        |partition: FetchPartition| only(&client.fetch(&request(vec![partition]))).error_code;
     assert_eq!(code(asked(7, 0)), 3, "unknown partition");
     assert_eq!(code(asked(-1, 0)), 3, "no partition");
     assert_eq!(code(asked(0, 2)), 1, "above the log's end");
@@ -322,7 +321,8 @@ fn a_session_brings_only_what_is_new() {
     let served = Served::new();
     served.append(0, &[b"one"]);
     let mut client = served.client();
-    let opened = client.fetch(&request(vec![asked(0, 1), asked(1, 0)]).with_session_epoch(0).with_max_wait_ms(0));
+    let opened = client
+        .fetch(&request(vec![asked(0, 1), asked(1, 0)]).with_session_epoch(0).with_max_wait_ms(0));
     assert!(opened.session_id > 0);
     assert_eq!(opened.responses[0].partitions.len(), 2);
     let go_on = |epoch| {
