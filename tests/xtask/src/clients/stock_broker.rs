@@ -49,10 +49,12 @@ pub(super) fn fill(driver: &Driver) -> Result<()> {
     }
     for partition in 0..2 {
         let some = || Produce::new(TRANSACTIONS, partition, 10).records_per_batch(5);
-        driver.produce(&some().transaction("a", Outcome::Commit))?;
+        driver.produce(&some().transaction(TRANSACTIONAL_ID, Outcome::Commit))?;
         driver.produce(&some().first(10).transaction("b", Outcome::Abort))?;
         driver.produce(&some().first(20))?;
-        driver.produce(&some().first(30).codec(Codec::Zstd).transaction("a", Outcome::Commit))?;
+        driver.produce(
+            &some().first(30).codec(Codec::Zstd).transaction(TRANSACTIONAL_ID, Outcome::Commit),
+        )?;
     }
     // One partition ends with a marker, the other with an open transaction.
     driver.produce(&Produce::new(TRANSACTIONS, 1, 10).transaction("c", Outcome::Open))?;
@@ -76,6 +78,8 @@ fn refuse_writes(bootstrap: &str) -> Result<()> {
 }
 
 pub(super) const CODECS: &str = "codecs";
+/// Of the committed transactions.
+pub(super) const TRANSACTIONAL_ID: &str = "a";
 pub(super) const TRANSACTIONS: &str = "transactions";
 const READ_TOPICS: [&str; 2] = [CODECS, TRANSACTIONS];
 const WRITABLE: &str = "writable";

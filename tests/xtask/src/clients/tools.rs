@@ -41,6 +41,9 @@ pub(crate) struct ToolsCommand {
     /// A group with committed offsets of the topic
     #[arg(long, default_value = GROUP)]
     group: String,
+    /// A transactional id that both coordinators know
+    #[arg(long)]
+    transactional_id: Option<String>,
     /// Leave out the calls that create, change and delete a topic and a group
     #[arg(long)]
     reads_only: bool,
@@ -63,10 +66,13 @@ pub(super) fn run(command: &ToolsCommand) -> Result<()> {
     if !command.reads_only {
         calls.extend(write_calls(temp_dir.path())?);
     }
+    if let Some(id) = &command.transactional_id {
+        calls.extend(transaction_calls(id));
+    }
     if let Some((stock, checked)) = command.servers() {
         return compare(&command.chosen(calls), &stock, &checked);
     }
-    calls.extend(transaction_calls("a"));
+    calls.extend(transaction_calls(stock_broker::TRANSACTIONAL_ID));
     let twins = twins(temp_dir.path())?;
     let mut servers = Vec::new();
     for twin in &twins {
