@@ -7,16 +7,28 @@
 //!
 //! Reading order: `synthetic_source`, `synthetic_source::spec`, `synthetic_source::synthetic_log`;
 //! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
-//! `source_child`, and `idle`.
+//! `source_child`, and `idle`. Then servers seen by their clients: `server_process` and
+//! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`.
 
+pub mod consume;
+pub mod consume_row;
 pub mod disk_probe;
 pub mod engine_run;
 pub mod fetch_client;
 pub mod idle;
+pub mod kafka_client;
+pub mod latency;
+pub mod latency_row;
 pub mod limits;
+pub mod log_fetcher;
 pub mod machine;
 pub mod measurement;
 pub mod mirror;
 pub mod mirror_row;
+pub mod paced_producer;
+pub mod readers;
+pub mod served_logs;
+pub mod server_process;
 pub mod source_child;
+pub mod stock_broker;
 pub mod synthetic_source;

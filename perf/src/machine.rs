@@ -102,6 +102,14 @@ pub fn process_cpu() -> Result<Duration> {
     Ok(Duration::from_millis(process_ticks("self")? * TICK_MS))
 }
 
+/// Processor time so far of all threads of another process, in steps of 10 ms.
+///
+/// # Errors
+/// When there is no such process.
+pub fn process_cpu_of(process: u32) -> Result<Duration> {
+    Ok(Duration::from_millis(process_ticks(&process.to_string())? * TICK_MS))
+}
+
 /// Memory of this process that is in use now, in bytes.
 ///
 /// # Errors
@@ -124,18 +132,19 @@ pub struct BusyClock {
 }
 
 impl BusyClock {
-    /// Reads the counters; `child` is a process of ours that works too.
+    /// Reads the counters; `children` are processes of ours that work too. Those that have ended
+    /// meanwhile count as ours without being named.
     ///
     /// # Errors
     /// When `/proc` does not have the expected fields.
-    pub fn read(child: Option<u32>) -> Result<Self> {
+    pub fn read(children: &[u32]) -> Result<Self> {
         let stat = fs::read_to_string("/proc/stat")?;
         let fields = numbers(stat.lines().next().context("/proc/stat is empty")?);
         // user nice system idle iowait irq softirq steal
         let at = |index: usize| fields.get(index).copied().unwrap_or(0);
         let machine_ticks = at(0) + at(1) + at(2) + at(5) + at(6) + at(7);
-        let mut own_ticks = process_ticks("self")?;
-        if let Some(child) = child {
+        let mut own_ticks = process_ticks("self")? + ended_children_ticks()?;
+        for child in children {
             own_ticks += process_ticks(&child.to_string())?;
         }
         Ok(Self { machine_ticks, own_ticks })
@@ -151,12 +160,25 @@ impl BusyClock {
 }
 
 fn process_ticks(process: &str) -> Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+    // utime and stime are fields 14 and 15.
+    stat_sum(process, [11, 12])
+}
+
+/// Processor time of the children that we have waited for.
+fn ended_children_ticks() -> Result<u64> {
+    // cutime and cstime follow.
+    stat_sum("self", [13, 14])
+}
+
+/// Sums fields of `/proc/PROCESS/stat`, counted behind the name.
+fn stat_sum(process: &str, fields: [usize; 2]) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))
+        .with_context(|| format!("processor time of process {process}"))?;
+    // The name in parentheses may hold spaces.
     let behind_name = stat.rsplit_once(')').context("no name in /proc stat")?.1;
-    let fields: Vec<&str> = behind_name.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-    Ok(ticks(11).context("no utime")? + ticks(12).context("no stime")?)
+    let told: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |index: usize| told.get(index).and_then(|field| field.parse::<u64>().ok());
+    fields.into_iter().map(|index| ticks(index).context("too few fields in /proc stat")).sum()
 }
 
 fn numbers(line: &str) -> Vec<u64> {

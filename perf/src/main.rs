@@ -1,5 +1,7 @@
 //! Command line of the macro benchmarks: data on stdout, messages on stderr.
 
+mod serving;
+
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +37,12 @@ enum Command {
     Limits(LimitsArgs),
     /// What the engine makes of it, against a source in a child process.
     Mirror(MirrorArgs),
+    /// Bulk reads from `ringmirror node` and a stock Kafka broker over the same logs.
+    Consume(serving::ConsumeArgs),
+    /// From producing to consuming at a fixed rate, on `ringmirror node` and a stock broker.
+    Latency(serving::LatencyArgs),
+    /// What readers that follow the tail take from mirroring.
+    Readers(serving::ReadersArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -132,6 +140,9 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Limits(args) => limits(&args),
         Command::Mirror(args) => mirror(&args),
+        Command::Consume(args) => serving::consume(&args),
+        Command::Latency(args) => serving::latency(&args),
+        Command::Readers(args) => serving::readers(&args),
         Command::Source(args) => source(&args),
     }
 }

@@ -63,32 +63,30 @@ impl Series {
     ///
     /// # Errors
     /// What `run` says, or `/proc` does not tell.
-    pub fn round(&mut self, mut run: impl FnMut() -> Result<Sample>) -> Result<Sample> {
-        self.round_with_child(None, &mut run)
+    pub fn round(&mut self, run: impl FnMut() -> Result<Sample>) -> Result<Sample> {
+        self.round_with_children(&[], run)
     }
 
-    /// The same while a child process of ours works too.
+    /// The same while child processes of ours work too.
     ///
     /// # Errors
     /// What `run` says, or `/proc` does not tell.
-    pub fn round_with_child(
+    pub fn round_with_children(
         &mut self,
-        child: Option<u32>,
-        run: &mut dyn FnMut() -> Result<Sample>,
+        children: &[u32],
+        run: impl FnMut() -> Result<Sample>,
     ) -> Result<Sample> {
-        for attempt in 1..=self.tries_max {
-            let before = BusyClock::read(child)?;
-            let sample = run()?;
-            let is_calm = BusyClock::read(child)?.foreign_share(&before) <= FOREIGN_SHARE_MAX;
-            if !is_calm && attempt < self.tries_max {
-                self.disturbed += 1;
-                continue;
-            }
-            self.disturbed_kept += u32::from(!is_calm);
-            self.samples.push(sample);
-            return Ok(sample);
-        }
-        unreachable!("the last attempt is kept")
+        let round = CalmRound::run(self.tries_max, children, run)?;
+        self.disturbed += round.disturbed;
+        self.disturbed_kept += u32::from(!round.is_calm);
+        self.samples.push(round.value);
+        Ok(round.value)
+    }
+
+    /// What was kept, in the order of rounds.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// Median rate in MB/s.
@@ -116,6 +114,42 @@ impl Series {
             rounds: self.samples.len(),
             disturbed_rounds: self.disturbed,
             disturbed_rounds_kept: self.disturbed_kept,
+        }
+    }
+}
+
+/// What one round measured, and how calm the machine was.
+#[derive(Clone, Copy, Debug)]
+pub struct CalmRound<T> {
+    /// What the last try measured.
+    pub value: T,
+    /// Tries thrown away because other work disturbed them.
+    pub disturbed: u32,
+    /// False when the last try was disturbed too.
+    pub is_calm: bool,
+}
+
+impl<T> CalmRound<T> {
+    /// Runs until a try is calm, at most `tries_max` times and at least once; `children` are
+    /// processes of ours that work too.
+    ///
+    /// # Errors
+    /// What `run` says, or `/proc` does not tell.
+    pub fn run(
+        tries_max: u32,
+        children: &[u32],
+        mut run: impl FnMut() -> Result<T>,
+    ) -> Result<Self> {
+        let mut disturbed = 0;
+        loop {
+            let before = BusyClock::read(children)?;
+            let value = run()?;
+            let share = BusyClock::read(children)?.foreign_share(&before);
+            let is_calm = share <= FOREIGN_SHARE_MAX;
+            if is_calm || disturbed + 1 >= tries_max {
+                return Ok(Self { value, disturbed, is_calm });
+            }
+            disturbed += 1;
         }
     }
 }

@@ -214,7 +214,7 @@ impl<'a> Bench<'a> {
         let (cores, plan) = (self.cores, self.plan);
         let partitions = scenario.partitions();
         let source = self.sources.get(&partitions).context("every source was started")?;
-        let child = Some(source.id());
+        let child = [source.id()];
         let lanes = usize::try_from(scenario.fetches_per_connection)?;
         let alike = DiscardPlan {
             source: source.description(),
@@ -226,8 +226,8 @@ impl<'a> Bench<'a> {
         };
         let ahead = DiscardPlan { requests_in_flight: lanes + 1, ..alike };
         let yardstick = &mut series.limits;
-        let receive_alike = yardstick.round_with_child(child, &mut || discard(&alike))?;
-        let receive = yardstick.round_with_child(child, &mut || discard(&ahead))?;
+        let receive_alike = yardstick.round_with_children(&child, || discard(&alike))?;
+        let receive = yardstick.round_with_children(&child, || discard(&ahead))?;
         let prebuilt = yardstick.round(|| limits::receive(cores, LIMIT_TIME))?;
         let overwrite = yardstick.round(|| self.disk.overwrite(LIMIT_TIME))?;
         let new_file = yardstick.round(|| self.disk.fill_reserved(LIMIT_TIME))?;
@@ -241,7 +241,7 @@ impl<'a> Bench<'a> {
             engine_run::run(&run)
         };
         let mut counters = ShardCounters::default();
-        let direct = series.direct.round_with_child(child, &mut || {
+        let direct = series.direct.round_with_children(&child, || {
             let outcome = run(true)?;
             counters = outcome.counters;
             Ok(outcome.sample)
@@ -249,7 +249,7 @@ impl<'a> Bench<'a> {
         let buffered = if plan.skip_buffered {
             None
         } else {
-            Some(series.buffered.round_with_child(child, &mut || Ok(run(false)?.sample))?)
+            Some(series.buffered.round_with_children(&child, || Ok(run(false)?.sample))?)
         };
         Ok(Round {
             receive_alike,

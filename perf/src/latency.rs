@@ -1,0 +1,174 @@
+//! From the moment a record is due at the producer until a waiting consumer has it.
+//!
+//! Producer and consumer are ours and in this process, so one clock sees both ends. A round sends
+//! records at a fixed rate to one server; the other has nothing to do. The time of a record
+//! begins when it is due, not when it is sent (see `paced_producer`).
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use hdrhistogram::Histogram;
+
+use crate::kafka_client::{KafkaClient, LogEdge};
+use crate::latency_row::{LatencyRound, LatencyRow, RoundsOfServers};
+use crate::log_fetcher::{FetchSettings, LogFetcher};
+use crate::machine::{WARM_UP, warm_up};
+use crate::measurement::CalmRound;
+use crate::paced_producer::{ProducePlan, Schedule, produce};
+use crate::served_logs::WorkDirectory;
+use crate::server_process::{ServerKind, ServerProcess};
+use crate::stock_broker;
+
+/// How to measure.
+#[derive(Clone, Debug)]
+pub struct LatencyPlan {
+    /// Where the servers have their data; all of it is removed.
+    pub directory: PathBuf,
+    /// The program under measurement.
+    pub ringmirror: PathBuf,
+    /// Which servers; both for ratios.
+    pub servers: Vec<ServerKind>,
+    /// Rounds of every scenario, interleaved.
+    pub rounds: u32,
+    /// Rounds before them that do not count: a virtual machine has to get warm.
+    pub warm_up_rounds: u32,
+    /// Length of a round.
+    pub round_time: Duration,
+    /// Records per second.
+    pub records_per_second: u32,
+    /// Bytes of each record's value.
+    pub record_bytes: usize,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    pub tries_max: u32,
+}
+
+/// What the producer waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name, and its topic's.
+    pub name: &'static str,
+    /// As in the protocol.
+    pub acks: i16,
+}
+
+/// All scenarios, in the order of rows.
+pub const SCENARIOS: [Scenario; 2] =
+    [Scenario { name: "acks-1", acks: 1 }, Scenario { name: "acks-all", acks: -1 }];
+
+/// Measures the scenarios; `tell` hears what was measured as it goes.
+///
+/// # Errors
+/// When a server or a client refuses.
+pub fn measure(plan: &LatencyPlan, mut tell: impl FnMut(&str)) -> Result<Vec<LatencyRow>> {
+    ensure!(!plan.servers.is_empty(), "no server is asked for");
+    let root = WorkDirectory::create(&plan.directory, "perf-latency")?;
+    let start = |kind: &ServerKind| start(*kind, plan, &root);
+    let servers = plan.servers.iter().map(start).collect::<Result<Vec<_>>>()?;
+    warm_up(WARM_UP)?;
+    let mut rounds = vec![RoundsOfServers::default(); SCENARIOS.len()];
+    let warm_ups = (1..=plan.warm_up_rounds).map(|number| (number, false));
+    for (number, counts) in warm_ups.chain((1..=plan.rounds).map(|number| (number, true))) {
+        for (scenario, rounds) in SCENARIOS.iter().zip(&mut rounds) {
+            let first = usize::from(number.is_multiple_of(2));
+            for server in servers.iter().cycle().skip(first).take(servers.len()) {
+                let tries_max = if counts { plan.tries_max } else { 1 };
+                let run = || round(plan, scenario, server);
+                let measured = CalmRound::run(tries_max, &[server.id()], run)?;
+                let (name, kind) = (scenario.name, server.kind().name());
+                let figures = measured.value.text();
+                let kept = if counts { "round" } else { "warm-up" };
+                tell(&format!("{kept} {number} {name} {kind}: {figures}"));
+                if counts {
+                    rounds.push(server.kind(), measured);
+                }
+            }
+        }
+    }
+    let row = |(scenario, rounds): (&Scenario, &RoundsOfServers)| rounds.row(scenario.name);
+    SCENARIOS.iter().zip(&rounds).map(row).collect()
+}
+
+fn start(kind: ServerKind, plan: &LatencyPlan, root: &WorkDirectory) -> Result<ServerProcess> {
+    let directory = root.path.join(kind.name());
+    let mut server = match kind {
+        ServerKind::Node => ServerProcess::start_node(&plan.ringmirror, &directory, None)?,
+        ServerKind::Stock => stock_broker::start_new(&directory)?,
+    };
+    for Scenario { name, .. } in SCENARIOS {
+        server.wait_until("having a topic to produce to", |client| {
+            if client.partitions(name)? != Some(1) {
+                // Refused as long as the server is starting, or because it is there already.
+                client.create_topic(name)?;
+            }
+            client.offsets(name, 1, LogEdge::End)
+        })?;
+    }
+    Ok(server)
+}
+
+fn round(plan: &LatencyPlan, scenario: &Scenario, server: &ServerProcess) -> Result<LatencyRound> {
+    let (address, topic) = (server.address(), scenario.name);
+    let mut client = KafkaClient::connect(address)?;
+    let ends = client.offsets(topic, 1, LogEdge::End)?.context("the topic is gone")?;
+    let start_offset = *ends.first().context("a topic of one partition")?;
+    let records = u32::try_from(
+        plan.round_time.as_micros() * u128::from(plan.records_per_second) / 1_000_000,
+    )?;
+    let interval = Duration::from_secs(1) / plan.records_per_second;
+    let schedule = Schedule { begin: Instant::now() + LEAD, interval, records };
+    let (acks, record_bytes) = (scenario.acks, plan.record_bytes);
+    let produced = ProducePlan { address, topic, acks, record_bytes, start_offset };
+    let before = server.cpu()?;
+    let histogram = thread::scope(|scope| {
+        let consumer = scope.spawn(|| consume(server, topic, start_offset, &schedule));
+        let produced = produce(&produced, &schedule);
+        let consumed = consumer.join().unwrap_or_else(|_| bail!("the consumer panicked"));
+        // Without records the consumer only says that it waited for ever.
+        produced.and(consumed)
+    })?;
+    let cpu = server.cpu()?.saturating_sub(before);
+    Ok(LatencyRound { histogram, cpu, elapsed: schedule.begin.elapsed() })
+}
+
+/// Receives all records of a round, and how late each was, in nanoseconds.
+fn consume(
+    server: &ServerProcess,
+    topic: &str,
+    start_offset: i64,
+    schedule: &Schedule,
+) -> Result<Histogram<u64>> {
+    let mut histogram = Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, FIGURES)?;
+    let mut fetcher = LogFetcher::connect(server.address(), FetchSettings::JAVA)?;
+    let (mut offset, end) = (start_offset, start_offset + i64::from(schedule.records));
+    let deadline = schedule.due(schedule.records) + LATE_MAX;
+    while offset < end {
+        let mut late = Vec::new();
+        let fetched = fetcher.fetch(topic, 0, offset, |header| {
+            let now = Instant::now();
+            let range = header.base_offset.get().max(offset)..header.next_offset().get().min(end);
+            for record in range {
+                let number = u32::try_from(record - start_offset).unwrap_or(u32::MAX);
+                late.push(now.saturating_duration_since(schedule.due(number)));
+            }
+        })?;
+        let code = fetched.error_code;
+        ensure!(code == 0, "fetching {topic} at {offset} failed with error {code}");
+        for time in late {
+            let nanos = u64::try_from(time.as_nanos())?;
+            histogram.record(nanos.clamp(1, LATENCY_NANOS_MAX))?;
+        }
+        offset = fetched.next_offset;
+        ensure!(Instant::now() < deadline, "records up to {end} are due, {offset} is reached");
+    }
+    Ok(histogram)
+}
+
+/// From the start of the consumer to the first record: it is waiting by then.
+const LEAD: Duration = Duration::from_millis(100);
+/// A record that is so late is lost.
+const LATE_MAX: Duration = Duration::from_secs(30);
+const LATENCY_NANOS_MAX: u64 = 60_000_000_000;
+/// Decimal figures that the histogram keeps.
+const FIGURES: u8 = 3;

@@ -1,0 +1,208 @@
+//! Commands that measure `ringmirror node`: what it serves, how soon, and at what price.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use perf::consume::{self, ConsumePlan};
+use perf::consume_row::ConsumeRow;
+use perf::latency::{self, LatencyPlan};
+use perf::latency_row::LatencyRow;
+use perf::log_fetcher::Discard;
+use perf::measurement::TRIES_MAX;
+use perf::readers::{self, ReadersPlan};
+use perf::server_process::{ServerKind, ringmirror_program};
+use serde::Serialize;
+
+/// What every measurement of a server has.
+#[derive(Args)]
+struct ServingArgs {
+    /// Print rows as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The ringmirror to measure; the one beside this program by default.
+    #[arg(long)]
+    ringmirror: Option<PathBuf>,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    #[arg(long, default_value_t = TRIES_MAX)]
+    tries: u32,
+    /// Directory on the disk to write to; what is written is removed.
+    #[arg(long, default_value = "target/tmp")]
+    directory: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ConsumeArgs {
+    #[command(flatten)]
+    serving: ServingArgs,
+    /// Only these scenarios, like 1MiB-4conn or java; all by default.
+    #[arg(long = "scenario", value_delimiter = ',')]
+    scenarios: Vec<String>,
+    /// Which servers to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["node", "stock"])]
+    servers: Vec<ServerKind>,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Rounds before them that do not count.
+    #[arg(long, default_value_t = 3)]
+    warm_up_rounds: u32,
+    /// Partitions to read.
+    #[arg(long, default_value_t = 8)]
+    partitions: u32,
+    /// Bytes of each partition.
+    #[arg(long, default_value_t = 512 << 20)]
+    partition_bytes: u64,
+    /// Let the kernel throw the records away, so that receiving costs next to nothing.
+    #[arg(long)]
+    discard_in_kernel: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LatencyArgs {
+    #[command(flatten)]
+    serving: ServingArgs,
+    /// Which servers to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["node", "stock"])]
+    servers: Vec<ServerKind>,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Rounds before them that do not count.
+    #[arg(long, default_value_t = 3)]
+    warm_up_rounds: u32,
+    /// Length of one round in milliseconds.
+    #[arg(long, default_value_t = 15_000)]
+    round_ms: u64,
+    /// Records per second.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Bytes of each record's value.
+    #[arg(long, default_value_t = 1024)]
+    record_bytes: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct ReadersArgs {
+    #[command(flatten)]
+    serving: ServingArgs,
+    /// Rounds, each with and without readers.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Bytes mirrored in one run.
+    #[arg(long, default_value_t = 4 << 30)]
+    bytes: u64,
+    /// Consumers, each with a partition of its own.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    readers: u32,
+    /// Let the readers receive the records like any consumer, at a price that mirroring pays on a
+    /// machine with few cores; by default the kernel throws them away, as if the readers were on
+    /// other machines.
+    #[arg(long)]
+    receive: bool,
+}
+
+impl ServingArgs {
+    fn program(&self) -> Result<PathBuf> {
+        let program = ringmirror_program(self.ringmirror.as_deref())?;
+        eprintln!("measuring {}", program.display());
+        Ok(program)
+    }
+
+    fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut out, rows)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{text}")?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn consume(args: &ConsumeArgs) -> Result<()> {
+    let known: Vec<&str> = consume::SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    for name in &args.scenarios {
+        ensure!(known.contains(&name.as_str()), "no scenario {name}; there are {known:?}");
+    }
+    let rows = consume::measure(
+        &ConsumePlan {
+            directory: args.serving.directory.clone(),
+            ringmirror: args.serving.program()?,
+            servers: args.servers.clone(),
+            rounds: args.rounds,
+            warm_up_rounds: args.warm_up_rounds,
+            partitions: args.partitions,
+            partition_bytes: args.partition_bytes,
+            scenarios: args.scenarios.clone(),
+            tries_max: args.serving.tries,
+            discard: discard(args.discard_in_kernel),
+        },
+        |line| eprintln!("{line}"),
+    )?;
+    let lines: Vec<String> = rows.iter().map(ConsumeRow::text).collect();
+    args.serving.print(&rows, &format!("{}\n{}", ConsumeRow::head(), lines.join("\n")))?;
+    for row in rows.iter().flat_map(ConsumeRow::servers) {
+        warn_of_disturbed(&row.scenario, row.disturbed_rounds_kept);
+    }
+    Ok(())
+}
+
+pub(crate) fn latency(args: &LatencyArgs) -> Result<()> {
+    let rows = latency::measure(
+        &LatencyPlan {
+            directory: args.serving.directory.clone(),
+            ringmirror: args.serving.program()?,
+            servers: args.servers.clone(),
+            rounds: args.rounds,
+            warm_up_rounds: args.warm_up_rounds,
+            round_time: Duration::from_millis(args.round_ms),
+            records_per_second: args.rate,
+            record_bytes: args.record_bytes,
+            tries_max: args.serving.tries,
+        },
+        |line| eprintln!("{line}"),
+    )?;
+    let lines: Vec<String> = rows.iter().map(LatencyRow::text).collect();
+    args.serving.print(&rows, &format!("{}\n{}", LatencyRow::head(), lines.join("\n")))?;
+    for row in &rows {
+        for (kind, figures) in row.servers() {
+            let name = format!("{} {}", row.scenario, kind.name());
+            warn_of_disturbed(&name, figures.disturbed_rounds_kept);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn readers(args: &ReadersArgs) -> Result<()> {
+    let row = readers::measure(
+        &ReadersPlan {
+            directory: args.serving.directory.clone(),
+            ringmirror: args.serving.program()?,
+            rounds: args.rounds,
+            bytes: args.bytes,
+            readers: args.readers,
+            discard: discard(!args.receive),
+            tries_max: args.serving.tries,
+        },
+        |line| eprintln!("{line}"),
+    )?;
+    args.serving.print(&row, &row.text())?;
+    for row in [&row.without, &row.with] {
+        warn_of_disturbed(&row.scenario, row.disturbed_rounds_kept);
+    }
+    Ok(())
+}
+
+const fn discard(in_kernel: bool) -> Discard {
+    if in_kernel { Discard::InKernel } else { Discard::Received }
+}
+
+fn warn_of_disturbed(name: &str, kept: u32) {
+    if kept > 0 {
+        eprintln!("{name}: {kept} rounds were disturbed; run again");
+    }
+}

@@ -1,0 +1,121 @@
+//! A stock Kafka broker as it is shipped: the options of `kafka-server-start.sh`, nothing tuned.
+//!
+//! The brokers of the tests run with a small heap and the first compiler only, which is right for
+//! short lives and would be unfair here.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use harness::server_properties::{ServerProperties, random_id};
+use harness::{KafkaRelease, kafka_jars, run_tool};
+
+use crate::server_process::{ServerKind, ServerProcess, free_address};
+
+/// The release measured against.
+pub const RELEASE: KafkaRelease = KafkaRelease::V4;
+
+/// Starts a broker on a directory that `ringmirror handover` made.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start_on(server_properties: &str, directory: &Path) -> Result<ServerProcess> {
+    let path = directory.with_extension("handover.properties");
+    fs::write(&path, server_properties)?;
+    start(ServerProperties::read(&path)?, directory)
+}
+
+/// Formats an empty directory and starts a broker on it.
+///
+/// # Errors
+/// When it cannot be formatted or started.
+pub fn start_new(directory: &Path) -> Result<ServerProcess> {
+    let mut properties = ServerProperties::default();
+    properties.set("node.id", "1");
+    properties.set("log.dirs", directory.display().to_string());
+    let address = listen(&mut properties)?;
+    let path = directory.with_extension("format.properties");
+    properties.write(&path)?;
+    let (id, path) = (random_id()?, path.display().to_string());
+    let args = ["format", "--cluster-id", &id, "--config", &path];
+    run_tool(RELEASE, "kafka.tools.StorageTool", &args)?;
+    start_at(address, &properties, directory)
+}
+
+/// Runs one of Kafka's programs to its end and returns what it printed.
+///
+/// # Errors
+/// When it fails; what it said is in the error.
+pub fn run_client(main_class: &str, args: &[&str]) -> Result<String> {
+    let jars = kafka_jars::class_path(&kafka_jars::fetch(RELEASE)?);
+    let output = Command::new("java")
+        .arg("-Xmx512m")
+        .args(PERFORMANCE_OPTIONS)
+        .args(["-cp", &jars, main_class])
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("running {main_class}"))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{main_class} {args:?}: {}: {told}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn start(mut properties: ServerProperties, directory: &Path) -> Result<ServerProcess> {
+    let address = listen(&mut properties)?;
+    start_at(address, &properties, directory)
+}
+
+fn start_at(
+    address: SocketAddr,
+    properties: &ServerProperties,
+    directory: &Path,
+) -> Result<ServerProcess> {
+    let path = directory.with_extension("server.properties");
+    properties.write(&path)?;
+    let mut command = vec!["java".to_owned()];
+    command.extend(HEAP_OPTIONS.iter().chain(&PERFORMANCE_OPTIONS).map(|&each| each.to_owned()));
+    let jars = kafka_jars::class_path(&kafka_jars::fetch(RELEASE)?);
+    command.extend(["-cp".to_owned(), jars, "kafka.Kafka".to_owned(), path.display().to_string()]);
+    let output = directory.with_extension("stock.out");
+    ServerProcess::start(ServerKind::Stock, &command, address, output)
+}
+
+/// One node that is broker and controller, on free ports, with one replica of what is internal.
+fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
+    let (broker, controller) = (free_address()?, free_address()?);
+    let id = properties.get("node.id").context("server.properties: no node.id")?.to_owned();
+    let settings = [
+        ("process.roles", "broker,controller".to_owned()),
+        ("listeners", format!("PLAINTEXT://{broker},CONTROLLER://{controller}")),
+        ("advertised.listeners", format!("PLAINTEXT://{broker}")),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
+        ("controller.quorum.voters", format!("{id}@{controller}")),
+        ("offsets.topic.replication.factor", "1".to_owned()),
+        ("transaction.state.log.replication.factor", "1".to_owned()),
+        ("transaction.state.log.min.isr", "1".to_owned()),
+        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
+        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+    ];
+    for (key, value) in settings {
+        properties.set(key, value);
+    }
+    Ok(broker)
+}
+
+/// `KAFKA_HEAP_OPTS` of `kafka-server-start.sh`.
+const HEAP_OPTIONS: [&str; 2] = ["-Xmx1G", "-Xms1G"];
+/// `KAFKA_JVM_PERFORMANCE_OPTS` of `kafka-run-class.sh`.
+const PERFORMANCE_OPTIONS: [&str; 7] = [
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:MaxInlineLevel=15",
+    "-Djava.awt.headless=true",
+];
