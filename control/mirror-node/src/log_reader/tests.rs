@@ -17,6 +17,7 @@ use crate::writable_log::{LogSettings, WritableLog};
 mod damage;
 mod locate;
 mod timestamps;
+mod together;
 mod transactions;
 
 const ALL: ReadLimit = ReadLimit { bytes_max: u32::MAX, at_least_one_batch: true };

@@ -32,15 +32,18 @@ fn a_missing_index_costs_time_only() {
 fn an_index_of_another_life_is_not_believed() {
     let scratch = Scratch::new();
     let log = filled(&scratch, small_segments(batch_bytes() * 40), 100);
-    let mut stale = Vec::new();
-    for raw in 1..30_u32 {
-        stale.extend((raw * 3 - 1).to_be_bytes());
-        stale.extend((raw * 100).to_be_bytes());
+    // Positions inside batches, and positions of batches that end at other offsets.
+    for (offset_step, position_step) in [(3, 100), (1, batch_bytes()), (2, batch_bytes() * 3)] {
+        let mut stale = Vec::new();
+        for raw in 1..13_u32 {
+            stale.extend((raw * offset_step + 1).to_be_bytes());
+            stale.extend((raw * position_step).to_be_bytes());
+        }
+        for base in [0, 80, 160] {
+            fs::write(scratch.path(&format!("{base:020}.index")), &stale).unwrap();
+        }
+        check_all(&reader(), &log);
     }
-    for base in [0, 80, 160] {
-        fs::write(scratch.path(&format!("{base:020}.index")), &stale).unwrap();
-    }
-    check_all(&reader(), &log);
 }
 
 #[test]

@@ -46,9 +46,8 @@ fn a_torn_batch_at_the_end_is_cut_off() {
     drop(log);
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(whole - 5).unwrap();
     let (log, findings) = WritableLog::open(scratch.spec(LogSettings::default())).unwrap();
-    assert!(
-        matches!(findings[..], [LoadFinding::TornTail { kept_bytes, .. }] if kept_bytes == whole / 2)
-    );
+    let [LoadFinding::TornTail { kept_bytes, .. }] = findings[..] else { panic!("{findings:?}") };
+    assert_eq!(kept_bytes, whole / 2);
     assert_eq!(append(&log, &plain(&[b"c"])), 1);
     assert_eq!(scratch.batches().len(), 2);
 }
