@@ -9,6 +9,9 @@ pub enum Refusal {
     /// The metadata of an offset is too long.
     #[error("metadata of the committed offset is too long")]
     OffsetMetadataTooLarge,
+    /// What is known of groups is still being read.
+    #[error("the groups are being read from the log")]
+    CoordinatorLoadInProgress,
     /// The record could not be kept, or too many are waiting to be.
     #[error("the coordinator cannot keep records at present")]
     CoordinatorNotAvailable,
@@ -84,6 +87,7 @@ impl Refusal {
         match self {
             Self::MessageTooLarge => 10,
             Self::OffsetMetadataTooLarge => 12,
+            Self::CoordinatorLoadInProgress => 14,
             Self::CoordinatorNotAvailable => 15,
             Self::IllegalGeneration => 22,
             Self::InconsistentGroupProtocol => 23,

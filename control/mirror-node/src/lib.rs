@@ -25,6 +25,7 @@ pub mod directory_state;
 pub mod discovery;
 pub mod durable_file;
 pub mod finding_text;
+pub mod groups;
 pub mod handover;
 mod handover_configs;
 pub mod local_log;

@@ -1,10 +1,11 @@
 //! What all connections of a node share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use kafka_wire::partition::BrokerId;
 
 use crate::catalog::Catalog;
+use crate::groups::Groups;
 use crate::log_reader::LogReader;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
@@ -19,6 +20,8 @@ pub struct Node {
     pub catalog: Arc<Catalog>,
     /// How big anything may get.
     pub limits: ServerLimits,
+    /// Its consumer groups; while there are none, the coordinator is said not to be available.
+    pub groups: OnceLock<Groups>,
     /// What clients fetch again and again.
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     /// Finds records in segment files.
@@ -47,6 +50,7 @@ impl Node {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
         let log_reader = LogReader::new(limits.open_files_max);
         let cold_reads = ColdReads::default();
-        Self { identity, catalog, limits, fetch_sessions, log_reader, cold_reads }
+        let groups = OnceLock::new();
+        Self { identity, catalog, limits, groups, fetch_sessions, log_reader, cold_reads }
     }
 }

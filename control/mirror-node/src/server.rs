@@ -30,6 +30,7 @@ mod fetch;
 mod fetch_look;
 pub(crate) mod fetch_session;
 mod frame;
+mod group_requests;
 mod leader_epochs;
 pub mod limits;
 mod list_offsets;

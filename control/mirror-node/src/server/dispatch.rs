@@ -7,7 +7,7 @@ use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::api::{Family, find};
 use crate::server::request::{Request, RequestHead};
-use crate::server::{admin, reads, writes};
+use crate::server::{admin, group_requests, reads, writes};
 
 /// Who asks.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) 
         Some(Family::Reads) => reads::answer(node, request).await,
         Some(Family::Admin) => admin::answer(node, request).await,
         Some(Family::Writes) => writes::answer(node, request).await,
-        Some(Family::Groups) | None => Answer::Close {
+        Some(Family::Groups) => group_requests::answer(node, client, request).await,
+        None => Answer::Close {
             reason: format!("nobody answers requests of api key {}", request.head.api_key),
         },
     }

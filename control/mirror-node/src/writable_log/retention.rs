@@ -106,12 +106,37 @@ impl<F: PartitionFiles> WritableLog<F> {
             self.view.publish(open.state());
             open.log.log_start()
         };
-        // The records are gone for readers; files that stay behind are tried again later.
-        if let Err(error) = self.remove_leaving(&mut finisher) {
+        // The records are gone for readers.
+        self.remove_leaving_or_later(&mut finisher);
+        Ok(log_start)
+    }
+
+    /// Moves the log's start to `to`, whatever the topic's policy: for the writer of a log that
+    /// wrote anew, from `to` on, all that still counts. Segments wholly below it leave.
+    ///
+    /// # Errors
+    /// When the log is closed.
+    pub fn retire_below(&self, to: Offset) -> Result<LogStartOffset, DeleteRecordsError> {
+        let mut finisher = self.lock_finisher();
+        let log_start = {
+            let mut open = self.lock_open();
+            let open = open.as_mut().ok_or(DeleteRecordsError::Closed)?;
+            let end = open.log.accepted_end().offset();
+            assert!(to <= end, "what was written anew lies below the end of the log");
+            open.advance_start(to);
+            self.view.publish(open.state());
+            open.log.log_start()
+        };
+        self.remove_leaving_or_later(&mut finisher);
+        Ok(log_start)
+    }
+
+    /// Deletes the files of segments that left; those that stay behind are tried again later.
+    fn remove_leaving_or_later(&self, finisher: &mut F) {
+        if let Err(error) = self.remove_leaving(finisher) {
             tracing::warn!(directory = %self.view.directory().display(), %error,
                 "segments cannot be deleted");
         }
-        Ok(log_start)
     }
 
     /// Deletes the files of segments that left the log.
