@@ -19,6 +19,7 @@ use crate::server::fetch_look::{check_leader_epoch, readable_end};
 pub(super) async fn list_offsets(
     node: &Arc<Node>,
     asked: ListOffsetsRequest,
+    version: i16,
 ) -> ListOffsetsResponse {
     let node = Arc::clone(node);
     let listed = tokio::task::spawn_blocking(move || {
@@ -28,7 +29,7 @@ pub(super) async fn list_offsets(
             let topic = node.catalog.topic_named(&asked.name);
             let listed = asked.partitions.iter().map(|asked| {
                 let found = find(&node, topic.as_deref(), asked, reads_committed, is_replica);
-                answered(asked, found)
+                answered(asked, found, version)
             });
             ListOffsetsTopicResponse::default()
                 .with_name(asked.name.clone())
@@ -50,12 +51,14 @@ struct Listed {
 fn answered(
     asked: &ListOffsetsPartition,
     found: Result<Option<Listed>, ResponseError>,
+    version: i16,
 ) -> ListOffsetsPartitionResponse {
     let answer =
         ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
     match found {
         Ok(Some(Listed { offset, timestamp_ms, epoch })) => {
-            answer.with_offset(offset).with_timestamp(timestamp_ms).with_leader_epoch(epoch)
+            let answer = answer.with_offset(offset).with_timestamp(timestamp_ms);
+            if version < EPOCHS_SINCE { answer } else { answer.with_leader_epoch(epoch) }
         }
         Ok(None) => answer,
         Err(error) => answer.with_error_code(error.code()),
@@ -117,6 +120,8 @@ fn refusal(error: &ReadError) -> ResponseError {
     }
 }
 
+/// Version from which the epoch of an offset is told.
+const EPOCHS_SINCE: i16 = 4;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;

@@ -22,8 +22,13 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
             describe_topic_partitions::describe(node, &asked).into()
         }
         RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, &asked).await,
-        RequestKind::ListOffsets(asked) => list_offsets::list_offsets(node, asked).await.into(),
+        RequestKind::ListOffsets(asked) => {
+            list_offsets::list_offsets(node, asked, version).await.into()
+        }
         RequestKind::OffsetForLeaderEpoch(asked) => leader_epochs::end_offsets(node, &asked).into(),
         other => Answer::Close { reason: format!("{other:?} does not read") },
     }
 }
+
+#[cfg(test)]
+mod tests;
