@@ -93,7 +93,7 @@ fn commands_refuse_a_directory_that_was_never_mirrored_into() -> Result<()> {
 
 #[test]
 fn every_command_explains_itself() -> Result<()> {
-    for command in ["demo", "mirror", "verify", "inspect", "handover", "doctor"] {
+    for command in ["demo", "mirror", "node", "verify", "inspect", "handover", "doctor"] {
         let ended = Ringmirror::new(&[command, "--help"]).run()?.expect_code(0)?;
         assert!(ended.stdout.contains("Examples:"), "{ended}");
         assert!(ended.stdout.contains("--json"), "{ended}");

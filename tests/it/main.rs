@@ -15,6 +15,7 @@ mod large_batches;
 mod log_starts;
 mod manifests;
 mod mirrored;
+mod node;
 mod readme;
 mod real_kafka;
 mod recreated_topics;

@@ -380,6 +380,32 @@ impl DataDirectory {
         Ok((partitions, others))
     }
 
+    /// Makes a partition's directory; says whether it was missing.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn make_partition(&self, name: &TopicPartition) -> Result<bool, DirectoryError> {
+        let path = self.root.join(name.to_string());
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true).map_err(|error| failed(&path, "create it", error)),
+        }
+    }
+
+    /// Deletes a partition's directory with all that is in it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn remove_partition(&self, name: &TopicPartition) -> Result<(), DirectoryError> {
+        let path = self.root.join(name.to_string());
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed(&path, "delete it", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a directory a broker has worked in.
     ///
     /// # Errors

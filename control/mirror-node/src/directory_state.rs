@@ -163,6 +163,20 @@ impl DirectoryState {
         local.or_else(|| deleted().map(|(id, _)| *id))
     }
 
+    /// The id of a topic that is here, mirrored or made.
+    #[must_use]
+    pub fn topic_id(&self, name: &TopicName) -> Option<TopicId> {
+        let local = || self.local_topics.get(name).map(|topic| topic.topic_id);
+        self.topics.get(name).map(|topic| topic.topic_id).or_else(local)
+    }
+
+    /// How many partitions a topic that is here has, mirrored or made.
+    #[must_use]
+    pub fn partition_count(&self, name: &TopicName) -> Option<i32> {
+        let local = || self.local_topics.get(name).map(|topic| topic.partition_count);
+        self.topics.get(name).map(|topic| topic.partition_count).or_else(local)
+    }
+
     fn format_version(&self) -> u32 {
         let mirrors_only = self.local_topics.is_empty()
             && self.deleted_topics.is_empty()

@@ -9,7 +9,7 @@ use kafka_log::bootstrap_checkpoint::{
 use kafka_log::closing::close_log;
 use kafka_log::log_config::LogConfig;
 use kafka_log::recovery::{self, LoadRequest, LogCut};
-use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::metadata_record::DirectoryId;
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicPartition};
@@ -102,7 +102,8 @@ pub enum HandoverError {
     /// Logs are not what they should be.
     #[error(
         "refused, the local log does not pass its check: {}; nothing was handed over; run \
-         ringmirror mirror again, it cuts these logs where they are damaged and fetches the rest",
+         ringmirror mirror or node again, it cuts these logs where they are damaged and fetches \
+         the rest of those that are mirrored",
         problems.join("; ")
     )]
     Damaged {
@@ -119,13 +120,15 @@ pub enum HandoverError {
         partition: TopicPartition,
     },
     /// A directory that a broker would refuse or take for a stray.
-    #[error("{name} is in the directory and is not a partition mirrored here: move it away")]
+    #[error(
+        "{name} is in the directory and is not a partition mirrored or made here: move it away"
+    )]
     Foreign {
         /// The directory's name.
         name: String,
     },
     /// There is nothing to hand over.
-    #[error("{}: no topic was mirrored into it", path.display())]
+    #[error("{}: no topic was mirrored into it or made in it", path.display())]
     Empty {
         /// The directory.
         path: PathBuf,
@@ -189,6 +192,8 @@ pub fn hand_over(
 ) -> Result<HandoverReport, HandoverError> {
     let mut directory = DataDirectory::open(root)?;
     directory.refuse_handed_over()?;
+    remove_deleted(&mut directory)?;
+    make_missing(&directory)?;
     let names = partitions_to_hand_over(&directory)?;
     let mut checkpoints = directory.read_checkpoints()?;
     let mut notes = Vec::new();
@@ -205,11 +210,12 @@ pub fn hand_over(
     }
     let mut handed = Vec::new();
     for check in &checks {
-        handed.push(hand_partition(check, &checkpoints)?);
+        let told = told_leader_epoch(&directory, &check.name);
+        handed.push(hand_partition(check, told, &checkpoints)?);
         note_open_transactions(check, &mut notes);
     }
     directory.meta.node_id = node_id;
-    let next_producer_id = next_producer_id(&checks);
+    let next_producer_id = next_producer_id(&checks).max(directory.state.next_producer_id);
     let bootstrap = bootstrap(&directory, release, &handed, next_producer_id, &mut notes);
     directory.write_meta()?;
     directory.replace_file(bootstrap_checkpoint::FILE_NAME, &bootstrap.encode())?;
@@ -230,21 +236,58 @@ pub fn hand_over(
     })
 }
 
+/// Ends the deletion of topics made here, which a crash cut short.
+fn remove_deleted(directory: &mut DataDirectory) -> Result<(), HandoverError> {
+    if directory.state.deleted_topics.is_empty() {
+        return Ok(());
+    }
+    for topic in directory.state.deleted_topics.values() {
+        for index in (0..topic.partition_count).filter_map(PartitionIndex::from_wire) {
+            let partition = TopicPartition { topic: topic.name.clone(), partition: index };
+            directory.remove_partition(&partition)?;
+        }
+    }
+    directory.state.deleted_topics.clear();
+    Ok(directory.write_state()?)
+}
+
+/// Makes the directories of topics made here that a crash left without: their logs are empty.
+fn make_missing(directory: &DataDirectory) -> Result<(), HandoverError> {
+    for (name, topic) in &directory.state.local_topics {
+        for index in (0..topic.partition_count).filter_map(PartitionIndex::from_wire) {
+            let partition = TopicPartition { topic: name.clone(), partition: index };
+            if directory.make_partition(&partition)? {
+                // Nothing says whose it is until it was recovered.
+                directory.take_clean_marker()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The leader epoch that clients of a node were told; zero when none was.
+fn told_leader_epoch(directory: &DataDirectory, name: &TopicPartition) -> LeaderEpoch {
+    let topic = directory.state.topics.get(&name.topic);
+    topic.map_or(LeaderEpoch::ZERO, |topic| topic.leader_epoch(name.partition))
+}
+
 /// The partitions of every remembered topic, which must be what lies in the directory.
 fn partitions_to_hand_over(
     directory: &DataDirectory,
 ) -> Result<Vec<TopicPartition>, HandoverError> {
     let (present, others) = directory.list_partitions()?;
-    if let Some(name) = others.into_iter().find(|name| name != "lost+found") {
+    let is_known = |name: &str| name == "lost+found" || name.ends_with(DELETED_SUFFIX);
+    if let Some(name) = others.into_iter().find(|name| !is_known(name)) {
         return Err(HandoverError::Foreign { name });
     }
-    let topics = &directory.state.topics;
+    let state = &directory.state;
     if let Some(stray) = present.iter().find(|name| {
-        topics.get(&name.topic).is_none_or(|topic| name.partition.get() >= topic.partition_count)
+        let count = state.partition_count(&name.topic);
+        count.is_none_or(|count| name.partition.get() >= count)
     }) {
         return Err(HandoverError::Foreign { name: stray.to_string() });
     }
-    for (topic, known) in topics {
+    for (topic, known) in &state.topics {
         for partition in (0..known.partition_count).filter_map(PartitionIndex::from_wire) {
             let partition = TopicPartition { topic: topic.clone(), partition };
             if present.binary_search(&partition).is_err() {
@@ -307,8 +350,8 @@ fn recover(
     notes: &mut Vec<String>,
 ) -> Result<(), HandoverError> {
     let failed = |reason: String| HandoverError::Recovery { partition: name.clone(), reason };
-    let topic = directory.state.topics.get(&name.topic);
-    let topic_id = topic.map(|topic| topic.topic_id).ok_or_else(|| failed("unknown".to_owned()))?;
+    let topic_id = directory.state.topic_id(&name.topic);
+    let topic_id = topic_id.ok_or_else(|| failed("unknown".to_owned()))?;
     let request = LoadRequest {
         topic_id,
         config: LogConfig::default(),
@@ -349,7 +392,7 @@ fn check_all(
     let (mut checks, mut problems, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let mut check = partition_check::check(directory.root(), name)?;
-        let expected = directory.state.topics.get(&name.topic).map(|topic| topic.topic_id);
+        let expected = directory.state.topic_id(&name.topic);
         if check.topic_id.is_some() && check.topic_id != expected {
             let path = directory.root().join(name.to_string());
             let what = "partition.metadata names another topic id than ringmirror.json";
@@ -377,19 +420,20 @@ fn check_all(
     Err(HandoverError::Damaged { problems })
 }
 
-/// What the broker will find, and the leader epoch above every epoch in the log.
+/// What the broker will find, and the leader epoch above every epoch in the log and every one
+/// that clients were told.
 fn hand_partition(
     check: &PartitionCheck,
+    told: LeaderEpoch,
     checkpoints: &DirectoryCheckpoints,
 ) -> Result<(BootstrapPartitionPlan, HandedPartition), HandoverError> {
-    let leader_epoch = match check.epoch_max {
+    let told = Some(told.get()).filter(|told| *told > 0);
+    let leader_epoch = match check.epoch_max.map(SourceLeaderEpoch::get).max(told) {
         None => LeaderEpoch::ZERO,
-        Some(newest) => {
-            let next = newest.get().checked_add(1).and_then(LeaderEpoch::from_wire);
-            next.ok_or_else(|| HandoverError::NoEpochLeft {
-                partition: check.name.clone(),
-                epoch: newest.get(),
-            })?
+        Some(epoch) => {
+            let next = epoch.checked_add(1).and_then(LeaderEpoch::from_wire);
+            let partition = check.name.clone();
+            next.ok_or(HandoverError::NoEpochLeft { partition, epoch })?
         }
     };
     let checkpointed = checkpoints.log_starts.get(&check.name).copied().unwrap_or(Offset::ZERO);
@@ -434,12 +478,16 @@ fn bootstrap(
 ) -> BootstrapCheckpoint {
     let replica = (directory.meta.node_id, directory_id(directory));
     let mut topics = Vec::new();
-    for (name, known) in &directory.state.topics {
+    let state = &directory.state;
+    let mirrored = state.topics.iter().map(|(name, topic)| (name, topic.topic_id, &topic.configs));
+    let local =
+        state.local_topics.iter().map(|(name, topic)| (name, topic.topic_id, &topic.configs));
+    for (name, id, configs) in mirrored.chain(local) {
         let of_topic = handed.iter().filter(|(plan, _)| plan.name.topic == *name);
         topics.push(BootstrapTopic {
             name: name.clone(),
-            id: known.topic_id,
-            configs: handover_configs(name, &known.configs, release, notes),
+            id,
+            configs: handover_configs(name, configs, release, notes),
             partitions: of_topic
                 .map(|(plan, _)| BootstrapPartition {
                     index: plan.name.partition,
@@ -483,3 +531,6 @@ fn server_properties(root: &Path, node_id: BrokerId) -> String {
          transaction.state.log.min.isr=1\n"
     )
 }
+
+/// Ends the names of directories that are being deleted; a broker goes on with that.
+const DELETED_SUFFIX: &str = "-delete";

@@ -45,6 +45,19 @@ impl Ringmirror {
             .option("--data-dir", &data_dir.display().to_string())
     }
 
+    /// `ringmirror node --json` at any port of this machine, mirroring nothing.
+    #[must_use]
+    pub fn node(data_dir: &Path) -> Self {
+        Self::new(&["node", "--json", "--listen", "127.0.0.1:0"])
+            .option("--data-dir", &data_dir.display().to_string())
+    }
+
+    /// Has a node mirror.
+    #[must_use]
+    pub fn mirror_from(self, bootstrap_server: &str, topics: &str) -> Self {
+        self.option("--mirror-from", bootstrap_server).option("--topics", topics)
+    }
+
     /// Adds one argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
@@ -183,6 +196,15 @@ impl Running {
     pub fn wait_for_event(&mut self, name: &str, limit: Duration) -> Result<Value> {
         self.wait_for(limit, |event| event["event"] == name)
             .with_context(|| format!("waiting for {name}"))
+    }
+
+    /// Waits until a node serves; returns where.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn wait_serving(&mut self, limit: Duration) -> Result<String> {
+        let serving = self.wait_for_event("serving", limit)?;
+        Ok(serving["advertised"].as_str().context("an address")?.to_owned())
     }
 
     /// Lines told so far, of those of progress only the last.
