@@ -5,8 +5,9 @@ use std::sync::Arc;
 use kafka_log::offset_index::OffsetIndexEntry;
 use kafka_log::partition_files::FileName;
 use kafka_wire::offset::Offset;
+use kafka_wire::record_batch::HEADER_BYTES;
 
-use super::batch_scan::BatchScan;
+use super::batch_scan::{BatchScan, read_at};
 use super::index_search::IndexFile;
 use super::{LogReader, ReadError};
 use crate::local_log::BATCH_BYTES_MAX;
@@ -103,8 +104,9 @@ impl LogReader {
         Ok(BatchScan::new(file, span, end, true, position))
     }
 
-    /// Where the batches of a segment end that others follow: at the file's end once it was
-    /// finished, which the snapshot behind it proves; till then its headers tell.
+    /// Where the batches of a segment end that others follow. What lies behind them is space that
+    /// was reserved, unless the segment was finished, which the snapshot behind it proves: then it
+    /// is damage, for whoever comes there.
     fn end_of_batches(
         &self,
         view: &LogView,
@@ -119,12 +121,20 @@ impl LogReader {
             return Ok(end);
         }
         let name = FileName::log(span.base);
+        let failed = |error| ReadError::Io { file: name, error };
         // The proof first: the file is cut before it is written.
         let is_finished = is_finished(view, span);
         let file = self.files.get(log_id, view.directory(), name)?;
-        let metadata = file.metadata().map_err(|error| ReadError::Io { file: name, error })?;
-        let bytes = u32::try_from(metadata.len()).unwrap_or(u32::MAX).min(BATCH_BYTES_MAX);
-        let end = if is_finished { bytes } else { self.scan_end(view, span, &file, bytes)? };
+        let bytes = file.metadata().map_err(failed)?.len();
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BATCH_BYTES_MAX);
+        let mut end = self.scan_end(view, span, &file, bytes)?;
+        if is_finished && end < bytes {
+            let mut behind = [0; HEADER_BYTES];
+            let read = read_at(&file, u64::from(end), &mut behind).map_err(failed)?;
+            if behind[..read].iter().any(|byte| *byte != 0) {
+                end = bytes;
+            }
+        }
         view.reading().note_end(state.cut_count, span.base, end);
         Ok(end)
     }

@@ -78,6 +78,23 @@ fn what_follows_the_batches_of_an_unfinished_segment_is_never_read() {
 }
 
 #[test]
+fn bytes_behind_a_finished_segment_are_damage_unless_they_were_reserved() {
+    let scratch = Scratch::new();
+    let log = filled(&scratch, small_segments(batch_bytes() * 40), 50);
+    log.flush().unwrap();
+    append_to(&scratch, "00000000000000000000.log", &[0; 4096]);
+    assert_eq!(locate(&reader(), &log, 4).range.bytes, batch_bytes() * 38);
+    let path = scratch.path("00000000000000000000.log");
+    let mut contents = fs::read(&path).unwrap();
+    contents.truncate(batch_bytes() as usize * 40);
+    // The last batch is none any more.
+    contents[batch_bytes() as usize * 39 + 16] = 9;
+    fs::write(&path, contents).unwrap();
+    let refused = locate_in(&reader(), log.view(), (78, 100), ALL).unwrap_err();
+    assert!(matches!(refused, ReadError::Damaged { .. }), "{refused}");
+}
+
+#[test]
 fn damage_inside_the_log_is_told_with_its_place() {
     let scratch = Scratch::new();
     let log = filled(&scratch, small_segments(1 << 20), 10);
