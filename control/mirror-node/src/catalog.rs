@@ -5,17 +5,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use kafka_wire::producer::ProducerId;
 
 use crate::log_view::LogView;
+use crate::writable_log::WritableLog;
 
 /// The topics of a node; shared by the control loop, the server and the group coordinator.
 #[derive(Debug)]
 pub struct Catalog {
     root: PathBuf,
     topics: RwLock<Topics>,
+    /// Largest producer id seen in a mirrored log; -1 before there was one.
+    producer_id_max: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +63,7 @@ pub struct Partition {
     pub id: TopicIdPartition,
     /// Where its log stands.
     pub view: Arc<LogView>,
+    log: OnceLock<Arc<WritableLog>>,
 }
 
 /// What a topic is to be, for [`Catalog::put`].
@@ -76,7 +83,7 @@ impl Catalog {
     /// No topics; partition directories lie in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root, topics: RwLock::default() }
+        Self { root, topics: RwLock::default(), producer_id_max: AtomicI64::new(NO_PRODUCER) }
     }
 
     /// Where the partition directories lie.
@@ -139,6 +146,17 @@ impl Catalog {
         topic
     }
 
+    /// Notes the largest producer id of a log that others than this node gave ids to.
+    pub fn note_producer_id(&self, id: Option<ProducerId>) {
+        self.producer_id_max.fetch_max(id.map_or(NO_PRODUCER, ProducerId::get), Relaxed);
+    }
+
+    /// The largest producer id noted.
+    #[must_use]
+    pub fn producer_id_max(&self) -> Option<ProducerId> {
+        ProducerId::from_wire(self.producer_id_max.load(Relaxed))
+    }
+
     /// Forgets a topic.
     pub fn remove(&self, name: &TopicName) -> Option<Arc<Topic>> {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
@@ -155,11 +173,26 @@ impl Catalog {
     ) -> Arc<Partition> {
         let name = TopicPartition { topic: topic.clone(), partition };
         let view = Arc::new(LogView::new(self.root.join(name.to_string())));
-        Arc::new(Partition { name, id: TopicIdPartition { topic_id, partition }, view })
+        let id = TopicIdPartition { topic_id, partition };
+        Arc::new(Partition { name, id, view, log: OnceLock::new() })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Topics> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Partition {
+    /// Its log, when that is local and open; nobody writes to a mirrored one.
+    #[must_use]
+    pub fn log(&self) -> Option<&Arc<WritableLog>> {
+        self.log.get()
+    }
+
+    /// Clients may write from now on. A log stays a partition's for as long as that is there.
+    pub fn set_log(&self, log: Arc<WritableLog>) {
+        let taken = self.log.set(log).is_ok();
+        assert!(taken, "the log of {} is opened once", self.name);
     }
 }
 
@@ -177,6 +210,7 @@ impl Topic {
     }
 }
 
+const NO_PRODUCER: i64 = -1;
 /// Topics that clients do not write.
 pub const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__transaction_state", "__share_group_state"];

@@ -142,6 +142,7 @@ impl WaitingLog {
                 None => format!("cannot open the log: {error}"),
             }
         })?;
+        destination.catalog.note_producer_id(loaded.log.producer_id_max());
         if !clean {
             close_log(&mut files, &loaded.log.close())
                 .map_err(|error| format!("cannot close the log: {error}"))?;

@@ -6,7 +6,9 @@ use kafka_wire::partition::BrokerId;
 
 use crate::catalog::Catalog;
 use crate::groups::Groups;
+use crate::local_topics::LocalTopics;
 use crate::log_reader::LogReader;
+use crate::producer_ids::ProducerIds;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
 use crate::server::sending::ColdReads;
@@ -22,12 +24,25 @@ pub struct Node {
     pub limits: ServerLimits,
     /// Its consumer groups; while there are none, the coordinator is said not to be available.
     pub groups: OnceLock<Groups>,
+    /// What clients write to; `None` when nobody may write to anything.
+    pub writes: Option<Writes>,
+    /// Code for a client that writes to a mirrored topic.
+    pub mirrored_write_error: i16,
     /// What clients fetch again and again.
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     /// Finds records in segment files.
     pub(crate) log_reader: LogReader,
     /// Records that are not in the page cache.
     pub(crate) cold_reads: ColdReads,
+}
+
+/// What a node needs to be written to.
+#[derive(Debug)]
+pub struct Writes {
+    /// Topics made here.
+    pub topics: Arc<LocalTopics>,
+    /// Ids for those who write to them.
+    pub producer_ids: ProducerIds,
 }
 
 /// What clients are told about the node: it is the only broker and the controller of its cluster.
@@ -44,13 +59,35 @@ pub struct NodeIdentity {
 }
 
 impl Node {
-    /// A node without clients yet.
+    /// A node without clients yet, that nobody may write to.
     #[must_use]
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
         let log_reader = LogReader::new(limits.open_files_max);
         let cold_reads = ColdReads::default();
         let groups = OnceLock::new();
-        Self { identity, catalog, limits, groups, fetch_sessions, log_reader, cold_reads }
+        Self {
+            identity,
+            catalog,
+            limits,
+            writes: None,
+            mirrored_write_error: READ_ONLY_TOPIC,
+            groups,
+            fetch_sessions,
+            log_reader,
+            cold_reads,
+        }
+    }
+
+    /// Lets clients make such topics, and write to them.
+    #[must_use]
+    pub fn with_writes(mut self, topics: Arc<LocalTopics>) -> Self {
+        let directory = Arc::clone(topics.directory());
+        let producer_ids = ProducerIds::new(directory, Arc::clone(&self.catalog));
+        self.writes = Some(Writes { topics, producer_ids });
+        self
     }
 }
+
+/// READ_ONLY_TOPIC of KIP-1279, which today's clients do not know by name.
+pub const READ_ONLY_TOPIC: i16 = 134;

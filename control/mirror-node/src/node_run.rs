@@ -22,6 +22,9 @@ use crate::client_properties::DisplayAddress;
 use crate::control_loop::{self, MirrorConfig, MirrorError, RunEnd};
 use crate::destination::Destination;
 use crate::directory::{DataDirectory, DirectoryError};
+use crate::finding_text::finding_text;
+use crate::local_topics::keeper::Keeper;
+use crate::local_topics::{LocalTopics, LogNews};
 use crate::log_opening::open_mirrored_logs;
 use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress, ServingNews};
 use crate::node::{Node, NodeIdentity};
@@ -99,15 +102,18 @@ pub async fn run(
         close_limit: CLOSE_LIMIT,
     };
     destination.directory.take_clean_marker()?;
+    let catalog = Arc::clone(&destination.catalog);
+    let local = Arc::new(LocalTopics::new(Arc::clone(&destination.directory), catalog));
     let opened = tokio::select! {
-        opened = open_logs(&destination) => opened,
+        opened = open_logs(&destination, &local) => opened,
         () = &mut stop => return Ok(stopped_early()),
     };
     for news in opened {
         observe(news);
     }
     destination.write_checkpoints(observe);
-    let mut serving = Some(serve(&config, &destination, listener, observe)?);
+    let keeper = Keeper::start(Arc::clone(&local));
+    let mut serving = Some(serve(&config, &destination, &local, listener, observe)?);
     let stop = async {
         stop.await;
         stop_serving(serving.take()).await;
@@ -120,6 +126,9 @@ pub async fn run(
         }
     };
     stop_serving(serving.take()).await;
+    drop(keeper);
+    let closed = tokio::task::spawn_blocking(move || local.close_all()).await;
+    closed.expect("closing logs does not panic");
     match ended {
         Ok(ended) => {
             let ended = ended.unwrap_or_else(nothing_mirrored);
@@ -139,14 +148,29 @@ fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
 }
 
 /// Opens the logs on other threads, so that a stop is heard meanwhile.
-async fn open_logs(destination: &Destination) -> Vec<MirrorNews> {
+async fn open_logs(destination: &Destination, local: &Arc<LocalTopics>) -> Vec<MirrorNews> {
     let stop = StopOnDrop(Arc::default());
     let (destination, stopped) = (destination.clone(), Arc::clone(&stop.0));
+    let local = Arc::clone(local);
     let opening = tokio::task::spawn_blocking(move || {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        open_mirrored_logs(&destination, threads.min(OPENING_THREADS_MAX), &stopped)
+        let mirrored = open_mirrored_logs(&destination, threads.min(OPENING_THREADS_MAX), &stopped);
+        let local = local.open_all();
+        mirrored.into_iter().chain(local.into_iter().map(news_of)).collect()
     });
     opening.await.expect("opening logs does not panic")
+}
+
+fn news_of(news: LogNews) -> MirrorNews {
+    match news {
+        LogNews::Repaired { partition, finding } => MirrorNews::Repaired {
+            partition: partition.to_string(),
+            finding: finding_text(&finding),
+        },
+        LogNews::Unusable { partition, reason } => {
+            MirrorNews::LogUnusable { partition: partition.to_string(), reason }
+        }
+    }
 }
 
 struct StopOnDrop(Arc<AtomicBool>);
@@ -160,6 +184,7 @@ impl Drop for StopOnDrop {
 fn serve(
     config: &NodeConfig,
     destination: &Destination,
+    local: &Arc<LocalTopics>,
     listener: TcpListener,
     observe: &mut dyn FnMut(MirrorNews),
 ) -> Result<Server, NodeError> {
@@ -186,6 +211,8 @@ fn serve(
         mirror_from: sources.map(|source| DisplayAddress(source).to_string()).collect(),
     });
     let node = Node::new(identity, Arc::clone(&destination.catalog), config.limits);
+    let mut node = node.with_writes(Arc::clone(local));
+    node.mirrored_write_error = config.mirrored_write_error;
     let server = Server::start(Arc::new(node), listener, config.network_threads);
     let server = server.map_err(NodeError::Server)?;
     observe(news);

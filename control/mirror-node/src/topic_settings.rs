@@ -280,6 +280,8 @@ pub const RETENTION_MS: &str = "retention.ms";
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 /// Age at which a new segment begins.
 pub const SEGMENT_MS: &str = "segment.ms";
+/// Largest offset index of a segment, in bytes.
+pub const SEGMENT_INDEX_BYTES: &str = "segment.index.bytes";
 const MAX_COMPACTION_LAG_MS: &str = "max.compaction.lag.ms";
 const MIN_COMPACTION_LAG_MS: &str = "min.compaction.lag.ms";
 

@@ -53,6 +53,10 @@ impl MirrorLoop<'_> {
     pub(super) fn note(&mut self, partition: TopicIdPartition, event: &PartitionEvent) {
         let Some(entry) = self.book.get_mut(partition) else { return };
         let directory = &self.destination.directory;
+        if let PartitionEvent::Loaded { progress, .. } | PartitionEvent::Progress(progress) = event
+        {
+            self.destination.catalog.note_producer_id(progress.producer_id_max);
+        }
         let name = entry.name.to_string();
         match event {
             PartitionEvent::Loaded { progress, findings, epochs } => {

@@ -12,7 +12,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "delete",
         rule: OneOf(&["compact", "delete"]),
         broker_name: Some("log.cleanup.policy"),
-        documentation: "How old segments go. delete: by retention.ms and retention.bytes. compact: a \
+        documentation: "\
+            How old segments go. delete: by retention.ms and retention.bytes. compact: a \
             broker that takes the topic over keeps the last record of each key; this node \
             keeps all.",
     },
@@ -22,7 +23,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "-1",
         rule: BetweenOr(1, 9, -1),
         broker_name: Some("compression.gzip.level"),
-        documentation: "Level of gzip where a broker compresses. This node keeps batches as producers \
+        documentation: "\
+            Level of gzip where a broker compresses. This node keeps batches as producers \
             send them.",
     },
     TopicSetting {
@@ -31,7 +33,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "9",
         rule: Between(1, 17),
         broker_name: Some("compression.lz4.level"),
-        documentation: "Level of lz4 where a broker compresses. This node keeps batches as producers \
+        documentation: "\
+            Level of lz4 where a broker compresses. This node keeps batches as producers \
             send them.",
     },
     TopicSetting {
@@ -40,7 +43,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "producer",
         rule: OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
         broker_name: Some("compression.type"),
-        documentation: "How a broker compresses batches; producer: as they come. This node keeps batches \
+        documentation: "\
+            How a broker compresses batches; producer: as they come. This node keeps batches \
             as producers send them, whatever is said here.",
     },
     TopicSetting {
@@ -49,7 +53,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "3",
         rule: Between(-131_072, 22),
         broker_name: Some("compression.zstd.level"),
-        documentation: "Level of zstd where a broker compresses. This node keeps batches as producers \
+        documentation: "\
+            Level of zstd where a broker compresses. This node keeps batches as producers \
             send them.",
     },
     TopicSetting {
@@ -58,7 +63,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "86400000",
         rule: Between(0, i64::MAX),
         broker_name: Some("log.cleaner.delete.retention.ms"),
-        documentation: "How long compaction keeps the mark of a deleted key. This node does not compact.",
+        documentation: "\
+            How long compaction keeps the mark of a deleted key. This node does not compact.",
     },
     TopicSetting {
         name: "file.delete.delay.ms",
@@ -66,7 +72,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "60000",
         rule: Between(0, i64::MAX),
         broker_name: Some("log.segment.delete.delay.ms"),
-        documentation: "How long the files of a deleted segment stay for readers that are not done.",
+        documentation: "\
+            How long a broker keeps the files of a deleted segment. This node deletes them \
+            at once: who has them open reads on.",
     },
     TopicSetting {
         name: "flush.messages",
@@ -74,8 +82,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "9223372036854775807",
         rule: Between(1, i64::MAX),
         broker_name: Some("log.flush.interval.messages"),
-        documentation: "After how many records a log is forced to disk; the default leaves it to the \
-            operating system.",
+        documentation: "\
+            After how many records a broker forces a log to disk. This node does so every \
+            few seconds.",
     },
     TopicSetting {
         name: "flush.ms",
@@ -83,8 +92,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "9223372036854775807",
         rule: Between(0, i64::MAX),
         broker_name: None,
-        documentation: "After how long records are forced to disk; the default leaves it to the \
-            operating system.",
+        documentation: "\
+            After how long a broker forces records to disk. This node does so every few \
+            seconds.",
     },
     TopicSetting {
         name: "follower.replication.throttled.replicas",
@@ -116,7 +126,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "-2",
         rule: Between(-2, i64::MAX),
         broker_name: Some("log.local.retention.bytes"),
-        documentation: "How many bytes stay here of a partition in tiered storage; -2: as \
+        documentation: "\
+            How many bytes stay here of a partition in tiered storage; -2: as \
             retention.bytes.",
     },
     TopicSetting {
@@ -125,7 +136,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "-2",
         rule: Between(-2, i64::MAX),
         broker_name: Some("log.local.retention.ms"),
-        documentation: "How long records of a partition in tiered storage stay here; -2: as \
+        documentation: "\
+            How long records of a partition in tiered storage stay here; -2: as \
             retention.ms.",
     },
     TopicSetting {
@@ -134,7 +146,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "9223372036854775807",
         rule: Between(1, i64::MAX),
         broker_name: Some("log.cleaner.max.compaction.lag.ms"),
-        documentation: "After how long a record can be compacted at the latest. This node does not \
+        documentation: "\
+            After how long a record can be compacted at the latest. This node does not \
             compact.",
     },
     TopicSetting {
@@ -151,7 +164,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "3600000",
         rule: Between(0, i64::MAX),
         broker_name: Some("log.message.timestamp.after.max.ms"),
-        documentation: "How far a record's timestamp may be ahead of the node's clock when it is \
+        documentation: "\
+            How far a record's timestamp may be ahead of the node's clock when it is \
             written. Not looked at with LogAppendTime.",
     },
     TopicSetting {
@@ -160,7 +174,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "9223372036854775807",
         rule: Between(0, i64::MAX),
         broker_name: Some("log.message.timestamp.before.max.ms"),
-        documentation: "How far a record's timestamp may be behind the node's clock when it is written. \
+        documentation: "\
+            How far a record's timestamp may be behind the node's clock when it is written. \
             Not looked at with LogAppendTime.",
     },
     TopicSetting {
@@ -169,7 +184,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "CreateTime",
         rule: OneOf(&["CreateTime", "LogAppendTime"]),
         broker_name: Some("log.message.timestamp.type"),
-        documentation: "Whose clock a record's timestamp is of. CreateTime: the producer's. \
+        documentation: "\
+            Whose clock a record's timestamp is of. CreateTime: the producer's. \
             LogAppendTime: the node's, when it writes the record.",
     },
     TopicSetting {
@@ -178,7 +194,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "0.5",
         rule: Share,
         broker_name: Some("log.cleaner.min.cleanable.ratio"),
-        documentation: "Which share of a log has to be new before it is compacted. This node does not \
+        documentation: "\
+            Which share of a log has to be new before it is compacted. This node does not \
             compact.",
     },
     TopicSetting {
@@ -195,7 +212,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "1",
         rule: Between(1, i64::MAX),
         broker_name: Some("min.insync.replicas"),
-        documentation: "How many replicas must have a record before a producer with acks=all is \
+        documentation: "\
+            How many replicas must have a record before a producer with acks=all is \
             answered. Here one is all there are, and it is enough.",
     },
     TopicSetting {
@@ -204,7 +222,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "false",
         rule: Any,
         broker_name: Some("log.preallocate"),
-        documentation: "Whether a segment gets all its space when it begins.",
+        documentation: "\
+            Whether a broker gives a segment all its space when it begins. This node does \
+            not.",
     },
     TopicSetting {
         name: "remote.log.copy.disable",
@@ -212,7 +232,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "false",
         rule: Any,
         broker_name: None,
-        documentation: "Whether no more segments go to tiered storage. This node has no tiered storage.",
+        documentation: "\
+            Whether no more segments go to tiered storage. This node has no tiered storage.",
     },
     TopicSetting {
         name: "remote.log.delete.on.disable",
@@ -220,7 +241,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "false",
         rule: Any,
         broker_name: None,
-        documentation: "Whether tiered segments go when tiered storage is turned off. This node has no \
+        documentation: "\
+            Whether tiered segments go when tiered storage is turned off. This node has no \
             tiered storage.",
     },
     TopicSetting {
@@ -229,7 +251,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "false",
         rule: Off,
         broker_name: None,
-        documentation: "Whether segments go to tiered storage. This node has none: only false is taken.",
+        documentation: "\
+            Whether segments go to tiered storage. This node has none: only false is taken.",
     },
     TopicSetting {
         name: "retention.bytes",
@@ -237,7 +260,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "-1",
         rule: Any,
         broker_name: Some("log.retention.bytes"),
-        documentation: "How many bytes of a partition are kept; whole segments go, the oldest first. -1: \
+        documentation: "\
+            How many bytes of a partition are kept; whole segments go, the oldest first. -1: \
             all.",
     },
     TopicSetting {
@@ -246,7 +270,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "604800000",
         rule: Between(-1, i64::MAX),
         broker_name: None,
-        documentation: "For how long records are kept; whole segments go, the oldest first. -1: for \
+        documentation: "\
+            For how long records are kept; whole segments go, the oldest first. -1: for \
             ever.",
     },
     TopicSetting {
@@ -263,7 +288,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "10485760",
         rule: Between(4, i64::MAX),
         broker_name: Some("log.index.size.max.bytes"),
-        documentation: "Largest offset index of a segment, in bytes; a new segment begins when it is \
+        documentation: "\
+            Largest offset index of a segment, in bytes; a new segment begins when it is \
             full.",
     },
     TopicSetting {
@@ -272,7 +298,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "0",
         rule: Between(0, i64::MAX),
         broker_name: None,
-        documentation: "By how much, at most and by chance, segment.ms is shortened.",
+        documentation: "\
+            By how much, at most and by chance, a broker shortens segment.ms. This node does \
+            not.",
     },
     TopicSetting {
         name: "segment.ms",
@@ -280,7 +308,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "604800000",
         rule: Between(1, i64::MAX),
         broker_name: None,
-        documentation: "At what age a new segment begins, full or not.",
+        documentation: "\
+            At what age a new segment begins, full or not, by the timestamps of its records.",
     },
     TopicSetting {
         name: "unclean.leader.election.enable",
@@ -288,6 +317,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         default: "false",
         rule: Any,
         broker_name: Some("unclean.leader.election.enable"),
-        documentation: "Whether a replica that lacks records may become leader. One replica lacks none.",
+        documentation: "\
+            Whether a replica that lacks records may become leader. One replica lacks none.",
     },
 ];

@@ -1,0 +1,291 @@
+//! Topics made here: what is remembered of them, their logs, and the catalog's view of both.
+//!
+//! ```text
+//!  create: ringmirror.json -> directories, logs -> catalog has the logs
+//!  delete: ringmirror.json (deleted_topics) -> catalog -> directories -> ringmirror.json
+//! ```
+//! What is not remembered is not begun: after a crash every directory belongs to a topic that is
+//! remembered, or to one whose deletion goes on at the next start. Everything here waits for the
+//! disk: call it on threads that may.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kafka_log::recovery::LoadFinding;
+use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
+
+use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::directory::DirectoryError;
+use crate::directory_state::{DeletedTopic, LocalTopic};
+use crate::random_id::random_id;
+use crate::shared_directory::SharedDirectory;
+
+mod deleting;
+pub mod keeper;
+mod log_settings;
+mod logs;
+
+/// The topics made here. One change at a time.
+#[derive(Debug)]
+pub struct LocalTopics {
+    directory: Arc<SharedDirectory>,
+    catalog: Arc<Catalog>,
+    changing: Mutex<()>,
+    /// Held while logs are kept up or closed: a checkpoint never goes back.
+    keeping: Mutex<()>,
+}
+
+/// Why a topic was not made or changed; it is as it was then.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalTopicError {
+    /// There is one of that name, made here or mirrored.
+    #[error("topic {name} exists")]
+    Exists {
+        /// Its name.
+        name: TopicName,
+    },
+    /// There is none of that id that was made here.
+    #[error("topic {id} was not made here, or was deleted")]
+    Unknown {
+        /// As asked for.
+        id: TopicId,
+    },
+    /// Each partition keeps two files open.
+    #[error("{asked} more partitions, {held} are here of at most {PARTITIONS_MAX}")]
+    TooMany {
+        /// How many were asked for.
+        asked: i32,
+        /// How many there are.
+        held: usize,
+    },
+    /// `ringmirror.json` cannot be written.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// A log cannot be made.
+    #[error("{partition}: {reason}")]
+    Log {
+        /// Whose log.
+        partition: TopicPartition,
+        /// Why.
+        reason: String,
+    },
+    /// The system gives no random bytes for an id.
+    #[error("no random bytes for a topic id: {0}")]
+    Id(io::Error),
+}
+
+/// What opening a log came to, when that is worth telling.
+#[derive(Debug)]
+pub enum LogNews {
+    /// Recovery found something.
+    Repaired {
+        /// Whose log.
+        partition: TopicPartition,
+        /// What was found.
+        finding: LoadFinding,
+    },
+    /// It cannot be used: clients cannot read it nor write to it.
+    Unusable {
+        /// Whose log.
+        partition: TopicPartition,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl LocalTopics {
+    /// The topics made in that directory, none of whose logs are open.
+    #[must_use]
+    pub fn new(directory: Arc<SharedDirectory>, catalog: Arc<Catalog>) -> Self {
+        Self { directory, catalog, changing: Mutex::default(), keeping: Mutex::default() }
+    }
+
+    /// The directory they are in.
+    #[must_use]
+    pub const fn directory(&self) -> &Arc<SharedDirectory> {
+        &self.directory
+    }
+
+    /// Ends deletions that a crash cut short, then shows every topic and opens its logs.
+    pub fn open_all(&self) -> Vec<LogNews> {
+        let _alone = self.lock_changing();
+        self.finish_deletions();
+        let topics = self.directory.lock().state.local_topics.clone();
+        let mut news = Vec::new();
+        for (name, topic) in &topics {
+            news.extend(self.open_logs(&self.show(name, topic)));
+        }
+        news
+    }
+
+    /// Makes a topic; clients can write to it when this returns.
+    ///
+    /// # Errors
+    /// Why there is no such topic.
+    pub fn create(
+        &self,
+        name: &TopicName,
+        partition_count: i32,
+        configs: BTreeMap<String, String>,
+    ) -> Result<Arc<Topic>, LocalTopicError> {
+        let _alone = self.lock_changing();
+        self.check_room(partition_count)?;
+        let topic_id = random_id().map_err(LocalTopicError::Id)?;
+        let topic = LocalTopic { topic_id, partition_count, configs };
+        // The directories of a topic that had the name have to be gone.
+        self.finish_deletions();
+        {
+            let mut directory = self.directory.lock();
+            let state = &mut directory.state;
+            if state.topics.contains_key(name) || state.is_local(name) {
+                return Err(LocalTopicError::Exists { name: name.clone() });
+            }
+            state.local_topics.insert(name.clone(), topic.clone());
+            if let Err(error) = directory.write_state() {
+                directory.state.local_topics.remove(name);
+                return Err(error.into());
+            }
+        }
+        let shown = self.show(name, &topic);
+        if let Some(error) = first_unusable(self.open_logs(&shown)) {
+            self.delete_shown(&shown)?;
+            return Err(error);
+        }
+        Ok(shown)
+    }
+
+    /// Gives a topic more partitions, `partition_count` in all.
+    ///
+    /// # Errors
+    /// Why it has no more.
+    ///
+    /// # Panics
+    /// When it has more already: partitions are never taken away.
+    pub fn grow(&self, id: TopicId, partition_count: i32) -> Result<(), LocalTopicError> {
+        let _alone = self.lock_changing();
+        let name = self.name_of(id)?;
+        let held = self.catalog.topic(&name).map_or(0, |topic| topic.partitions.len());
+        let held = i32::try_from(held).unwrap_or(i32::MAX);
+        assert!(partition_count >= held, "{name} has {held} partitions already");
+        self.check_room(partition_count - held)?;
+        let topic = self.change(&name, |topic| topic.partition_count = partition_count)?;
+        // A partition whose log cannot be opened now is tried again at the next start.
+        first_unusable(self.open_logs(&self.show(&name, &topic))).map_or(Ok(()), Err)
+    }
+
+    /// Replaces the settings explicitly made for a topic.
+    ///
+    /// # Errors
+    /// Why they are what they were.
+    pub fn configure(
+        &self,
+        id: TopicId,
+        configs: BTreeMap<String, String>,
+    ) -> Result<(), LocalTopicError> {
+        let _alone = self.lock_changing();
+        let name = self.name_of(id)?;
+        let topic = self.change(&name, |topic| topic.configs = configs)?;
+        let shown = self.show(&name, &topic);
+        let settings = log_settings::of(&shown.configs);
+        for log in shown.partitions.iter().filter_map(|partition| partition.log()) {
+            log.update_settings(settings);
+        }
+        Ok(())
+    }
+
+    /// Deletes a topic with its records.
+    ///
+    /// # Errors
+    /// Why it is still there.
+    pub fn delete(&self, id: TopicId) -> Result<(), LocalTopicError> {
+        let _alone = self.lock_changing();
+        let shown = self.catalog.topic_of(id).filter(|topic| topic.origin == Origin::Local);
+        let shown = shown.ok_or(LocalTopicError::Unknown { id })?;
+        self.delete_shown(&shown)
+    }
+
+    fn delete_shown(&self, shown: &Topic) -> Result<(), LocalTopicError> {
+        self.begin_deletion(&shown.name)?;
+        self.catalog.remove(&shown.name);
+        self.close_deleted(shown);
+        self.finish_deletions();
+        Ok(())
+    }
+
+    /// Remembers that a topic goes.
+    fn begin_deletion(&self, name: &TopicName) -> Result<(), LocalTopicError> {
+        let mut directory = self.directory.lock();
+        let state = &mut directory.state;
+        let Some(topic) = state.local_topics.remove(name) else { return Ok(()) };
+        let deleted = DeletedTopic { name: name.clone(), partition_count: topic.partition_count };
+        state.deleted_topics.insert(topic.topic_id, deleted);
+        if let Err(error) = directory.write_state() {
+            directory.state.deleted_topics.remove(&topic.topic_id);
+            directory.state.local_topics.insert(name.clone(), topic);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Changes what is remembered of a topic; returns what it is now.
+    fn change(
+        &self,
+        name: &TopicName,
+        change: impl FnOnce(&mut LocalTopic),
+    ) -> Result<LocalTopic, LocalTopicError> {
+        let mut directory = self.directory.lock();
+        let topic = directory.state.local_topics.get_mut(name);
+        let topic = topic.expect("a topic whose name was looked up is there while nobody changes");
+        let before = topic.clone();
+        change(topic);
+        let after = topic.clone();
+        if let Err(error) = directory.write_state() {
+            directory.state.local_topics.insert(name.clone(), before);
+            return Err(error.into());
+        }
+        Ok(after)
+    }
+
+    fn show(&self, name: &TopicName, topic: &LocalTopic) -> Arc<Topic> {
+        let spec = TopicSpec {
+            id: topic.topic_id,
+            origin: Origin::Local,
+            configs: topic.configs.clone(),
+            partition_count: topic.partition_count,
+        };
+        self.catalog.put(name, spec)
+    }
+
+    fn name_of(&self, id: TopicId) -> Result<TopicName, LocalTopicError> {
+        let directory = self.directory.lock();
+        let mut topics = directory.state.local_topics.iter();
+        let found = topics.find(|(_, topic)| topic.topic_id == id);
+        found.map(|(name, _)| name.clone()).ok_or(LocalTopicError::Unknown { id })
+    }
+
+    fn check_room(&self, asked: i32) -> Result<(), LocalTopicError> {
+        let topics = self.catalog.topics();
+        let local = topics.iter().filter(|topic| topic.origin == Origin::Local);
+        let held: usize = local.map(|topic| topic.partitions.len()).sum();
+        let fits = usize::try_from(asked).is_ok_and(|asked| asked <= PARTITIONS_MAX - held);
+        if fits { Ok(()) } else { Err(LocalTopicError::TooMany { asked, held }) }
+    }
+
+    fn lock_changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn first_unusable(news: Vec<LogNews>) -> Option<LocalTopicError> {
+    news.into_iter().find_map(|news| match news {
+        LogNews::Repaired { .. } => None,
+        LogNews::Unusable { partition, reason } => Some(LocalTopicError::Log { partition, reason }),
+    })
+}
+
+/// Partitions of all topics made here.
+pub const PARTITIONS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The end of topics: their logs are closed, their directories go, their names become free.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use kafka_log::partition_files::FileName;
+use kafka_log::partition_metadata;
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicPartition};
+
+use super::LocalTopics;
+use crate::catalog::Topic;
+use crate::directory_state::DeletedTopic;
+use crate::durable_file;
+use crate::random_id::random_id;
+
+impl LocalTopics {
+    /// Closes the logs of a topic that goes, and deletes their directories.
+    pub(super) fn close_deleted(&self, topic: &Topic) {
+        for partition in &topic.partitions {
+            if let Some(log) = partition.log()
+                && let Err(error) = log.delete()
+            {
+                tracing::warn!("{}: cannot delete the log: {error}", partition.name);
+            }
+        }
+    }
+
+    /// Deletes what is left of the directories of deleted topics, then forgets those topics. What
+    /// cannot be deleted is tried again the next time.
+    pub(super) fn finish_deletions(&self) {
+        let deleted = self.directory.lock().state.deleted_topics.clone();
+        for (id, topic) in deleted {
+            if let Err(error) = self.finish_deletion(id, &topic) {
+                tracing::warn!("topic {} cannot be deleted wholly: {error}", topic.name);
+            }
+        }
+    }
+
+    fn finish_deletion(&self, id: TopicId, topic: &DeletedTopic) -> io::Result<()> {
+        for index in (0..topic.partition_count).filter_map(PartitionIndex::from_wire) {
+            let name = TopicPartition { topic: topic.name.clone(), partition: index };
+            let directory = self.directory.root().join(name.to_string());
+            if is_of(&directory, id)? {
+                remove_directory(&directory)?;
+            }
+            self.directory.forget(&name);
+        }
+        // Of a later topic with that name no checkpoint may be taken for this one's.
+        self.directory.write_checkpoints().map_err(io::Error::other)?;
+        let mut directory = self.directory.lock();
+        directory.state.deleted_topics.remove(&id);
+        directory.write_state().map_err(|error| {
+            directory.state.deleted_topics.insert(id, topic.clone());
+            io::Error::other(error)
+        })
+    }
+}
+
+/// True for the directory of a partition of that topic, also when the node died making it.
+fn is_of(directory: &Path, id: TopicId) -> io::Result<bool> {
+    if !directory.is_dir() {
+        return Ok(false);
+    }
+    let path = directory.join(FileName::PARTITION_METADATA.text());
+    let contents = durable_file::read(&path, METADATA_BYTES_MAX)?;
+    Ok(contents.is_none_or(|contents| partition_metadata::parse(&contents) == Ok(id)))
+}
+
+/// Renames first: a directory half deleted is never taken for a log.
+fn remove_directory(directory: &Path) -> io::Result<()> {
+    let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let doomed = directory.with_file_name(format!("{name}.{}-delete", random_id()?));
+    fs::rename(directory, &doomed)?;
+    fs::remove_dir_all(&doomed)
+}
+
+const METADATA_BYTES_MAX: u64 = 4096;

@@ -1,0 +1,206 @@
+use std::fs;
+
+use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::offset::Offset;
+
+use super::*;
+use crate::directory::DataDirectory;
+use crate::directory_state::MirrorTopic;
+use crate::test_directory::TestDirectory;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// A directory's local topics, as one start of a node has them.
+fn start(root: &TestDirectory) -> (LocalTopics, Vec<LogNews>) {
+    let directory = DataDirectory::open_or_create(&root.0).unwrap();
+    let directory = SharedDirectory::new(directory).unwrap();
+    directory.take_clean_marker().unwrap();
+    let catalog = Arc::new(Catalog::new(root.0.clone()));
+    let topics = LocalTopics::new(directory, catalog);
+    let news = topics.open_all();
+    (topics, news)
+}
+
+fn stop(topics: &LocalTopics) {
+    topics.close_all();
+    topics.directory.write_checkpoints().unwrap();
+    assert!(topics.directory.write_clean_marker().unwrap());
+}
+
+fn name(text: &str) -> TopicName {
+    TopicName::parse(text).unwrap()
+}
+
+fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn batch() -> Vec<u8> {
+    let mut batch = BatchBuilder::new(Offset::ZERO, None);
+    batch.push(&NewRecord { timestamp_ms: NOW_MS, key: None, value: Some(b"value") });
+    batch.finish()
+}
+
+fn append(topic: &Topic) -> i64 {
+    let log = topic.partitions[0].log().unwrap();
+    log.append_produced(&batch(), NOW_MS).unwrap().base_offset.get()
+}
+
+#[test]
+fn a_topic_is_there_after_a_restart_with_its_records() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let made = topics.create(&name("notes"), 2, configs(&[("segment.ms", "1000")])).unwrap();
+    assert_eq!([append(&made), append(&made)], [0, 1]);
+    stop(&topics);
+    drop(topics);
+
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    let topic = topics.catalog.topic_named("notes").unwrap();
+    assert_eq!((topic.id, topic.partitions.len()), (made.id, 2));
+    assert_eq!(topic.configs, configs(&[("segment.ms", "1000")]));
+    let state = topic.partitions[0].view.state().unwrap();
+    assert_eq!((state.log_end.offset().get(), state.leader_epoch.get()), (2, 0));
+    assert_eq!(append(&topic), 2);
+}
+
+#[test]
+fn a_log_that_was_not_closed_gets_another_epoch() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    append(&topics.create(&name("notes"), 1, BTreeMap::new()).unwrap());
+    drop(topics);
+    let (topics, _) = start(&root);
+    let topic = topics.catalog.topic_named("notes").unwrap();
+    assert_eq!(topic.partitions[0].view.state().unwrap().leader_epoch.get(), 1);
+    assert_eq!(append(&topic), 1);
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let mirrored = MirrorTopic {
+        topic_id: random_id().unwrap(),
+        source_has_topic_ids: true,
+        partition_count: 1,
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    };
+    topics.directory.lock().state.topics.insert(name("mirrored"), mirrored);
+    topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    for taken in ["notes", "mirrored"] {
+        let refused = topics.create(&name(taken), 1, BTreeMap::new());
+        assert!(matches!(refused, Err(LocalTopicError::Exists { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_deleted_topic_leaves_nothing_and_its_name_is_free() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let old = topics.create(&name("notes"), 2, BTreeMap::new()).unwrap();
+    append(&old);
+    topics.keep_up(NOW_MS);
+    topics.delete(old.id).unwrap();
+    assert!(topics.catalog.topic_named("notes").is_none());
+    assert!(!root.0.join("notes-0").exists());
+    assert_eq!(topics.directory.recovery_point(&old.partitions[0].name), None);
+    assert!(topics.directory.lock().state.deleted_topics.is_empty());
+    assert!(matches!(topics.delete(old.id), Err(LocalTopicError::Unknown { .. })));
+
+    let new = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    assert_ne!(new.id, old.id);
+    assert_eq!(append(&new), 0);
+}
+
+#[test]
+fn a_deletion_that_a_crash_cut_short_is_ended_at_the_next_start() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 2, BTreeMap::new()).unwrap();
+    topics.begin_deletion(&topic.name).unwrap();
+    drop(topics);
+    assert!(root.0.join("notes-1").exists());
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    assert!(!root.0.join("notes-0").exists() && !root.0.join("notes-1").exists());
+    assert!(topics.catalog.topics().is_empty());
+    assert!(topics.directory.lock().state.deleted_topics.is_empty());
+}
+
+#[test]
+fn a_directory_of_another_topic_is_not_deleted_with_one_of_its_name() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    let metadata = root.0.join("notes-0/partition.metadata");
+    fs::write(&metadata, "version: 0\ntopic_id: u1TKk6ktQ0iWEuGPwJkNdw").unwrap();
+    topics.begin_deletion(&topic.name).unwrap();
+    topics.finish_deletions();
+    assert!(metadata.exists());
+}
+
+#[test]
+fn a_topic_grows_and_keeps_its_logs() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    append(&topic);
+    topics.grow(topic.id, 3).unwrap();
+    let grown = topics.catalog.topic_named("notes").unwrap();
+    assert_eq!(grown.partitions.len(), 3);
+    assert!(grown.partitions.iter().all(|partition| partition.log().is_some()));
+    assert_eq!(append(&grown), 1);
+    let refused = topics.grow(topic.id, i32::MAX);
+    assert!(matches!(refused, Err(LocalTopicError::TooMany { held: 3, .. })), "{refused:?}");
+}
+
+#[test]
+fn settings_count_for_the_next_batch() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    append(&topic);
+    topics.configure(topic.id, configs(&[("max.message.bytes", "10")])).unwrap();
+    let log = topic.partitions[0].log().unwrap();
+    assert!(log.append_produced(&batch(), NOW_MS).is_err());
+    let shown = topics.catalog.topic_named("notes").unwrap();
+    assert_eq!(shown.configs, configs(&[("max.message.bytes", "10")]));
+}
+
+#[test]
+fn old_records_leave_and_the_checkpoints_say_so() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 1, configs(&[("retention.ms", "1000")])).unwrap();
+    append(&topic);
+    topics.keep_up(NOW_MS + 1000);
+    let of = &topic.partitions[0].name;
+    assert_eq!(topics.directory.recovery_point(of), Offset::from_wire(1));
+    assert_eq!(topics.directory.log_start(of), None);
+    topics.keep_up(NOW_MS + 1001);
+    let start = topics.directory.log_start(of).map(|start| start.offset().get());
+    assert_eq!(start, Some(1));
+}
+
+#[test]
+fn a_topic_that_cannot_be_made_is_not_remembered() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    fs::write(root.0.join("notes-1"), "a file is in the way").unwrap();
+    let refused = topics.create(&name("notes"), 2, BTreeMap::new());
+    assert!(matches!(refused, Err(LocalTopicError::Log { .. })), "{refused:?}");
+    assert!(topics.catalog.topics().is_empty());
+    assert!(topics.directory.lock().state.local_topics.is_empty());
+    assert!(!root.0.join("notes-0").exists());
+}
+
+#[test]
+fn without_a_policy_nothing_leaves() {
+    let settings = log_settings::of(&configs(&[("cleanup.policy", ""), ("retention.bytes", "1")]));
+    assert_eq!((settings.retention_ms, settings.retention_bytes), (None, None));
+    let settings = log_settings::of(&configs(&[("retention.bytes", "1")]));
+    assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(604_800_000), Some(1)));
+}
