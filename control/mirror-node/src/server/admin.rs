@@ -7,23 +7,37 @@ use kafka_protocol::messages::RequestKind;
 use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::request::Request;
+use crate::server::writes::blocking;
 
 mod acls;
+mod alter_configs;
+mod alter_topic;
 mod client_quotas;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
 mod describe_configs;
 mod describe_log_dirs;
 mod elect_leaders;
+mod incremental_alter_configs;
 mod partition_reassignments;
 mod transactions;
 
 /// Answers a request of the family `Admin`.
 pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
     match request.body {
-        RequestKind::DescribeConfigs(asked) => describe_configs::describe(node, &asked).into(),
-        RequestKind::DescribeLogDirs(asked) => {
+        RequestKind::DescribeLogDirs(_)
+        | RequestKind::CreateTopics(_)
+        | RequestKind::DeleteTopics(_)
+        | RequestKind::CreatePartitions(_)
+        | RequestKind::DeleteRecords(_)
+        | RequestKind::AlterConfigs(_)
+        | RequestKind::IncrementalAlterConfigs(_) => {
             let node = Arc::clone(node);
-            blocking(move || describe_log_dirs::describe(&node, &asked).into()).await
+            blocking(move || at_the_disk(&node, request.body)).await
         }
+        RequestKind::DescribeConfigs(asked) => describe_configs::describe(node, &asked).into(),
         RequestKind::ListPartitionReassignments(_) => partition_reassignments::list().into(),
         RequestKind::AlterPartitionReassignments(asked) => {
             partition_reassignments::alter(node, &asked).into()
@@ -40,11 +54,19 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
     }
 }
 
-/// Answers from a thread that may wait for the disk.
-async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(answer) => answer,
-        Err(error) => Answer::Close { reason: format!("cannot answer: {error}") },
+/// Answers what the disk is needed for.
+fn at_the_disk(node: &Node, body: RequestKind) -> Answer {
+    match body {
+        RequestKind::DescribeLogDirs(asked) => describe_log_dirs::describe(node, &asked).into(),
+        RequestKind::CreateTopics(asked) => create_topics::create(node, &asked).into(),
+        RequestKind::DeleteTopics(asked) => delete_topics::delete(node, asked).into(),
+        RequestKind::CreatePartitions(asked) => create_partitions::create(node, &asked).into(),
+        RequestKind::DeleteRecords(asked) => delete_records::delete(node, &asked).into(),
+        RequestKind::AlterConfigs(asked) => alter_configs::alter(node, &asked).into(),
+        RequestKind::IncrementalAlterConfigs(asked) => {
+            incremental_alter_configs::alter(node, &asked).into()
+        }
+        other => Answer::Close { reason: format!("{other:?} needs no disk") },
     }
 }
 

@@ -3,6 +3,10 @@
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
+use crate::catalog::Topic;
+use crate::local_topics::LocalTopicError;
+use crate::node::Node;
+
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -36,5 +40,38 @@ impl Refusal {
             name.escape_default()
         );
         Self::new(ResponseError::InvalidTopicException, message)
+    }
+
+    pub(super) fn unknown_topic(name: &str) -> Self {
+        Self::new(
+            ResponseError::UnknownTopicOrPartition,
+            format!("The topic '{name}' does not exist."),
+        )
+    }
+
+    /// Of a change that only the source may make.
+    pub(super) fn mirrored(node: &Node, topic: &Topic) -> Self {
+        let error = ResponseError::try_from_code(node.mirrored_write_error);
+        let message = format!("Topic '{}' is mirrored: this node only reads it.", topic.name);
+        Self::new(error.unwrap_or(ResponseError::PolicyViolation), message)
+    }
+
+    /// Of any change, by a node that nobody may write to.
+    pub(super) fn read_only() -> Self {
+        Self::new(ResponseError::PolicyViolation, "This node takes no writes.")
+    }
+}
+
+impl From<LocalTopicError> for Refusal {
+    fn from(error: LocalTopicError) -> Self {
+        let code = match &error {
+            LocalTopicError::Exists { .. } => ResponseError::TopicAlreadyExists,
+            LocalTopicError::Unknown { .. } => ResponseError::UnknownTopicOrPartition,
+            LocalTopicError::TooMany { .. } => ResponseError::PolicyViolation,
+            LocalTopicError::Directory(_)
+            | LocalTopicError::Log { .. }
+            | LocalTopicError::Id(_) => ResponseError::KafkaStorageError,
+        };
+        Self::new(code, error.to_string())
     }
 }

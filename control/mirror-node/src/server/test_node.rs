@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 
 use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::directory::DataDirectory;
+use crate::local_topics::LocalTopics;
 use crate::node::{Node, NodeIdentity};
 use crate::random_id::random_id;
 use crate::server::answer::Answer;
@@ -18,6 +21,7 @@ use crate::server::api::find;
 use crate::server::dispatch::{Client, answer};
 use crate::server::limits::ServerLimits;
 use crate::server::request::{Request, RequestHead};
+use crate::shared_directory::SharedDirectory;
 
 /// A node whose directory goes with it.
 pub(super) struct TestNode {
@@ -42,15 +46,33 @@ impl TestNode {
         Self { node, root }
     }
 
+    /// Node 7, that clients may write to.
+    pub(super) fn writable() -> Self {
+        let bare = Self::new();
+        let (node, root) = (&bare.node, bare.root.with_extension("data"));
+        let directory = DataDirectory::open_or_create(&root).expect("an empty directory is taken");
+        let directory = SharedDirectory::new(directory).expect("there are no checkpoints yet");
+        let catalog = Arc::new(Catalog::new(root.clone()));
+        let topics = Arc::new(LocalTopics::new(directory, Arc::clone(&catalog)));
+        let node = Node::new(node.identity.clone(), catalog, node.limits).with_writes(topics);
+        Self { node: Arc::new(node), root }
+    }
+
+    /// Makes a local topic.
+    pub(super) fn local(&self, name: &str, configs: &[(&str, &str)]) -> Arc<Topic> {
+        let name = TopicName::parse(name).expect("tests use legal names");
+        let topics = &self.node.writes.as_ref().expect("the node can be written to").topics;
+        topics.create(&name, 2, owned(configs)).expect("the disk takes a topic")
+    }
+
     /// Gives the node a topic that the engine writes.
     pub(super) fn mirrored(&self, name: &str, configs: &[(&str, &str)]) -> Arc<Topic> {
-        let own = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut id = [0; 16];
         id[15] = u8::try_from(self.node.catalog.topics().len() + 1).expect("tests have few topics");
         let spec = TopicSpec {
             id: TopicId::from_wire(id).expect("the last byte is not zero"),
             origin: Origin::Mirrored,
-            configs: own.collect::<BTreeMap<_, _>>(),
+            configs: owned(configs),
             partition_count: 2,
         };
         let name = TopicName::parse(name).expect("tests use legal names");
@@ -60,11 +82,21 @@ impl TestNode {
     /// What the node answers in the newest version it serves; every version can carry it.
     pub(super) fn ask<R: Asked>(&self, body: R) -> R::Response {
         let api = find(R::KEY).expect("the request is served");
-        let newest = *api.versions.end();
+        self.ask_in(body, api.versions.clone())
+    }
+
+    /// What the node answers in the newest version it serves, when older ones cannot carry it.
+    pub(super) fn ask_newest<R: Asked>(&self, body: R) -> R::Response {
+        let newest = *find(R::KEY).expect("the request is served").versions.end();
+        self.ask_in(body, newest..=newest)
+    }
+
+    fn ask_in<R: Asked>(&self, body: R, versions: RangeInclusive<i16>) -> R::Response {
+        let newest = *versions.end();
         let Answer::Message(response) = self.answer(body, newest) else {
             panic!("api key {} is not answered by a message", R::KEY);
         };
-        for version in api.versions.clone() {
+        for version in versions {
             let encoded = encode_response_kind(version, 1, &response);
             assert!(encoded.is_ok(), "version {version}: {encoded:?}");
         }
@@ -87,6 +119,10 @@ impl TestNode {
         let client = Client::new(([127, 0, 0, 1], 1).into());
         runtime.block_on(answer(&self.node, &client, Request { head, body: body.into() }))
     }
+}
+
+fn owned(configs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A request, as a type and as one of all.

@@ -16,7 +16,7 @@ use crate::server::refusal::Refusal;
 
 mod group_settings;
 mod node_settings;
-mod topic_entries;
+pub(super) mod topic_entries;
 
 /// Answers with the settings of each resource asked for.
 pub(super) fn describe(node: &Node, asked: &DescribeConfigsRequest) -> DescribeConfigsResponse {
@@ -45,15 +45,15 @@ pub(super) fn describe(node: &Node, asked: &DescribeConfigsRequest) -> DescribeC
 
 /// A setting and what holds, before it is known what of it the client wants.
 #[derive(Clone, Debug)]
-struct Entry {
-    name: String,
+pub(super) struct Entry {
+    pub(super) name: String,
     /// `None` when nothing is set, or it is not to be shown.
-    value: Option<String>,
-    source: Source,
+    pub(super) value: Option<String>,
+    pub(super) source: Source,
     /// Number of the setting's kind (`DescribeConfigsResponse.ConfigType`).
     kind: i8,
-    is_read_only: bool,
-    is_sensitive: bool,
+    pub(super) is_read_only: bool,
+    pub(super) is_sensitive: bool,
     synonyms: Vec<Synonym>,
     documentation: Option<&'static str>,
 }
@@ -68,7 +68,7 @@ struct Synonym {
 
 /// Where a value is from, as the protocol numbers it (`ConfigSource`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     Topic = 1,
     StaticBroker = 4,
     Default = 5,

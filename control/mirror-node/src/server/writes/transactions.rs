@@ -25,6 +25,10 @@ use kafka_protocol::messages::{
 pub(in crate::server) const REFUSED: ResponseError =
     ResponseError::TransactionalIdAuthorizationFailed;
 
+/// The same for people, in answers that have room for a sentence.
+pub(in crate::server) const REFUSED_TEXT: &str =
+    "this node takes no transactions: produce without a transactional id";
+
 /// Refuses each partition.
 pub(super) fn add_partitions(asked: AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
     let refused = |topic: AddPartitionsToTxnTopic| {

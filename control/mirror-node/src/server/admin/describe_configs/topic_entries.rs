@@ -6,7 +6,7 @@ use super::{Entry, Source, Synonym};
 use crate::topic_settings::{SETTINGS, TopicSetting, find};
 
 /// Every setting there is, and those of the topic that only its source knows.
-pub(super) fn entries(own: &BTreeMap<String, String>) -> Vec<Entry> {
+pub(in crate::server::admin) fn entries(own: &BTreeMap<String, String>) -> Vec<Entry> {
     let unknown = own.keys().filter(|name| find(name).is_none()).map(|name| hidden(name));
     SETTINGS.iter().map(|setting| entry(setting, own.get(setting.name))).chain(unknown).collect()
 }

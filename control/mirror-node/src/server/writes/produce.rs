@@ -1,0 +1,156 @@
+//! Produce (key 0): record batches for local topics, one for each partition.
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::catalog::{Origin, Topic};
+use crate::node::Node;
+use crate::server::answer::Answer;
+use crate::server::refusal::Refusal;
+use crate::server::writes::transactions;
+use crate::writable_log::{AppendError, Appended};
+
+/// Appends what is asked for, partition by partition. Waits for the disk; `now_ms` is our clock.
+///
+/// With one replica acks -1 and 1 mean the same. Nothing is answered to acks 0, and a connection
+/// that something was refused on ends, so that the client notices.
+pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answer {
+    let whole = refusal_of_all(asked);
+    let mut first_refused = None;
+    let responses = asked.topic_data.iter().map(|data| {
+        let topic = node.catalog.topic_named(&data.name);
+        let usable = match &whole {
+            Some(refusal) => Err(refusal.clone()),
+            None => usable(node, data, topic.as_deref()),
+        };
+        let partitions = data.partition_data.iter().map(|part| {
+            let outcome = match &usable {
+                Ok(topic) => append(topic, part, now_ms),
+                Err(refusal) => Err(refused(refusal)),
+            };
+            let response = PartitionProduceResponse::default().with_index(part.index);
+            match outcome {
+                Ok(appended) => accepted(response, &appended),
+                Err(refused) => {
+                    if first_refused.is_none() {
+                        first_refused = Some(format!(
+                            "{}-{}: {}",
+                            data.name.escape_default(),
+                            part.index,
+                            refused.refusal.message
+                        ));
+                    }
+                    not_accepted(response, &refused)
+                }
+            }
+        });
+        TopicProduceResponse::default()
+            .with_name(data.name.clone())
+            .with_partition_responses(partitions.collect())
+    });
+    let responses: Vec<TopicProduceResponse> = responses.collect();
+    match first_refused {
+        _ if asked.acks != NO_ACKS => ProduceResponse::default().with_responses(responses).into(),
+        None => Answer::Nothing,
+        Some(reason) => Answer::Close { reason: format!("unanswered produce request: {reason}") },
+    }
+}
+
+/// A partition's records that were not appended.
+struct Refused {
+    refusal: Refusal,
+    /// The record that is wrong, when it is one.
+    record_index: Option<i32>,
+}
+
+/// Why nothing of the request is looked at.
+fn refusal_of_all(asked: &ProduceRequest) -> Option<Refusal> {
+    if asked.transactional_id.is_some() {
+        return Some(Refusal::new(transactions::REFUSED, transactions::REFUSED_TEXT));
+    }
+    if ![ALL_ACKS, NO_ACKS, LEADER_ACKS].contains(&asked.acks) {
+        let message = format!("acks is {}, expected -1, 0 or 1", asked.acks);
+        return Some(Refusal::new(ResponseError::InvalidRequiredAcks, message));
+    }
+    None
+}
+
+fn usable<'a>(
+    node: &Node,
+    data: &TopicProduceData,
+    topic: Option<&'a Topic>,
+) -> Result<&'a Topic, Refusal> {
+    let Some(topic) = topic else { return Err(Refusal::unknown_topic(&data.name)) };
+    if topic.is_internal() {
+        let message = format!("Cannot append to internal topic '{}'.", topic.name);
+        return Err(Refusal::new(ResponseError::InvalidTopicException, message));
+    }
+    match topic.origin {
+        Origin::Mirrored => Err(Refusal::mirrored(node, topic)),
+        Origin::Local => Ok(topic),
+    }
+}
+
+fn append(topic: &Topic, part: &PartitionProduceData, now_ms: i64) -> Result<Appended, Refused> {
+    let Some(partition) = topic.partition(part.index) else {
+        let message = format!("Topic '{}' has no partition {}.", topic.name, part.index);
+        return Err(refused(&Refusal::new(ResponseError::UnknownTopicOrPartition, message)));
+    };
+    let Some(log) = partition.log() else {
+        let message = format!("The log of {} is not open.", partition.name);
+        return Err(refused(&Refusal::new(ResponseError::NotLeaderOrFollower, message)));
+    };
+    let records = part.records.as_deref().unwrap_or_default();
+    log.append_produced(records, now_ms).map_err(|error| {
+        if let AppendError::Storage(_) = error {
+            tracing::warn!("{}: {error}", partition.name);
+        }
+        Refused {
+            refusal: Refusal::new(error.kafka_error(), error.to_string()),
+            record_index: error.record_index(),
+        }
+    })
+}
+
+fn refused(refusal: &Refusal) -> Refused {
+    Refused { refusal: refusal.clone(), record_index: None }
+}
+
+fn accepted(response: PartitionProduceResponse, appended: &Appended) -> PartitionProduceResponse {
+    response
+        .with_base_offset(appended.base_offset.get())
+        .with_log_append_time_ms(appended.log_append_time_ms)
+        .with_log_start_offset(appended.log_start.offset().get())
+        .with_error_message(None)
+}
+
+fn not_accepted(response: PartitionProduceResponse, refused: &Refused) -> PartitionProduceResponse {
+    let Refused { refusal, record_index } = refused;
+    let record_error = record_index.map(|index| {
+        let message = StrBytes::from_string(refusal.message.clone());
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(index)
+            .with_batch_index_error_message(Some(message))
+    });
+    response
+        .with_error_code(refusal.code())
+        .with_base_offset(NOTHING)
+        .with_log_append_time_ms(NOTHING)
+        .with_log_start_offset(NOTHING)
+        .with_record_errors(record_error.into_iter().collect())
+        .with_error_message(refusal.text())
+}
+
+const ALL_ACKS: i16 = -1;
+const NO_ACKS: i16 = 0;
+const LEADER_ACKS: i16 = 1;
+/// In place of an offset or a time.
+const NOTHING: i64 = -1;
+
+#[cfg(test)]
+mod tests;
