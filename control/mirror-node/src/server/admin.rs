@@ -19,6 +19,7 @@ mod delete_records;
 mod delete_topics;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod elect_leaders;
 mod incremental_alter_configs;
 mod partition_reassignments;
@@ -28,6 +29,7 @@ mod transactions;
 pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
     match request.body {
         RequestKind::DescribeLogDirs(_)
+        | RequestKind::DescribeProducers(_)
         | RequestKind::CreateTopics(_)
         | RequestKind::DeleteTopics(_)
         | RequestKind::CreatePartitions(_)
@@ -58,6 +60,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
 fn at_the_disk(node: &Node, body: RequestKind) -> Answer {
     match body {
         RequestKind::DescribeLogDirs(asked) => describe_log_dirs::describe(node, &asked).into(),
+        RequestKind::DescribeProducers(asked) => describe_producers::describe(node, &asked).into(),
         RequestKind::CreateTopics(asked) => create_topics::create(node, &asked).into(),
         RequestKind::DeleteTopics(asked) => delete_topics::delete(node, asked).into(),
         RequestKind::CreatePartitions(asked) => create_partitions::create(node, &asked).into(),

@@ -51,6 +51,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::OffsetDelete, 0..=0, Family::Groups),
     api(ApiKey::DescribeConfigs, 1..=4, Family::Admin),
     api(ApiKey::DescribeLogDirs, 1..=4, Family::Admin),
+    api(ApiKey::DescribeProducers, 0..=0, Family::Admin),
     api(ApiKey::CreateTopics, 2..=7, Family::Admin),
     api(ApiKey::DeleteTopics, 1..=6, Family::Admin),
     api(ApiKey::CreatePartitions, 0..=3, Family::Admin),
