@@ -71,15 +71,21 @@ fn broker_on(
     mirror: &Path,
     told: &str,
 ) -> Result<KafkaCluster> {
+    let properties = hand_over(mirror, told)?;
+    expect_clean_dump(release, mirror)?;
+    kafka.start_on_directory(release, &properties)
+}
+
+/// Hands a directory over; returns the configuration of the broker to start on it.
+pub(crate) fn hand_over(data_dir: &Path, told: &str) -> Result<PathBuf> {
     let handover = Ringmirror::new(&["handover", "--node-id", "7", "--kafka-version", told])
-        .option("--data-dir", &mirror.display().to_string())
+        .option("--data-dir", &data_dir.display().to_string())
         .run()?
         .expect_code(0)?;
-    expect_clean_dump(release, mirror)?;
-    let properties = mirror.with_extension("server.properties");
+    let properties = data_dir.with_extension("server.properties");
     fs::write(&properties, &handover.stdout)?;
     add_small_settings(&properties)?;
-    kafka.start_on_directory(release, &properties)
+    Ok(properties)
 }
 
 /// What a test broker needs on top of what is printed: one replica of everything internal.

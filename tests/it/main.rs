@@ -16,6 +16,7 @@ mod log_starts;
 mod manifests;
 mod mirrored;
 mod node;
+mod node_topics;
 mod readme;
 mod real_kafka;
 mod recreated_topics;

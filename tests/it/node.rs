@@ -188,7 +188,7 @@ fn the_values_of_a_configuration_are_told_with_where_they_came_from() -> Result<
 
 /// Asks the node to end; it must do so in less than a service manager's patience, and leave every
 /// log closed.
-fn ends_in_time(node: Running, data_dir: &Path) -> Result<Ended> {
+pub(crate) fn ends_in_time(node: Running, data_dir: &Path) -> Result<Ended> {
     let asked = Instant::now();
     let ended = node.terminate()?.expect_code(0)?;
     let took = asked.elapsed();

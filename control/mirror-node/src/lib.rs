@@ -38,6 +38,7 @@ pub mod log_view;
 pub mod mirror_news;
 pub mod node;
 pub mod node_run;
+mod offsets_topic;
 mod partition_book;
 pub mod partition_check;
 pub mod producer_ids;

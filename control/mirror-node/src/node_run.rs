@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  listen -> lock the directory -> open the logs -> serve -> mirror
-//!  SIGTERM: the server ends -> the engine closes its logs -> checkpoints -> clean marker
+//!  SIGTERM: the server ends -> the engine and whoever else writes logs close them
+//!           -> checkpoints -> clean marker
 //! ```
 
 use std::io;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::partition::BrokerId;
 use mirror_uring::BrokerAddress;
+use tokio::time::{Instant, timeout_at};
 
 use crate::catalog::Catalog;
 use crate::client_properties::DisplayAddress;
@@ -23,14 +26,14 @@ use crate::control_loop::{self, MirrorConfig, MirrorError, RunEnd};
 use crate::destination::Destination;
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::finding_text::finding_text;
-use crate::local_topics::keeper::Keeper;
 use crate::local_topics::{LocalTopics, LogNews};
 use crate::log_opening::open_mirrored_logs;
-use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress, ServingNews};
-use crate::node::{Node, NodeIdentity};
-use crate::server::Server;
+use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
 use crate::server::limits::ServerLimits;
 use crate::shared_directory::SharedDirectory;
+use serving::{Serving, are_local_logs_closed};
+
+mod serving;
 
 /// What a node is to be.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct NodeConfig {
     pub limits: ServerLimits,
     /// Error code for a client that writes to a mirrored topic.
     pub mirrored_write_error: i16,
+    /// How its consumer groups behave.
+    pub groups: GroupSettings,
     /// What to mirror; its directory is the node's.
     pub mirror: Option<MirrorConfig>,
 }
@@ -112,11 +117,13 @@ pub async fn run(
         observe(news);
     }
     destination.write_checkpoints(observe);
-    let keeper = Keeper::start(Arc::clone(&local));
-    let mut serving = Some(serve(&config, &destination, &local, listener, observe)?);
+    let mut serving = Some(Serving::start(&config, &destination, local, listener, observe)?);
+    let mut closing = None;
     let stop = async {
         stop.await;
-        stop_serving(serving.take()).await;
+        if let Some(serving) = serving.take() {
+            closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
+        }
     };
     let ended = match config.mirror {
         Some(mirror) => control_loop::run_in(&destination, mirror, stop, observe).await,
@@ -125,17 +132,23 @@ pub async fn run(
             Ok(None)
         }
     };
-    stop_serving(serving.take()).await;
-    drop(keeper);
-    let closed = tokio::task::spawn_blocking(move || local.close_all()).await;
-    closed.expect("closing logs does not panic");
+    if let Some(serving) = serving {
+        closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
+    }
+    if let Some((deadline, closing)) = closing
+        && let Err(elapsed) = timeout_at(deadline, closing).await
+    {
+        tracing::warn!("not every log was closed in time: {elapsed}");
+    }
+    let local_closed = are_local_logs_closed(&destination);
     match ended {
         Ok(ended) => {
-            let ended = ended.unwrap_or_else(nothing_mirrored);
+            let mut ended = ended.unwrap_or_else(nothing_mirrored);
+            ended.logs_closed &= local_closed;
             Ok(ended.settled(&destination, observe)?)
         }
         Err(error) => {
-            destination.settle(true, observe);
+            destination.settle(local_closed, observe);
             Err(error.into())
         }
     }
@@ -181,44 +194,6 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn serve(
-    config: &NodeConfig,
-    destination: &Destination,
-    local: &Arc<LocalTopics>,
-    listener: TcpListener,
-    observe: &mut dyn FnMut(MirrorNews),
-) -> Result<Server, NodeError> {
-    let address = listener.local_addr().map_err(NodeError::Server)?;
-    let advertised = config.advertised.clone().unwrap_or_else(|| BrokerAddress {
-        port: address.port(),
-        ..advertised_by_default(&config.listen)
-    });
-    let identity = NodeIdentity {
-        cluster_id: destination.directory.lock().meta.cluster_id.clone(),
-        node_id: config.node_id,
-        host: advertised.host.to_string(),
-        port: advertised.port,
-    };
-    let topics = destination.catalog.topics();
-    let sources = config.mirror.iter().flat_map(|mirror| &mirror.properties.bootstrap_servers);
-    let news = MirrorNews::Serving(ServingNews {
-        node_id: identity.node_id.get(),
-        cluster_id: identity.cluster_id.clone(),
-        address: address.to_string(),
-        advertised: DisplayAddress(&advertised).to_string(),
-        topics: topics.len(),
-        partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
-        mirror_from: sources.map(|source| DisplayAddress(source).to_string()).collect(),
-    });
-    let node = Node::new(identity, Arc::clone(&destination.catalog), config.limits);
-    let mut node = node.with_writes(Arc::clone(local));
-    node.mirrored_write_error = config.mirrored_write_error;
-    let server = Server::start(Arc::new(node), listener, config.network_threads);
-    let server = server.map_err(NodeError::Server)?;
-    observe(news);
-    Ok(server)
-}
-
 /// Where clients are told to connect to when nobody says: where the node listens, or the machine's
 /// name when that is everywhere.
 #[must_use]
@@ -235,12 +210,6 @@ fn machine_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
 }
 
-async fn stop_serving(server: Option<Server>) {
-    let Some(server) = server else { return };
-    let stopped = tokio::task::spawn_blocking(|| server.stop(SERVER_PATIENCE)).await;
-    stopped.expect("stopping the server does not panic");
-}
-
 /// A node that was stopped while its logs were being opened: the next start opens them again.
 fn stopped_early() -> MirrorOutcome {
     MirrorOutcome { closed: false, clean: false, ..MirrorOutcome::nothing_done() }
@@ -252,8 +221,9 @@ fn nothing_mirrored() -> RunEnd {
     RunEnd { ended: Ok(MirrorEnd::Stopped), logs_closed: true, progress, failed: Vec::new() }
 }
 
-/// Together with what follows they are less than the ten seconds a service manager usually waits.
-const SERVER_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the engine may take to close its logs, and those of topics made here from when clients
+/// are gone: less than the ten seconds that a service manager usually waits.
 const CLOSE_LIMIT: Duration = Duration::from_secs(6);
+const CLOSING_LIMIT: Duration = Duration::from_secs(7);
 /// More threads make the disk no faster.
 const OPENING_THREADS_MAX: usize = 4;

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use group_coordinator::coordinator::GroupSettings;
+use group_coordinator::limits::GROUP_MEMBERS_MAX;
 use kafka_wire::partition::BrokerId;
 use mirror_node::node_run::{NodeConfig, advertised_by_default};
 use mirror_node::server::limits::ServerLimits;
@@ -13,7 +15,7 @@ use mirror_uring::BrokerAddress;
 use crate::cli::NodeArgs;
 use crate::exit_code::CommandError;
 use effective::Effective;
-use raw::{MirroredWriteError, RawConfig, RawLimits};
+use raw::{MirroredWriteError, RawConfig, RawGroups, RawLimits};
 
 pub(crate) mod effective;
 mod mirrored;
@@ -51,6 +53,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let by_default_error = MirroredWriteError::default();
     let refusal =
         effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
+    let groups = groups(&raw.groups, &mut effective)?;
     let limits = limits(&raw.limits, &mut effective);
     let mirrored = mirrored::resolve(args, raw.mirror, &data_dir, &mut effective)?;
     let (mirror, topics) = mirrored.unzip();
@@ -63,6 +66,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         network_threads,
         limits,
         mirrored_write_error: refusal.code(),
+        groups,
         mirror,
     };
     Ok(Resolved { config, effective, topics })
@@ -83,6 +87,32 @@ fn default_listen() -> BrokerAddress {
 /// As many threads as there are cores, but no more than serving needs.
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(NETWORK_THREADS_MAX)
+}
+
+fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, CommandError> {
+    let default = GroupSettings::default();
+    let mut pick = |key: &str, file: Option<u32>, default: u64| {
+        effective.pick(&format!("groups.{key}"), None, file.map(u64::from), default)
+    };
+    let initial_rebalance_delay_ms = pick(
+        "initial_rebalance_delay_ms",
+        raw.initial_rebalance_delay_ms,
+        default.initial_rebalance_delay_ms,
+    );
+    let members = raw.members_max.map(|count| count.0);
+    let members = narrow(pick("members_max", members, wide(default.group_members_max)));
+    if members > GROUP_MEMBERS_MAX {
+        let text = format!("groups.members_max is {members}, at most {GROUP_MEMBERS_MAX}");
+        return Err(CommandError::usage(text));
+    }
+    let minutes = raw.offsets_retention_minutes.map(|minutes| minutes.0);
+    let default_minutes = default.offsets_retention_ms / MINUTE_MS;
+    Ok(GroupSettings {
+        initial_rebalance_delay_ms,
+        group_members_max: members,
+        offsets_retention_ms: pick("offsets_retention_minutes", minutes, default_minutes)
+            * MINUTE_MS,
+    })
 }
 
 fn limits(raw: &RawLimits, effective: &mut Effective) -> ServerLimits {
@@ -153,6 +183,7 @@ fn narrow_bytes(bytes: u64) -> u32 {
 }
 
 const NETWORK_THREADS_MAX: usize = 4;
+const MINUTE_MS: u64 = 60_000;
 const NO_DATA_DIR: &str =
     "no data directory: name one with --data-dir DIR, or with data_dir in the file of --config";
 

@@ -23,7 +23,18 @@ pub(super) struct RawConfig {
     pub(super) mirrored_write_error: Option<MirroredWriteError>,
     pub(super) mirror: Option<RawMirror>,
     #[serde(default)]
+    pub(super) groups: RawGroups,
+    #[serde(default)]
     pub(super) limits: RawLimits,
+}
+
+/// The section `[groups]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGroups {
+    pub(super) initial_rebalance_delay_ms: Option<u32>,
+    pub(super) members_max: Option<Positive>,
+    pub(super) offsets_retention_minutes: Option<Positive>,
 }
 
 /// The section `[mirror]`.

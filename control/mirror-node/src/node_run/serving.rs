@@ -1,0 +1,103 @@
+//! What runs while clients are served, and how it ends: clients first, then groups, then logs.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_uring::BrokerAddress;
+use tokio::task::JoinHandle;
+
+use super::{NodeConfig, NodeError, advertised_by_default};
+use crate::catalog::Origin;
+use crate::client_properties::DisplayAddress;
+use crate::destination::Destination;
+use crate::groups::Groups;
+use crate::local_topics::LocalTopics;
+use crate::local_topics::keeper::Keeper;
+use crate::mirror_news::{MirrorNews, ServingNews};
+use crate::node::{Node, NodeIdentity};
+use crate::offsets_topic::LocalOffsetsTopic;
+use crate::server::Server;
+
+/// A node's services.
+pub(super) struct Serving {
+    server: Server,
+    node: Arc<Node>,
+    local: Arc<LocalTopics>,
+    keeper: Keeper,
+}
+
+/// Logs of topics made here that are being closed.
+pub(super) type Closing = JoinHandle<()>;
+
+impl Serving {
+    /// Begins to serve what is open.
+    pub(super) fn start(
+        config: &NodeConfig,
+        destination: &Destination,
+        local: Arc<LocalTopics>,
+        listener: TcpListener,
+        observe: &mut dyn FnMut(MirrorNews),
+    ) -> Result<Self, NodeError> {
+        let catalog = &destination.catalog;
+        let address = listener.local_addr().map_err(NodeError::Server)?;
+        let advertised = config.advertised.clone().unwrap_or_else(|| BrokerAddress {
+            port: address.port(),
+            ..advertised_by_default(&config.listen)
+        });
+        let identity = NodeIdentity {
+            cluster_id: destination.directory.lock().meta.cluster_id.clone(),
+            node_id: config.node_id,
+            host: advertised.host.to_string(),
+            port: advertised.port,
+        };
+        let topics = catalog.topics();
+        let sources = config.mirror.iter().flat_map(|mirror| &mirror.properties.bootstrap_servers);
+        let news = MirrorNews::Serving(ServingNews {
+            node_id: identity.node_id.get(),
+            cluster_id: identity.cluster_id.clone(),
+            address: address.to_string(),
+            advertised: DisplayAddress(&advertised).to_string(),
+            topics: topics.len(),
+            partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
+            mirror_from: sources.map(|source| DisplayAddress(source).to_string()).collect(),
+        });
+        let node = Node::new(identity, Arc::clone(catalog), config.limits);
+        let mut node = node.with_writes(Arc::clone(&local));
+        node.mirrored_write_error = config.mirrored_write_error;
+        let offsets = LocalOffsetsTopic::new(Arc::clone(catalog), Arc::clone(&local));
+        let groups = Groups::start(Box::new(offsets), config.groups).map_err(NodeError::Server)?;
+        node.groups.set(groups).expect("a new node has no groups");
+        let node = Arc::new(node);
+        let server = Server::start(Arc::clone(&node), listener, config.network_threads);
+        let server = server.map_err(NodeError::Server)?;
+        observe(news);
+        let keeper = Keeper::start(Arc::clone(&local));
+        Ok(Self { server, node, local, keeper })
+    }
+
+    /// Ends the clients' connections and begins to close the logs that they wrote to.
+    pub(super) async fn stop(self) -> Closing {
+        let Self { server, node, local, keeper } = self;
+        let stopped = tokio::task::spawn_blocking(|| server.stop(SERVER_PATIENCE)).await;
+        stopped.expect("stopping the server does not panic");
+        drop(keeper);
+        tokio::task::spawn_blocking(move || {
+            if let Some(groups) = node.groups.get() {
+                groups.stop();
+            }
+            local.close_all();
+        })
+    }
+}
+
+/// True when every log of a topic made here is closed.
+pub(super) fn are_local_logs_closed(destination: &Destination) -> bool {
+    let topics = destination.catalog.topics().into_iter();
+    let mut local = topics.filter(|topic| topic.origin == Origin::Local);
+    let directory = &destination.directory;
+    local.all(|topic| topic.partitions.iter().all(|one| directory.is_closed(&one.name)))
+}
+
+/// How long connections may take to end.
+const SERVER_PATIENCE: Duration = Duration::from_secs(1);
