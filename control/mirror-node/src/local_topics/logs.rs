@@ -1,5 +1,6 @@
 //! The logs of topics made here: opened, kept small and durable, closed.
 
+use std::io;
 use std::sync::{Arc, PoisonError};
 
 use kafka_wire::epoch::LeaderEpoch;
@@ -57,11 +58,12 @@ impl LocalTopics {
         let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         for partition in self.local_partitions() {
             let Some(log) = partition.log() else { continue };
-            let kept = log.apply_retention(now_ms).and_then(|_| log.flush());
-            match kept {
+            if let Err(error) = log.apply_retention(now_ms) {
+                note_fault(&partition, &error);
+            }
+            match log.flush() {
                 Ok(recovery_point) => self.note_flushed(&partition, recovery_point),
-                Err(_) if partition.view.state().is_none() => {}
-                Err(error) => tracing::warn!("{}: cannot keep the log: {error}", partition.name),
+                Err(error) => note_fault(&partition, &error),
             }
         }
     }
@@ -105,6 +107,13 @@ impl LocalTopics {
         let high_watermark = Some(recovery_point);
         let checkpoint = LogCheckpoint { recovery_point, log_start, high_watermark };
         self.directory.note(&partition.name, checkpoint);
+    }
+}
+
+/// A log that was closed or deleted meanwhile has no fault.
+fn note_fault(partition: &Partition, error: &io::Error) {
+    if partition.view.state().is_some() {
+        tracing::warn!("{}: cannot keep the log up: {error}", partition.name);
     }
 }
 

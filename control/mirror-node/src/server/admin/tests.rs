@@ -8,7 +8,7 @@ use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
-use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
+use kafka_protocol::messages::list_partition_reassignments_request as listing;
 use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, BrokerId, CreateAclsRequest,
     DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest, DescribeLogDirsRequest,
@@ -63,7 +63,7 @@ fn there_are_no_transactions() {
 #[test]
 fn no_reassignment_is_under_way() {
     let node = TestNode::new();
-    let topic = ListPartitionReassignmentsTopics::default()
+    let topic = listing::ListPartitionReassignmentsTopics::default()
         .with_name(name("nothing"))
         .with_partition_indexes(vec![0]);
     let asked = ListPartitionReassignmentsRequest::default().with_topics(Some(vec![topic]));
