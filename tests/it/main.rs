@@ -26,6 +26,7 @@ mod rough_treatment;
 mod source_tree;
 mod synthetic;
 mod tidy;
+mod writing;
 mod wrong_directory;
 mod wrong_settings;
 mod wrong_source;
