@@ -170,6 +170,11 @@ impl<'a> Bench<'a> {
 
     /// Reads everything from one server.
     fn read(&self, scenario: &Scenario, server: &ServerProcess) -> Result<Sample> {
+        let read = self.try_read(scenario, server);
+        read.with_context(|| format!("{} from {}", scenario.name, server.kind().name()))
+    }
+
+    fn try_read(&self, scenario: &Scenario, server: &ServerProcess) -> Result<Sample> {
         // Also before a cold read: what is evicted is in one piece then, as it is for the other.
         self.logs.warm(server.kind())?;
         if scenario.is_cold {
@@ -213,7 +218,7 @@ impl<'a> Bench<'a> {
     fn read_java(&self, server: &ServerProcess) -> Result<Sample> {
         let records: i64 = self.logs.bounds.iter().map(|log| log.end - log.start).sum();
         let (address, records) = (server.address().to_string(), records.to_string());
-        let args = ["--bootstrap-server", &address, "--topic", TOPIC, "--messages", &records];
+        let args = ["--bootstrap-server", &address, "--topic", TOPIC, "--num-records", &records];
         let before = server.cpu()?;
         let told = run_client(CONSUMER_PERFORMANCE, &args)?;
         let cpu = server.cpu()?.saturating_sub(before);
@@ -226,14 +231,17 @@ impl<'a> Bench<'a> {
 /// on fetching, if it got so many records.
 fn consumer_performance(told: &str, records: &str) -> Result<Duration> {
     let mut lines = told.lines().skip_while(|line| !line.starts_with("start.time"));
-    let (head, figures) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let head = lines.next().unwrap_or_default();
+    // Warnings come in between.
+    let figures = lines.find(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    let figures = figures.with_context(|| format!("no figures in {told}"))?;
     let column = |name: &str| {
         let at = head.split(',').position(|column| column.trim() == name);
         let figure = at.and_then(|at| figures.split(',').nth(at));
         figure.with_context(|| format!("no {name} in {told}")).map(str::trim)
     };
     let consumed = column("data.consumed.in.nMsg")?;
-    ensure!(consumed == records, "Kafka's consumer got {consumed} records of {records}");
+    ensure!(consumed == records, "Kafka's consumer got {consumed} of {records} records: {told}");
     Ok(Duration::from_millis(column("fetch.time.ms")?.parse()?))
 }
 

@@ -26,6 +26,7 @@ pub mod measurement;
 pub mod mirror;
 pub mod mirror_row;
 pub mod paced_producer;
+pub mod private_network;
 pub mod readers;
 pub mod served_logs;
 pub mod server_process;

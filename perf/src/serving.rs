@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use harness::kafka_jars;
 use perf::consume::{self, ConsumePlan};
 use perf::consume_row::ConsumeRow;
 use perf::latency::{self, LatencyPlan};
 use perf::latency_row::LatencyRow;
 use perf::log_fetcher::Discard;
 use perf::measurement::TRIES_MAX;
+use perf::private_network;
 use perf::readers::{self, ReadersPlan};
 use perf::server_process::{ServerKind, ringmirror_program};
+use perf::stock_broker::RELEASE;
 use serde::Serialize;
 
 /// What every measurement of a server has.
@@ -31,6 +34,10 @@ struct ServingArgs {
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]
     directory: PathBuf,
+    /// Use the machine's loopback with the congestion control it has, instead of one of our own
+    /// with cubic.
+    #[arg(long)]
+    system_network: bool,
 }
 
 #[derive(Args)]
@@ -105,8 +112,14 @@ pub(crate) struct ReadersArgs {
 }
 
 impl ServingArgs {
-    fn program(&self) -> Result<PathBuf> {
+    /// Gets ready to measure; tells with which program.
+    fn prepare(&self) -> Result<PathBuf> {
         let program = ringmirror_program(self.ringmirror.as_deref())?;
+        if !self.system_network {
+            // There is no way out of a network of our own.
+            kafka_jars::fetch(RELEASE)?;
+            private_network::enter()?;
+        }
         eprintln!("measuring {}", program.display());
         Ok(program)
     }
@@ -131,7 +144,7 @@ pub(crate) fn consume(args: &ConsumeArgs) -> Result<()> {
     let rows = consume::measure(
         &ConsumePlan {
             directory: args.serving.directory.clone(),
-            ringmirror: args.serving.program()?,
+            ringmirror: args.serving.prepare()?,
             servers: args.servers.clone(),
             rounds: args.rounds,
             warm_up_rounds: args.warm_up_rounds,
@@ -155,7 +168,7 @@ pub(crate) fn latency(args: &LatencyArgs) -> Result<()> {
     let rows = latency::measure(
         &LatencyPlan {
             directory: args.serving.directory.clone(),
-            ringmirror: args.serving.program()?,
+            ringmirror: args.serving.prepare()?,
             servers: args.servers.clone(),
             rounds: args.rounds,
             warm_up_rounds: args.warm_up_rounds,
@@ -181,7 +194,7 @@ pub(crate) fn readers(args: &ReadersArgs) -> Result<()> {
     let row = readers::measure(
         &ReadersPlan {
             directory: args.serving.directory.clone(),
-            ringmirror: args.serving.program()?,
+            ringmirror: args.serving.prepare()?,
             rounds: args.rounds,
             bytes: args.bytes,
             readers: args.readers,

@@ -100,6 +100,8 @@ fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
         ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
         ("share.coordinator.state.topic.min.isr", "1".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        // Generated records bear old times: half a minute after the start all would go.
+        ("log.retention.ms", "-1".to_owned()),
     ];
     for (key, value) in settings {
         properties.set(key, value);
