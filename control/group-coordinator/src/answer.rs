@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
+use crate::assignment::Assignment;
 use crate::refusal::Refusal;
 
 /// An answer to a request of the same name.
@@ -20,6 +21,8 @@ pub enum Answer {
     OffsetCommit(Result<Vec<PartitionAnswer>, Refusal>),
     /// OffsetDelete.
     OffsetDelete(Result<Vec<PartitionAnswer>, Refusal>),
+    /// ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat(Result<ConsumerGroupHeartbeatAnswer, Refusal>),
     /// DeleteGroups, of one group.
     DeleteGroup(Result<(), Refusal>),
 }
@@ -89,6 +92,19 @@ pub struct LeftMember {
     pub group_instance_id: Option<String>,
     /// Did it leave?
     pub outcome: Result<(), Refusal>,
+}
+
+/// What a member of a consumer group is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerGroupHeartbeatAnswer {
+    /// Its id.
+    pub member_id: String,
+    /// The epoch it is to name from now on.
+    pub member_epoch: i32,
+    /// How often it is to be heard of.
+    pub heartbeat_interval_ms: u32,
+    /// What it is to have from now on; `None` when that did not change.
+    pub assignment: Option<Assignment>,
 }
 
 /// What became of one partition's offset.

@@ -4,15 +4,17 @@ use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use crate::answer::Answer;
 use crate::coordinator::group_table::GroupTable;
-use crate::description::{ClassicGroupDescription, ListedGroup};
+use crate::description::{ClassicGroupDescription, ConsumerGroupDescription, ListedGroup};
 use crate::group_id::GroupId;
 use crate::limits::{GROUP_MEMBERS_MAX, OFFSETS_RETENTION_CHECK_INTERVAL_MS};
 use crate::refusal::Refusal;
 use crate::request::{Now, Request, RequestId};
-use crate::turn::{PendingWrites, Turn};
+use crate::topics::TopicTable;
+use crate::turn::{KnownTopics, PendingWrites, Turn};
 use kafka_wire::group_record::{CommittedOffsetValue, GroupRecord};
 
 mod after_write;
+mod group_members;
 mod group_table;
 mod loading;
 mod membership;
@@ -23,6 +25,7 @@ mod offsets;
 pub struct GroupCoordinator {
     settings: GroupSettings,
     table: GroupTable,
+    topics: KnownTopics,
     writes: PendingWrites,
     /// When expired offsets are looked for next.
     retention_check_ms: u64,
@@ -34,6 +37,12 @@ pub struct GroupSettings {
     /// How long the first rebalance of an empty group waits for more members
     /// (`group.initial.rebalance.delay.ms`); 0 not at all.
     pub initial_rebalance_delay_ms: u64,
+    /// A member of a consumer group is lost when it is not heard of for so long
+    /// (`group.consumer.session.timeout.ms`).
+    pub consumer_session_timeout_ms: u64,
+    /// How often members of consumer groups are to be heard of
+    /// (`group.consumer.heartbeat.interval.ms`).
+    pub consumer_heartbeat_interval_ms: u32,
     /// Members of one group (`group.max.size`).
     pub group_members_max: usize,
     /// How long offsets outlive their group's members (`offsets.retention.minutes`).
@@ -44,6 +53,8 @@ impl Default for GroupSettings {
     fn default() -> Self {
         Self {
             initial_rebalance_delay_ms: 3_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
             group_members_max: GROUP_MEMBERS_MAX,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
         }
@@ -67,6 +78,8 @@ pub enum Input {
         /// What became of them.
         outcome: Result<(), WriteFailure>,
     },
+    /// Topics came, went or grew: these are all there are now.
+    Topics(TopicTable),
     /// Time passed.
     Tick,
 }
@@ -113,6 +126,7 @@ impl GroupCoordinator {
         Self {
             settings,
             table: GroupTable::default(),
+            topics: KnownTopics::default(),
             writes: PendingWrites::default(),
             retention_check_ms: now.elapsed_ms + OFFSETS_RETENTION_CHECK_INTERVAL_MS,
         }
@@ -120,15 +134,21 @@ impl GroupCoordinator {
 
     /// Applies one input and appends what follows from it.
     pub fn step(&mut self, now: Now, input: Input, actions: &mut Vec<Action>) {
-        let settings = self.settings;
-        let mut turn = Turn { now, settings: &settings, writes: &mut self.writes, actions };
+        if let Input::Topics(table) = input {
+            if table != self.topics.table {
+                self.topics = KnownTopics { table, version: self.topics.version + 1 };
+            }
+            return;
+        }
+        let Self { settings, topics, writes, .. } = self;
+        let mut turn = Turn { now, settings, topics, writes, actions };
         match input {
             Input::Request { request, body } => self.table.apply(&mut turn, request, body),
             Input::Persisted { write, outcome } => {
                 let then = turn.writes.take(write);
                 self.table.after_write(&mut turn, then, outcome);
             }
-            Input::Tick => {}
+            Input::Topics(_) | Input::Tick => {}
         }
         self.table.on_time(&mut turn);
         if now.elapsed_ms >= self.retention_check_ms && !turn.writes.is_full() {
@@ -152,7 +172,7 @@ impl GroupCoordinator {
 
     /// Takes in one record of a log that is read from its beginning, before any input.
     pub fn load(&mut self, now: Now, record: GroupRecord) {
-        self.table.load(now, record);
+        self.table.load(now, record, self.settings.consumer_session_timeout_ms);
     }
 
     /// What a log that holds nothing of `group_id` must hold for the group to be loaded from it;
@@ -179,6 +199,38 @@ impl GroupCoordinator {
     /// [`Refusal::GroupIdNotFound`] when there is no classic group of that name.
     pub fn describe_classic(&self, group_id: &GroupId) -> Result<ClassicGroupDescription, Refusal> {
         self.table.describe_classic(group_id)
+    }
+
+    /// One consumer group, for tools.
+    ///
+    /// # Errors
+    /// [`Refusal::GroupIdNotFound`] when there is no consumer group of that name.
+    pub fn describe_consumer(
+        &self,
+        group_id: &GroupId,
+    ) -> Result<ConsumerGroupDescription, Refusal> {
+        self.table.describe_consumer(group_id)
+    }
+
+    /// The topics as the coordinator knows them.
+    #[must_use]
+    pub const fn topics(&self) -> &TopicTable {
+        &self.topics.table
+    }
+
+    /// May offsets be shown to who says to be this member, in this epoch? Whoever names no member
+    /// may see those of any group, known or not.
+    ///
+    /// # Errors
+    /// When it is no member of the consumer group, or one in another epoch.
+    pub fn check_offset_fetch(
+        &self,
+        group_id: &GroupId,
+        member_id: Option<&str>,
+        member_epoch: i32,
+    ) -> Result<(), Refusal> {
+        let group = self.table.get(group_id);
+        group.map_or(Ok(()), |group| group.members.check_offset_fetch(member_id, member_epoch))
     }
 
     /// The offset that the group committed for a partition.

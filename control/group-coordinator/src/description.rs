@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::assignment::Assignment;
 use crate::group_id::GroupId;
 
 /// The two kinds of groups.
@@ -65,4 +66,44 @@ pub struct ClassicMemberDescription {
     pub metadata: Bytes,
     /// Its assignment.
     pub assignment: Bytes,
+}
+
+/// A consumer group with its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerGroupDescription {
+    /// Kafka's name of its state.
+    pub state: &'static str,
+    /// Its epoch.
+    pub epoch: i32,
+    /// The epoch that its members' targets were computed for.
+    pub assignment_epoch: i32,
+    /// The assignor that its members want.
+    pub assignor: &'static str,
+    /// Its members.
+    pub members: Vec<ConsumerMemberDescription>,
+}
+
+/// A member of a consumer group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerMemberDescription {
+    /// Its id.
+    pub member_id: String,
+    /// Its name, when static.
+    pub instance_id: Option<String>,
+    /// Where it is.
+    pub rack_id: Option<String>,
+    /// Its epoch.
+    pub member_epoch: i32,
+    /// What the client calls itself.
+    pub client_id: String,
+    /// Where the client is.
+    pub client_host: String,
+    /// The topics it reads, by name.
+    pub topic_names: Vec<String>,
+    /// The topics it reads, by regular expression.
+    pub topic_regex: Option<String>,
+    /// What it may read.
+    pub assignment: Assignment,
+    /// What it is to read in the end.
+    pub target_assignment: Assignment,
 }

@@ -14,11 +14,14 @@
 //! exist, but for what it is told.
 //!
 //! **Reading order.** [`group_state`], [`request`] and [`answer`], [`coordinator`]; then
-//! `classic_group` and `committed_offsets`.
+//! `classic_group`, `consumer_group` with [`assignor`], and `committed_offsets`.
 
 pub mod answer;
+pub mod assignment;
+pub mod assignor;
 mod classic_group;
 mod committed_offsets;
+mod consumer_group;
 pub mod coordinator;
 pub mod description;
 mod group_deadlines;
@@ -27,4 +30,6 @@ pub mod group_state;
 pub mod limits;
 pub mod refusal;
 pub mod request;
+mod topic_expression;
+pub mod topics;
 mod turn;

@@ -1,5 +1,11 @@
 //! Every limit of the coordinator, and how they relate.
 
+/// Longest regular expression of a subscription.
+pub const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// Most memory a regular expression may take when compiled.
+pub const EXPRESSION_COMPILED_BYTES_MAX: usize = 256 << 10;
+/// What the topics one member of a consumer group names may take: they are kept as one record.
+pub const MEMBER_SUBSCRIPTION_BYTES_MAX: usize = 500_000;
 /// Longest name of a group: what a 16-bit length in a record key can say.
 pub const GROUP_ID_BYTES_MAX: usize = 32_767;
 /// Longest member id, instance id, client id, host, rack or protocol name.
@@ -8,6 +14,8 @@ pub const NAME_BYTES_MAX: usize = 4_096;
 pub const GROUPS_MAX: usize = 100_000;
 /// Members and expected members of one group (`group.max.size`).
 pub const GROUP_MEMBERS_MAX: usize = 2_000;
+/// Members of a consumer group that are gone but could not be forgotten in its log yet.
+pub const UNFORGOTTEN_MEMBERS_MAX: usize = 10_000;
 /// Protocols one member may offer.
 pub const MEMBER_PROTOCOLS_MAX: usize = 64;
 /// What the members of one group may say of themselves, and their assignments, together: a group
@@ -39,6 +47,7 @@ pub const NEW_MEMBER_JOIN_TIMEOUT_MS: u64 = 300_000;
 /// How often expired offsets are looked for (`offsets.retention.check.interval.ms`).
 pub const OFFSETS_RETENTION_CHECK_INTERVAL_MS: u64 = 600_000;
 
+const _: () = assert!(MEMBER_SUBSCRIPTION_BYTES_MAX <= GROUP_METADATA_BYTES_MAX);
 const _: () = assert!(NAME_BYTES_MAX <= GROUP_ID_BYTES_MAX);
 const _: () = assert!(OFFSET_METADATA_UNITS_MAX * 3 <= i16::MAX as usize);
 const _: () = assert!(OFFSETS_PER_COMMIT_MAX <= GROUP_OFFSETS_MAX);

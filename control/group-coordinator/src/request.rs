@@ -5,6 +5,7 @@ use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
 
+use crate::assignment::Assignment;
 use crate::group_id::GroupId;
 
 /// The caller's name for a request; its answer carries it.
@@ -35,6 +36,8 @@ pub enum Request {
     OffsetCommit(OffsetCommit),
     /// OffsetDelete.
     OffsetDelete(OffsetDelete),
+    /// ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeat>),
     /// One group of a DeleteGroups.
     DeleteGroup(GroupId),
 }
@@ -167,6 +170,48 @@ pub struct OffsetDelete {
     pub partitions: Vec<(TopicName, PartitionIndex)>,
 }
 
+/// ConsumerGroupHeartbeat; what is `None` stays as the member said before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerGroupHeartbeat {
+    /// Which group.
+    pub group_id: GroupId,
+    /// The member's id.
+    pub member_id: String,
+    /// Its epoch; 0 joins, -1 leaves, -2 leaves a static member's place to be taken again.
+    pub member_epoch: i32,
+    /// Name of a static member.
+    pub instance_id: Option<String>,
+    /// Where the member is.
+    pub rack_id: Option<String>,
+    /// How long it may take to give up partitions; -1 as it said before.
+    pub rebalance_timeout_ms: i32,
+    /// The topics it reads, by name.
+    pub topic_names: Option<Vec<String>>,
+    /// The topics it reads, by regular expression; an empty one means none.
+    pub topic_regex: Option<String>,
+    /// The assignor it asks for.
+    pub server_assignor: Option<String>,
+    /// The partitions it has.
+    pub owned: Option<Assignment>,
+    /// What the client calls itself.
+    pub client_id: String,
+    /// Where the client is.
+    pub client_host: String,
+    /// From version 1: members choose their ids themselves.
+    pub must_name_member: bool,
+    /// Never used before: the member's id, should it need one.
+    pub unique_id: String,
+}
+
+impl ConsumerGroupHeartbeat {
+    /// True for a request that leaves nothing to what was said before.
+    pub(crate) const fn says_everything(&self) -> bool {
+        let names_topics = self.topic_names.is_some() || self.topic_regex.is_some();
+        self.member_epoch == 0
+            || (self.rebalance_timeout_ms >= 0 && names_topics && self.owned.is_some())
+    }
+}
+
 impl Request {
     /// The group that is asked.
     #[must_use]
@@ -178,6 +223,7 @@ impl Request {
             Self::Leave(leave) => &leave.group_id,
             Self::OffsetCommit(commit) => &commit.member.group_id,
             Self::OffsetDelete(delete) => &delete.group_id,
+            Self::ConsumerGroupHeartbeat(heartbeat) => &heartbeat.group_id,
             Self::DeleteGroup(group_id) => group_id,
         }
     }

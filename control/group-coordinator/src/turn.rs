@@ -10,12 +10,14 @@ use crate::coordinator::{Action, GroupSettings, WriteId};
 use crate::group_id::GroupId;
 use crate::limits::PENDING_WRITES_MAX;
 use crate::request::{Now, RequestId};
+use crate::topics::TopicTable;
 use kafka_wire::group_record::{CommittedOffsetValue, GroupRecord};
 
 /// What a group is given while it acts.
 pub(crate) struct Turn<'a> {
     pub(crate) now: Now,
     pub(crate) settings: &'a GroupSettings,
+    pub(crate) topics: &'a KnownTopics,
     pub(crate) writes: &'a mut PendingWrites,
     pub(crate) actions: &'a mut Vec<Action>,
 }
@@ -31,6 +33,13 @@ impl Turn<'_> {
         let write = self.writes.add(then);
         self.actions.push(Action::Persist { write, group_id: group.clone(), records });
     }
+}
+
+/// The topics there are, and how often that changed.
+#[derive(Debug, Default)]
+pub(crate) struct KnownTopics {
+    pub(crate) table: TopicTable,
+    pub(crate) version: u64,
 }
 
 /// What was asked to be kept and is not reported yet.
@@ -65,6 +74,13 @@ pub(crate) enum AfterWrite {
     },
     /// A group and its offsets are gone, for the one who asked or because they expired.
     GroupDelete { group_id: GroupId, request: Option<RequestId> },
+    /// What changed in a consumer group is kept; whoever asked for it is answered.
+    ConsumerGroup {
+        group_id: GroupId,
+        answer: Option<(RequestId, Answer)>,
+        /// Members it forgets.
+        forgotten: Vec<String>,
+    },
     /// Offsets expired.
     Expiry { group_id: GroupId, partitions: Vec<(TopicName, PartitionIndex)> },
 }

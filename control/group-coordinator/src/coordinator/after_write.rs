@@ -5,6 +5,7 @@ use kafka_wire::partition::{PartitionIndex, TopicName};
 use crate::answer::Answer;
 use crate::committed_offsets::CommittedOffsets;
 use crate::coordinator::WriteFailure;
+use crate::coordinator::group_members::GroupMembers;
 use crate::coordinator::group_table::GroupTable;
 use crate::group_id::GroupId;
 use crate::refusal::Refusal;
@@ -22,14 +23,14 @@ impl GroupTable {
         match then {
             AfterWrite::Nothing => {}
             AfterWrite::Assignment { group_id, generation, assignments } => {
-                if let Some(group) = self.get_mut(&group_id) {
-                    group.members.on_assignment(turn, (generation, assignments), kept);
+                if let Some(group) = self.classic_mut(&group_id) {
+                    group.on_assignment(turn, (generation, assignments), kept);
                 }
                 self.settle(&group_id);
             }
             AfterWrite::StaticJoin { group_id, waiting } => {
-                if let Some(group) = self.get_mut(&group_id) {
-                    group.members.on_static_join(turn, waiting, kept);
+                if let Some(group) = self.classic_mut(&group_id) {
+                    group.on_static_join(turn, waiting, kept);
                 }
                 self.settle(&group_id);
             }
@@ -50,6 +51,18 @@ impl GroupTable {
                     self.forget_offsets(&group_id, &partitions);
                 }
                 turn.answer(request, Answer::OffsetDelete(kept.map(|()| answers)));
+            }
+            AfterWrite::ConsumerGroup { group_id, answer, forgotten } => {
+                let group = self.get_mut(&group_id).map(|group| &mut group.members);
+                if kept.is_err()
+                    && let Some(GroupMembers::Consumer(group)) = group
+                {
+                    group.mark_unsaved(forgotten);
+                }
+                if let Some((request, answer)) = answer {
+                    let refused = |refusal| Answer::ConsumerGroupHeartbeat(Err(refusal));
+                    turn.answer(request, kept.map_or_else(refused, |()| answer));
+                }
             }
             AfterWrite::Expiry { group_id, partitions } => {
                 if kept.is_ok() {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::answer::{Answer, JoinAnswer};
-use crate::classic_group::ClassicGroup;
 use crate::committed_offsets::CommittedOffsets;
+use crate::coordinator::group_members::GroupMembers;
 use crate::coordinator::offsets::offset_record;
-use crate::description::{ClassicGroupDescription, GroupType, ListedGroup};
+use crate::description::{ClassicGroupDescription, ConsumerGroupDescription, ListedGroup};
 use crate::group_deadlines::GroupDeadlines;
 use crate::group_id::GroupId;
 use crate::limits::{COORDINATOR_BYTES_MAX, GROUPS_MAX};
@@ -26,7 +26,7 @@ pub(super) struct GroupTable {
 /// A group: its members and its offsets.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) members: ClassicGroup,
+    pub(super) members: GroupMembers,
     pub(super) offsets: CommittedOffsets,
     /// What the group takes of the table's bytes.
     counted_bytes: usize,
@@ -70,9 +70,7 @@ impl GroupTable {
     /// that holds nothing and never did.
     pub(super) fn settle(&mut self, group_id: &GroupId) {
         let Some(group) = self.groups.get_mut(group_id) else { return };
-        let is_nothing = group.offsets.count() == 0
-            && group.members.is_abandoned()
-            && group.members.protocol_type().is_empty();
+        let is_nothing = group.offsets.count() == 0 && group.members.is_nothing();
         if is_nothing {
             self.remove(group_id);
             return;
@@ -102,6 +100,9 @@ impl GroupTable {
             Request::Leave(leave) => self.leave(turn, request, leave),
             Request::OffsetCommit(commit) => self.commit(turn, request, commit),
             Request::OffsetDelete(delete) => self.delete_offsets(turn, request, delete),
+            Request::ConsumerGroupHeartbeat(heartbeat) => {
+                self.consumer_heartbeat(turn, request, *heartbeat);
+            }
             Request::DeleteGroup(group_id) => self.delete_group(turn, request, &group_id),
         }
         self.settle(&group_id);
@@ -131,8 +132,8 @@ impl GroupTable {
         let line = |(group_id, group): (&GroupId, &Group)| ListedGroup {
             group_id: group_id.clone(),
             protocol_type: group.members.protocol_type().to_owned(),
-            state: group.members.state().name(),
-            group_type: GroupType::Classic,
+            state: group.members.state_name(),
+            group_type: group.members.group_type(),
         };
         self.groups.iter().map(line).collect()
     }
@@ -141,13 +142,25 @@ impl GroupTable {
         &self,
         group_id: &GroupId,
     ) -> Result<ClassicGroupDescription, Refusal> {
-        let group = self.groups.get(group_id).ok_or(Refusal::GroupIdNotFound)?;
-        Ok(group.members.description())
+        match self.groups.get(group_id).map(|group| &group.members) {
+            Some(GroupMembers::Classic(group)) => Ok(group.description()),
+            Some(GroupMembers::Consumer(_)) | None => Err(Refusal::GroupIdNotFound),
+        }
+    }
+
+    pub(super) fn describe_consumer(
+        &self,
+        group_id: &GroupId,
+    ) -> Result<ConsumerGroupDescription, Refusal> {
+        match self.groups.get(group_id).map(|group| &group.members) {
+            Some(GroupMembers::Consumer(group)) => Ok(group.description()),
+            Some(GroupMembers::Classic(_)) | None => Err(Refusal::GroupIdNotFound),
+        }
     }
 
     pub(super) fn snapshot(&self, now: Now, group_id: &GroupId) -> Vec<GroupRecord> {
         let Some(group) = self.groups.get(group_id) else { return Vec::new() };
-        let mut records: Vec<GroupRecord> = group.members.snapshot(now).into_iter().collect();
+        let mut records = group.members.snapshot(now);
         for (topic, partition, offset) in group.offsets.iter() {
             records.push(offset_record(group_id, topic, partition, Some(offset.clone())));
         }
@@ -158,7 +171,7 @@ impl GroupTable {
 impl Group {
     fn new(group_id: &GroupId) -> Self {
         Self {
-            members: ClassicGroup::new(group_id.clone()),
+            members: GroupMembers::new(group_id.clone()),
             offsets: CommittedOffsets::default(),
             counted_bytes: 0,
         }
@@ -176,6 +189,7 @@ fn refusal_of(body: &Request, refusal: Refusal) -> Answer {
         Request::Leave(_) => Answer::Leave(Err(refusal)),
         Request::OffsetCommit(_) => Answer::OffsetCommit(Err(refusal)),
         Request::OffsetDelete(_) => Answer::OffsetDelete(Err(refusal)),
+        Request::ConsumerGroupHeartbeat(_) => Answer::ConsumerGroupHeartbeat(Err(refusal)),
         Request::DeleteGroup(_) => Answer::DeleteGroup(Err(refusal)),
     }
 }

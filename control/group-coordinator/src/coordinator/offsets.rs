@@ -3,9 +3,9 @@
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use crate::answer::{Answer, PartitionAnswer};
+use crate::coordinator::group_members::GroupMembers;
 use crate::coordinator::group_table::{Group, GroupTable};
 use crate::group_id::GroupId;
-use crate::group_state::ClassicGroupState as State;
 use crate::limits::{GROUP_OFFSETS_MAX, OFFSET_METADATA_UNITS_MAX, OFFSETS_PER_COMMIT_MAX};
 use crate::refusal::Refusal;
 use crate::request::{OffsetCommit, OffsetDelete, OffsetToCommit, RequestId};
@@ -20,7 +20,9 @@ impl GroupTable {
             return;
         }
         let group = self.get_mut(&group_id).expect("a commit that is allowed has its group");
-        group.members.renew_session_at_commit(turn, &commit.member.member_id);
+        if let GroupMembers::Classic(members) = &mut group.members {
+            members.renew_session_at_commit(turn, &commit.member.member_id);
+        }
         let expire =
             commit.retention_ms.map(|retention| turn.now.unix_ms.saturating_add(retention));
         let mut answers = Vec::with_capacity(commit.offsets.len());
@@ -67,8 +69,7 @@ impl GroupTable {
             None if commit.knows_consumer_groups => return Err(Refusal::GroupIdNotFound),
             None => return Err(Refusal::IllegalGeneration),
         };
-        let instance = member.group_instance_id.as_deref();
-        group.members.check_offset_commit(&member.member_id, instance, member.generation)?;
+        group.members.check_offset_commit(commit)?;
         let is_new =
             |asked: &&OffsetToCommit| group.offsets.get(&asked.topic, asked.partition).is_none();
         let added = commit.offsets.iter().filter(is_new).count();
@@ -115,10 +116,7 @@ impl GroupTable {
 
     fn check_offset_delete(&self, group_id: &GroupId) -> Result<&Group, Refusal> {
         let group = self.get(group_id).ok_or(Refusal::GroupIdNotFound)?;
-        let has_members = group.members.state() != State::Empty;
-        if has_members && !group.members.is_of_consumers() {
-            return Err(Refusal::NonEmptyGroup);
-        }
+        group.members.check_offset_delete()?;
         Ok(group)
     }
 
@@ -130,7 +128,7 @@ impl GroupTable {
     ) {
         let records = match self.get(group_id) {
             None => Err(Refusal::GroupIdNotFound),
-            Some(group) if group.members.state() != State::Empty => Err(Refusal::NonEmptyGroup),
+            Some(group) if !group.members.is_empty() => Err(Refusal::NonEmptyGroup),
             Some(group) => Ok(group.tombstones(group_id)),
         };
         match records {
@@ -190,7 +188,7 @@ impl Group {
         let mut records: Vec<GroupRecord> = offsets
             .map(|(topic, partition, _)| offset_record(group_id, topic, partition, None))
             .collect();
-        records.push(GroupRecord::ClassicGroup(group_id.to_string(), None));
+        records.extend(self.members.tombstones(group_id));
         records
     }
 }

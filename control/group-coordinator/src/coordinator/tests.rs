@@ -14,6 +14,8 @@ use crate::request::{
 };
 use kafka_wire::group_record::GroupRecord;
 
+mod consumer_groups;
+mod consumer_histories;
 mod golden_table;
 mod offsets;
 mod random_histories;

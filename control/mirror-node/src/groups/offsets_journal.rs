@@ -104,7 +104,7 @@ impl OffsetsJournal {
             partition.grown_bytes = 0;
             if let Err(reason) = partition.write_anew(&records, now.unix_ms) {
                 let directory = partition.log.view().directory().display();
-                tracing::warn!(%directory, reason, "a log of consumer groups cannot be made smaller");
+                tracing::warn!(%directory, reason, "a log of groups cannot be made smaller");
             }
         }
     }
