@@ -204,7 +204,7 @@ fn wait_caught_up(node: &mut Running, partitions: u64) -> Result<Value> {
 }
 
 /// What clients were told last of the partitions of `orders`.
-fn leader_epochs(data_dir: &Path) -> Result<Vec<i64>> {
+pub(crate) fn leader_epochs(data_dir: &Path) -> Result<Vec<i64>> {
     let state: Value = serde_json::from_slice(&fs::read(data_dir.join("ringmirror.json"))?)?;
     let epochs = state["topics"]["orders"]["leader_epochs"].as_array().context("leader epochs")?;
     Ok(epochs.iter().filter_map(Value::as_i64).collect())

@@ -9,7 +9,7 @@ use harness::{ClusterOptions, Driver, Kafka, KafkaRelease, Ringmirror, TempDir};
 
 use crate::handing_over::hand_over;
 use crate::mirrored::{SOON, expect_verified};
-use crate::node::ends_in_time;
+use crate::node::{ends_in_time, leader_epochs};
 
 #[test]
 fn what_was_made_at_a_node_outlives_it_and_is_handed_over() -> Result<()> {
@@ -66,6 +66,9 @@ fn outlives_and_is_handed_over(kafka: &Kafka, release: KafkaRelease, told: &str)
 
     let broker = kafka.start_on_directory(release, &hand_over(&data_dir, told)?)?;
     ensure!(broker.driver().describe_topic("notes")?.topic_id == id);
+    // A client that was told an epoch here never meets a lower one there.
+    let (told, orders) = (leader_epochs(&data_dir)?[0], broker.driver().describe_topic("orders")?);
+    ensure!(i64::from(orders.partitions[0].leader_epoch) > told, "{told}, then {orders:?}");
     made.expect_at(broker.driver())
 }
 

@@ -138,7 +138,8 @@ fn within(key: &str, value: u64, most: u32) -> Result<u32, CommandError> {
 const BATCH_BYTES_MAX: u32 = mirror_node::source_connection::VERIFIABLE_BATCH_BYTES_MAX;
 const SLAB_HINT: &str =
     "raise mirror.slab_bytes (a buffer is 1 MiB) or lower mirror.batch_bytes_max";
-const NO_SOURCE: &str = "no source to mirror from: name a broker with --mirror-from HOST:PORT, with bootstrap_servers \
-     in the section [mirror], or with bootstrap.servers in the file of command_config";
+const NO_SOURCE: &str = "\
+no source to mirror from: name a broker with --mirror-from HOST:PORT, with bootstrap_servers in \
+the section [mirror], or with bootstrap.servers in the file of command_config";
 const NO_TOPICS: &str =
     "no topics to mirror: say which with --topics REGEX, or with topics in the section [mirror]";
