@@ -99,6 +99,17 @@ fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, C
         raw.initial_rebalance_delay_ms,
         default.initial_rebalance_delay_ms,
     );
+    let session = raw.consumer_session_timeout_ms.map(|time| time.0);
+    let session = pick("consumer_session_timeout_ms", session, default.consumer_session_timeout_ms);
+    let heartbeat = raw.consumer_heartbeat_interval_ms.map(|time| time.0);
+    let default_heartbeat = u64::from(default.consumer_heartbeat_interval_ms);
+    let heartbeat = pick("consumer_heartbeat_interval_ms", heartbeat, default_heartbeat);
+    let heartbeat = u32::try_from(heartbeat).ok().filter(|_| heartbeat < session);
+    let heartbeat = heartbeat.ok_or_else(|| {
+        let text = "groups.consumer_heartbeat_interval_ms must be below \
+                    groups.consumer_session_timeout_ms, or members are lost between two of them";
+        CommandError::usage(text)
+    })?;
     let members = raw.members_max.map(|count| count.0);
     let members = narrow(pick("members_max", members, wide(default.group_members_max)));
     if members > GROUP_MEMBERS_MAX {
@@ -109,6 +120,8 @@ fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, C
     let default_minutes = default.offsets_retention_ms / MINUTE_MS;
     Ok(GroupSettings {
         initial_rebalance_delay_ms,
+        consumer_session_timeout_ms: session,
+        consumer_heartbeat_interval_ms: heartbeat,
         group_members_max: members,
         offsets_retention_ms: pick("offsets_retention_minutes", minutes, default_minutes)
             * MINUTE_MS,

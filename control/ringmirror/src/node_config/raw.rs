@@ -33,6 +33,8 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGroups {
     pub(super) initial_rebalance_delay_ms: Option<u32>,
+    pub(super) consumer_session_timeout_ms: Option<Positive>,
+    pub(super) consumer_heartbeat_interval_ms: Option<Positive>,
     pub(super) members_max: Option<Positive>,
     pub(super) offsets_retention_minutes: Option<Positive>,
 }

@@ -95,6 +95,10 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         ("data_dir = \"a\"\n[mirror]\ntopic = \"x\"", &["line 3", "topic", "topics"]),
         ("data_dir = \"a\"\n[mirror]\ntopics = \"x\"", &["--mirror-from", "bootstrap_servers"]),
         ("data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\"]", &["--topics", "[mirror]"]),
+        (
+            "data_dir = \"a\"\n[groups]\nconsumer_session_timeout_ms = 5000",
+            &["consumer_heartbeat_interval_ms", "consumer_session_timeout_ms"],
+        ),
         ("listen = \"h:1\"", &["--data-dir", "data_dir"]),
         ("data_dir = \"a\"\nmirrored_write_error = \"NO\"", &["line 2", "NO", "POLICY_VIOLATION"]),
         ("data_dir = \"a\"\ndata_dir = \"b\"", &["line 2", "duplicate"]),
