@@ -23,6 +23,7 @@ mod describe_producers;
 mod elect_leaders;
 mod incremental_alter_configs;
 mod partition_reassignments;
+mod scram_credentials;
 mod transactions;
 
 /// Answers a request of the family `Admin`.
@@ -50,6 +51,10 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         RequestKind::DeleteAcls(asked) => acls::delete(&asked).into(),
         RequestKind::DescribeClientQuotas(_) => client_quotas::describe().into(),
         RequestKind::AlterClientQuotas(asked) => client_quotas::alter(asked).into(),
+        RequestKind::DescribeUserScramCredentials(asked) => {
+            scram_credentials::describe(&asked).into()
+        }
+        RequestKind::AlterUserScramCredentials(asked) => scram_credentials::alter(&asked).into(),
         RequestKind::ListTransactions(asked) => transactions::list(&asked).into(),
         RequestKind::DescribeTransactions(asked) => transactions::describe(asked).into(),
         other => Answer::Close { reason: format!("{other:?} is no administration") },

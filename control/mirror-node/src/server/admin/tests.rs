@@ -4,15 +4,18 @@ use kafka_protocol::messages::alter_client_quotas_request::EntryData;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
+use kafka_protocol::messages::alter_user_scram_credentials_request::ScramCredentialDeletion;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::list_partition_reassignments_request as listing;
 use kafka_protocol::messages::{
-    AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, BrokerId, CreateAclsRequest,
-    DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest, DescribeLogDirsRequest,
-    DescribeTransactionsRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest,
+    AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, AlterUserScramCredentialsRequest,
+    BrokerId, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeClientQuotasRequest, DescribeLogDirsRequest, DescribeTransactionsRequest,
+    DescribeUserScramCredentialsRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest,
     ListTransactionsRequest, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -46,6 +49,21 @@ fn there_are_no_client_quotas_and_none_can_be_made() {
     let entries = vec![EntryData::default()];
     let altered = node.ask(AlterClientQuotasRequest::default().with_entries(entries));
     assert_eq!(altered.entries[0].error_code, 42);
+}
+
+#[test]
+fn there_are_no_users_and_none_can_be_made() {
+    let node = TestNode::new();
+    let all = node.ask(DescribeUserScramCredentialsRequest::default().with_users(None));
+    assert_eq!((all.error_code, all.results.len()), (0, 0));
+    let anna = StrBytes::from_static_str("anna");
+    let users = vec![UserName::default().with_name(anna.clone())];
+    let one = node.ask(DescribeUserScramCredentialsRequest::default().with_users(Some(users)));
+    assert_eq!((one.error_code, one.results[0].error_code), (0, 91));
+    let deletion = ScramCredentialDeletion::default().with_name(anna);
+    let asked = AlterUserScramCredentialsRequest::default().with_deletions(vec![deletion]);
+    let results = node.ask(asked).results;
+    assert_eq!((&*results[0].user, results[0].error_code), ("anna", 54));
 }
 
 #[test]
