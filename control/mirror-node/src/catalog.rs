@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
@@ -20,6 +20,8 @@ use crate::writable_log::WritableLog;
 pub struct Catalog {
     root: PathBuf,
     topics: RwLock<Topics>,
+    /// Counts changes of the topics.
+    changes: AtomicU64,
     /// Largest producer id seen in a mirrored log; -1 before there was one.
     producer_id_max: AtomicI64,
 }
@@ -83,7 +85,8 @@ impl Catalog {
     /// No topics; partition directories lie in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root, topics: RwLock::default(), producer_id_max: AtomicI64::new(NO_PRODUCER) }
+        let (topics, changes) = (RwLock::default(), AtomicU64::new(0));
+        Self { root, topics, changes, producer_id_max: AtomicI64::new(NO_PRODUCER) }
     }
 
     /// Where the partition directories lie.
@@ -117,6 +120,12 @@ impl Catalog {
         self.topic_of(id.topic_id)?.partition(id.partition.get()).cloned()
     }
 
+    /// Counts changes of the topics: who knows this many has all topics of that moment, or newer.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// All topics, by name.
     #[must_use]
     pub fn topics(&self) -> Vec<Arc<Topic>> {
@@ -143,6 +152,7 @@ impl Catalog {
         let topic = Arc::new(Topic { name: name.clone(), id, origin, configs, partitions });
         topics.by_name.insert(name.clone(), Arc::clone(&topic));
         topics.names.insert(id, name.clone());
+        self.changes.fetch_add(1, Ordering::Release);
         topic
     }
 
@@ -162,6 +172,7 @@ impl Catalog {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topic = topics.by_name.remove(name)?;
         topics.names.remove(&topic.id);
+        self.changes.fetch_add(1, Ordering::Release);
         Some(topic)
     }
 

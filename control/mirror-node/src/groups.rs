@@ -19,8 +19,10 @@ use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::{GroupCoordinator, GroupSettings};
 use group_coordinator::refusal::Refusal;
 use group_coordinator::request::Request;
+use group_coordinator::topics::{TopicShape, TopicTable};
 use tokio::sync::oneshot;
 
+use crate::catalog::Catalog;
 use crate::groups::coordinator_thread::{Call, CoordinatorThread};
 use crate::writable_log::WritableLog;
 
@@ -63,6 +65,8 @@ pub const OFFSETS_CONFIGS: [(&str, &str); 3] = [
 pub struct Groups {
     calls: Mutex<Option<SyncSender<Call>>>,
     readiness: Arc<Readiness>,
+    /// Up to which change of the catalog the coordinator was told the topics.
+    topics_told: Mutex<Option<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -85,7 +89,8 @@ impl Groups {
         let thread = CoordinatorThread::new(topic, settings, receiver, Arc::clone(&readiness));
         let thread =
             std::thread::Builder::new().name("groups".to_owned()).spawn(move || thread.run())?;
-        Ok(Self { calls: Mutex::new(Some(calls)), readiness, thread: Mutex::new(Some(thread)) })
+        let (calls, thread) = (Mutex::new(Some(calls)), Mutex::new(Some(thread)));
+        Ok(Self { calls, readiness, topics_told: Mutex::default(), thread })
     }
 
     /// Answers what was asked before and ends. Logs stay open: they are closed by who opened them.
@@ -125,6 +130,27 @@ impl Groups {
         };
         self.call(Call::Look(Box::new(look)))?;
         answered.await.map_err(|_| Refusal::CoordinatorNotAvailable)
+    }
+
+    /// Tells the coordinator which topics there are, when it does not know yet.
+    ///
+    /// # Errors
+    /// When groups cannot be asked now.
+    pub fn follow_topics(&self, catalog: &Catalog) -> Result<(), Refusal> {
+        // Held until the topics are on their way: an older state must not come after a newer one.
+        let mut told = self.topics_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = catalog.changes();
+        if *told == Some(changes) {
+            return Ok(());
+        }
+        let mut table = TopicTable::default();
+        for topic in catalog.topics() {
+            let partition_count = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+            table.insert(topic.name.clone(), TopicShape { topic_id: topic.id, partition_count });
+        }
+        self.call(Call::Topics(table))?;
+        *told = Some(changes);
+        Ok(())
     }
 
     fn call(&self, call: Call) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::{Action, GroupCoordinator, GroupSettings, Input, WriteId};
 use group_coordinator::group_id::GroupId;
 use group_coordinator::request::{Now, Request, RequestId};
+use group_coordinator::topics::TopicTable;
 use kafka_wire::group_record::GroupRecord;
 use tokio::sync::oneshot;
 
@@ -22,6 +23,8 @@ use crate::groups::{OffsetsTopic, READY, Readiness, UNUSABLE};
 pub(super) enum Call {
     /// A request to a group.
     Ask { body: Box<Request>, answer: oneshot::Sender<Answer> },
+    /// All topics there are.
+    Topics(TopicTable),
     /// A look at the groups.
     Look(Box<dyn FnOnce(&GroupCoordinator) + Send>),
 }
@@ -30,6 +33,7 @@ impl fmt::Debug for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ask { body, .. } => write!(out, "Ask({body:?})"),
+            Self::Topics(topics) => write!(out, "Topics({topics:?})"),
             Self::Look(_) => out.write_str("Look"),
         }
     }
@@ -125,6 +129,7 @@ impl CoordinatorThread {
 
     fn apply(&mut self, call: Call) {
         match call {
+            Call::Topics(topics) => self.step(Input::Topics(topics)),
             Call::Look(look) => {
                 // What was asked before is to be seen.
                 self.write();

@@ -13,6 +13,7 @@ use crate::server::answer::Answer;
 use crate::server::dispatch::Client;
 use crate::server::request::Request;
 
+mod consumer_groups;
 mod find_coordinator;
 mod group_tools;
 mod membership;
@@ -36,6 +37,12 @@ pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) 
         }
         RequestKind::OffsetFetch(asked) => offset_fetch::fetch(node, asked, version).await.into(),
         RequestKind::OffsetDelete(asked) => offset_delete::delete(node, asked).await.into(),
+        RequestKind::ConsumerGroupHeartbeat(asked) => {
+            consumer_groups::heartbeat(node, client, asked, version).await.into()
+        }
+        RequestKind::ConsumerGroupDescribe(asked) => {
+            consumer_groups::describe(node, asked).await.into()
+        }
         RequestKind::ListGroups(asked) => group_tools::list(node, asked).await.into(),
         RequestKind::DescribeGroups(asked) => {
             group_tools::describe(node, asked, version).await.into()

@@ -17,7 +17,7 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::group_record::CommittedOffsetValue;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
-use super::{group_id, groups, text};
+use super::{group_id, groups, string, text};
 use crate::node::Node;
 
 /// Shows committed offsets.
@@ -77,14 +77,18 @@ async fn look_up(
     topics: Option<Vec<OffsetFetchRequestTopics>>,
 ) -> Result<Vec<OffsetFetchResponseTopics>, Refusal> {
     let id = group_id(&asked.group_id)?;
-    let look = move |coordinator: &GroupCoordinator| match topics {
-        None => all_offsets(coordinator, &id),
-        Some(topics) => {
-            let found = |topic| offsets_of_topic(coordinator, &id, topic);
-            topics.into_iter().map(found).collect()
-        }
+    let member = string(asked.member_id);
+    let look = move |coordinator: &GroupCoordinator| {
+        coordinator.check_offset_fetch(&id, member.as_deref(), asked.member_epoch)?;
+        Ok(match topics {
+            None => all_offsets(coordinator, &id),
+            Some(topics) => {
+                let found = |topic| offsets_of_topic(coordinator, &id, topic);
+                topics.into_iter().map(found).collect()
+            }
+        })
     };
-    groups(node)?.look(look).await
+    groups(node)?.look(look).await?
 }
 
 fn all_offsets(coordinator: &GroupCoordinator, id: &GroupId) -> Vec<OffsetFetchResponseTopics> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use group_coordinator::coordinator::GroupSettings;
 use group_coordinator::refusal::Refusal;
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::consumer_group_heartbeat_response::Assignment as ToldAssignment;
 use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -18,9 +19,10 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, TopicName,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
+    DescribeGroupsRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
@@ -329,6 +331,72 @@ fn every_version_is_answered_so_that_it_can_be_read() {
         let find = FindCoordinatorRequest::default().with_key_type(key_type);
         all(&node, &find.with_coordinator_keys(keys));
     }
+}
+
+#[test]
+fn a_member_of_a_consumer_group_is_assigned_to_and_commits_in_its_epoch() {
+    let node = node_with_groups();
+    let join = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group())
+        .with_member_id(StrBytes::from_static_str("member"))
+        .with_rebalance_timeout_ms(60_000)
+        .with_subscribed_topic_names(Some(vec![topic("orders")]))
+        .with_topic_partitions(Some(Vec::new()));
+    let told = ask(&node, join);
+    assert_eq!((told.error_code, told.member_epoch, told.heartbeat_interval_ms), (0, 1, 5_000));
+    let orders = node.node.catalog.topic_named("orders").unwrap();
+    let assigned = told.assignment.unwrap().topic_partitions.remove(0);
+    assert_eq!(assigned.topic_id.into_bytes(), orders.id.bytes());
+    assert_eq!(assigned.partitions, [0, 1]);
+    let member_id = StrBytes::from_static_str("member");
+    let committed = ask(&node, commit_of(&member_id, 1));
+    assert_eq!(committed.topics[1].partitions[1].error_code, 0);
+    let stale = ask(&node, commit_of(&member_id, 0));
+    let code = stale.topics[1].partitions[1].error_code;
+    assert_eq!(code, ResponseError::StaleMemberEpoch.code());
+    let fetch = |epoch: i32| {
+        let asked = OffsetFetchRequestGroup::default()
+            .with_group_id(group())
+            .with_member_id(Some(member_id.clone()))
+            .with_member_epoch(epoch)
+            .with_topics(None);
+        ask(&node, OffsetFetchRequest::default().with_groups(vec![asked])).groups[0].error_code
+    };
+    assert_eq!((fetch(1), fetch(2)), (0, ResponseError::StaleMemberEpoch.code()));
+    let nobody = GroupId(StrBytes::from_static_str("nobody"));
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group(), nobody]);
+    for described in all(&node, &describe) {
+        assert_eq!(described.groups[0].group_state, text("Stable"));
+        let assignment = &described.groups[0].members[0].assignment.topic_partitions[0];
+        assert_eq!(&assignment.topic_name[..], "orders");
+        let unknown = ResponseError::GroupIdNotFound.code();
+        assert_eq!(described.groups[1].error_code, unknown);
+    }
+    let listed = ask(&node, ListGroupsRequest::default()).groups.remove(0);
+    assert_eq!((&listed.group_type[..], &listed.protocol_type[..]), ("consumer", "consumer"));
+    let as_classic = DescribeGroupsRequest::default().with_groups(vec![group()]);
+    let code = ask(&node, as_classic).groups[0].error_code;
+    assert_eq!(code, ResponseError::GroupIdNotFound.code());
+}
+
+#[test]
+fn a_member_of_a_consumer_group_follows_topics_that_come_and_grow() {
+    let node = node_with_groups();
+    let join = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group())
+        .with_member_id(StrBytes::from_static_str("member"))
+        .with_rebalance_timeout_ms(60_000)
+        .with_subscribed_topic_regex(Some(StrBytes::from_static_str("order.*")))
+        .with_topic_partitions(Some(Vec::new()));
+    let count = |assignment: Option<ToldAssignment>| assignment.unwrap().topic_partitions.len();
+    assert_eq!(count(ask(&node, join).assignment), 1);
+    node.mirrored("order-notes", &[]);
+    let heartbeat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group())
+        .with_member_id(StrBytes::from_static_str("member"))
+        .with_member_epoch(1);
+    let told = ask(&node, heartbeat);
+    assert_eq!((told.member_epoch, count(told.assignment)), (2, 2));
 }
 
 #[test]
