@@ -114,7 +114,9 @@ fn a_node_stops_in_time_whatever_its_clients_and_its_source_do() -> Result<()> {
     let mut half = TcpStream::connect(&address)?;
     half.write_all(&[0, 0, 1, 0, 0, 18])?;
     ends_in_time(node, &mirror)?;
-    assert_eq!(idle.read(&mut [0; 9])?, 0, "the connection was not closed");
+    // One that was never accepted is reset.
+    let left = idle.read(&mut [0; 9]);
+    assert!(matches!(left, Ok(0) | Err(_)), "the connection was not closed");
     source.resume();
     Ok(())
 }
