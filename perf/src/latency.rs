@@ -18,7 +18,7 @@ use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::CalmRound;
 use crate::paced_producer::{ProducePlan, Schedule, produce};
 use crate::served_logs::WorkDirectory;
-use crate::server_process::{ServerKind, ServerProcess};
+use crate::server_process::{Ringmirror, ServerKind, ServerProcess};
 use crate::stock_broker;
 
 /// How to measure.
@@ -27,7 +27,7 @@ pub struct LatencyPlan {
     /// Where the servers have their data; all of it is removed.
     pub directory: PathBuf,
     /// The program under measurement.
-    pub ringmirror: PathBuf,
+    pub ringmirror: Ringmirror,
     /// Which servers; both for ratios.
     pub servers: Vec<ServerKind>,
     /// Rounds of every scenario, interleaved.
