@@ -66,7 +66,9 @@ pub fn measure(plan: &LatencyPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Lat
     let root = WorkDirectory::create(&plan.directory, "perf-latency")?;
     let start = |kind: &ServerKind| start(*kind, plan, &root);
     let servers = plan.servers.iter().map(start).collect::<Result<Vec<_>>>()?;
-    warm_up(WARM_UP)?;
+    if plan.warm_up_rounds > 0 {
+        warm_up(WARM_UP)?;
+    }
     let mut rounds = vec![RoundsOfServers::default(); SCENARIOS.len()];
     let warm_ups = (1..=plan.warm_up_rounds).map(|number| (number, false));
     for (number, counts) in warm_ups.chain((1..=plan.rounds).map(|number| (number, true))) {
