@@ -32,8 +32,7 @@ pub const COORDINATOR_BYTES_MAX: usize = 512 << 20;
 pub const OFFSET_BYTES: usize = 256;
 /// What a group costs without members and offsets.
 pub const GROUP_BYTES: usize = 1_024;
-/// Topics whose offsets are committed, fetched or deleted for one group in one request are bounded
-/// by the frame; partitions written in one go are bounded here.
+/// Offsets committed in one request.
 pub const OFFSETS_PER_COMMIT_MAX: usize = 100_000;
 /// Writes asked for and not reported yet.
 pub const PENDING_WRITES_MAX: usize = 10_000;

@@ -88,21 +88,18 @@ fn the_place_is_taken_over_only_once_that_is_kept() {
 #[test]
 fn a_request_that_waits_is_refused_when_its_static_name_is_taken_over() {
     let mut scene = Scene::without_delay();
-    let member_id = one_static_member(&mut scene);
-    scene.enter("b");
-    let mut join = scene.join_of(&member_id, "a");
-    join.group_instance_id = Some("one".to_owned());
-    // The rebalance waits for nobody but the owner of the second place, which is given back.
-    let first = scene.ask(Request::Join(Box::new(join)));
-    assert_eq!(scene.joined(first).generation, 2);
-    let waiting = scene.sync(&scene.joined(first).member_id, 2, &[]);
-    let second = join_static(&mut scene, "one", "a", true);
-    let fenced = scene.synced(waiting);
-    assert!(
-        matches!(fenced, Ok(_) | Err(Refusal::FencedInstanceId)),
-        "answered exactly once: {fenced:?}"
-    );
-    assert!(scene.is_waiting(second) || scene.joined(second).refusal.is_none());
+    let (leader, _) = scene.enter("a");
+    scene.sync(&leader, 1, &[(&leader, "all")]);
+    let joining = join_static(&mut scene, "one", "b", true);
+    scene.join(&leader, "a");
+    let former = scene.joined(joining).member_id;
+    let waiting = scene.sync(&former, 2, &[]);
+    assert!(scene.is_waiting(waiting), "the leader has not assigned yet");
+    let again = join_static(&mut scene, "one", "b", true);
+    assert_eq!(scene.synced(waiting), Err(Refusal::FencedInstanceId));
+    assert!(scene.is_waiting(again), "for the generation that the leader is asked to join");
+    scene.join(&leader, "a");
+    assert_eq!(scene.joined(again).generation, 3);
 }
 
 #[test]
