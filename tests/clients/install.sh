@@ -44,8 +44,32 @@ install_node() {
 
 install_go() {
     # Go's own caches make this quick the second time, and notice a changed program.
-    GOPATH=$directory/go GOCACHE=$directory/go-build GOFLAGS="-modcacherw -mod=readonly" \
-        go build -C "$here/go" -buildvcs=false -o "$directory/franz-go" .
+    export GOPATH=$directory/go GOCACHE=$directory/go-build GOFLAGS="-modcacherw -mod=readonly"
+    local go
+    go=$(go_of_its_own)
+    # A GOROOT would be that of the Go found first.
+    env --unset=GOROOT CGO_ENABLED=0 "$go" build -C "$here/go" -buildvcs=false -o "$directory/franz-go" .
+}
+
+# Since 1.21, Go fetches the Go that go.mod asks for, as a module. An older one, as in Debian, can
+# be told to fetch it.
+go_of_its_own() {
+    local have wanted root
+    if ! have=$(cd / && GOTOOLCHAIN=local go env GOVERSION); then
+        echo "go is not here: apt-get install golang-go" >&2
+        exit 1
+    fi
+    if printf '%s\n' 1.21 "${have#go}" | sort --version-sort --check=quiet; then
+        command -v go
+        return
+    fi
+    wanted=golang.org/toolchain@v0.0.1-go$(awk '$1 == "go" { print $2 }' "$here/go/go.mod")
+    wanted=$wanted.$(go env GOOS)-$(go env GOARCH)
+    (cd / && go mod download "$wanted")
+    root=$directory/go/pkg/mod/$wanted
+    # Modules have no programs: their files are not executable.
+    chmod --recursive u+x "$root/bin" "$root/pkg/tool"
+    echo "$root/bin/go"
 }
 
 case $client in
