@@ -1,14 +1,13 @@
 //! The oracle: a stock broker opens what ringmirror wrote and gives what the source gives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use harness::driver::{Outcome, Produce};
 use harness::{
     ClusterOptions, ConsumedPartition, Kafka, KafkaCluster, KafkaRelease, Ringmirror, TempDir,
-    first_difference,
+    first_difference, hand_over,
 };
 
 use crate::history;
@@ -71,35 +70,9 @@ fn broker_on(
     mirror: &Path,
     told: &str,
 ) -> Result<KafkaCluster> {
-    let properties = hand_over(mirror, told)?;
+    let properties = hand_over(mirror, NODE, told)?;
     expect_clean_dump(release, mirror)?;
     kafka.start_on_directory(release, &properties)
-}
-
-/// Hands a directory over; returns the configuration of the broker to start on it.
-pub(crate) fn hand_over(data_dir: &Path, told: &str) -> Result<PathBuf> {
-    let handover = Ringmirror::new(&["handover", "--node-id", "7", "--kafka-version", told])
-        .option("--data-dir", &data_dir.display().to_string())
-        .run()?
-        .expect_code(0)?;
-    let properties = data_dir.with_extension("server.properties");
-    fs::write(&properties, &handover.stdout)?;
-    add_small_settings(&properties)?;
-    Ok(properties)
-}
-
-/// What a test broker needs on top of what is printed: one replica of everything internal.
-fn add_small_settings(properties: &PathBuf) -> Result<()> {
-    let mut text = fs::read_to_string(properties)?;
-    for line in SMALL {
-        let (key, _) = line.split_once('=').context("a setting")?;
-        if !text.contains(key) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    fs::write(properties, text)?;
-    Ok(())
 }
 
 fn shows_what_the_source_shows(
@@ -172,14 +145,3 @@ fn producer_ids(log_dir: PathBuf, partitions: &[&str]) -> Result<BTreeSet<i64>> 
 const PRODUCER_ID_AT: usize = 43;
 
 const NODE: i32 = 7;
-
-const SMALL: [&str; 8] = [
-    "offsets.topic.replication.factor=1",
-    "offsets.topic.num.partitions=1",
-    "transaction.state.log.replication.factor=1",
-    "transaction.state.log.num.partitions=1",
-    "transaction.state.log.min.isr=1",
-    "share.coordinator.state.topic.replication.factor=1",
-    "share.coordinator.state.topic.min.isr=1",
-    "group.initial.rebalance.delay.ms=0",
-];

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use harness::driver::{CreateTopic, Isolation, Produce};
-use harness::{ClusterOptions, Driver, Kafka, KafkaRelease, Ringmirror, TempDir};
+use harness::{ClusterOptions, Driver, Kafka, KafkaRelease, Ringmirror, TempDir, hand_over};
 
-use crate::handing_over::hand_over;
 use crate::mirrored::{SOON, expect_verified};
 use crate::node::{ends_in_time, leader_epochs};
 
@@ -64,7 +63,7 @@ fn outlives_and_is_handed_over(kafka: &Kafka, release: KafkaRelease, told: &str)
     drop(driver);
     ends_in_time(node, &data_dir)?;
 
-    let broker = kafka.start_on_directory(release, &hand_over(&data_dir, told)?)?;
+    let broker = kafka.start_on_directory(release, &hand_over(&data_dir, 7, told)?)?;
     ensure!(broker.driver().describe_topic("notes")?.topic_id == id);
     // A client that was told an epoch here never meets a lower one there.
     let (told, orders) = (leader_epochs(&data_dir)?[0], broker.driver().describe_topic("orders")?);

@@ -20,6 +20,7 @@ mod cluster_plan;
 pub mod comparison;
 pub mod driver;
 pub mod driver_program;
+pub mod handover;
 pub mod java_process;
 pub mod kafka;
 pub mod kafka_cluster;
@@ -33,6 +34,7 @@ pub mod tool_comparison;
 
 pub use comparison::{ConsumedPartition, first_difference};
 pub use driver::Driver;
+pub use handover::hand_over;
 pub use kafka::{KAFKA_TESTS_MAX, Kafka, kafka_or_skip};
 pub use kafka_cluster::{ClusterOptions, KafkaCluster};
 pub use kafka_release::KafkaRelease;

@@ -344,7 +344,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The program, built with the cargo, profile and target directory of the running test.
+/// The program, built with the cargo, profile and target directory of the running test or task.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -388,15 +388,19 @@ pub fn cargo_build(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Where cargo puts what it builds beside the running test: `<target>/<profile>`.
+/// Where cargo puts what it builds beside the running program: `<target>/<profile>`.
 ///
 /// # Errors
-/// When the test does not lie where cargo puts tests.
+/// When the program does not lie where cargo puts tests and other programs.
 pub fn profile_dir() -> Result<PathBuf> {
-    let test = env::current_exe()?;
-    let deps = test.parent().filter(|dir| dir.ends_with("deps"));
-    let profile_dir = deps.and_then(Path::parent);
-    Ok(profile_dir.with_context(|| format!("{} is not in deps", test.display()))?.to_owned())
+    let program = env::current_exe()?;
+    let directory = program.parent().context("a program lies in a directory")?;
+    let profile_dir =
+        if directory.ends_with("deps") { directory.parent() } else { Some(directory) };
+    let profile_dir = profile_dir.filter(|dir| dir.join("deps").is_dir());
+    let profile_dir =
+        profile_dir.with_context(|| format!("{} is not cargo's", program.display()))?;
+    Ok(profile_dir.to_owned())
 }
 
 fn read_lines(stdout: ChildStdout) -> Receiver<String> {
