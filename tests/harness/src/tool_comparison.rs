@@ -118,10 +118,12 @@ impl ToolCall {
         let node = server.node_id.to_string();
         let filled =
             |arg: &String| arg.replace("{bootstrap}", &server.bootstrap).replace("{node}", &node);
-        let mut child = java
-            .command()
-            .arg(self.main_class)
-            .args(self.args.iter().map(filled))
+        let mut tool = java.command();
+        tool.arg(self.main_class).args(self.args.iter().map(filled));
+        let mut child = Command::new("timeout")
+            .args(["--signal=KILL", TOOL_SECONDS_MAX])
+            .arg(tool.get_program())
+            .args(tool.get_args())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -132,6 +134,9 @@ impl ToolCall {
         let _ = input.write_all(self.input.as_bytes());
         drop(input);
         let output = child.wait_with_output()?;
+        let in_time = output.status.code() != Some(KILLED_IN_TIME);
+        let (name, address) = (self.name, &server.bootstrap);
+        ensure!(in_time, "{name} at {address} does not end within {TOOL_SECONDS_MAX} s");
         let mut lines = vec![format!("ended with {}", output.status)];
         for (sign, printed) in [("", &output.stdout), ("stderr: ", &output.stderr)] {
             let text = String::from_utf8_lossy(printed);
@@ -183,6 +188,10 @@ fn differences(expected: &[String], found: &[String]) -> Vec<String> {
     told
 }
 
+/// More than the tools' own patience with a server.
+const TOOL_SECONDS_MAX: &str = "90";
+/// What `timeout` ends with when it has killed.
+const KILLED_IN_TIME: i32 = 137;
 const CLASS_ARCHIVE: &str = "tools.jsa";
 
 #[cfg(test)]

@@ -53,6 +53,9 @@ fn steps(seeds: u64) -> Vec<Step> {
         step(&["bench", "-p", "benches", "--", "--test"], &[]),
         // Six targets: some 40 seconds, and the build.
         step(&["run", "--quiet", "-p", "xtask", "--", "fuzz", "--seconds", "6"], &[]),
+        // A client that cannot be installed is an error here.
+        step(&["run", "--quiet", "-p", "xtask", "--", "clients"], &[("CI", "true")]),
+        step(&["run", "--quiet", "-p", "xtask", "--", "clients", "tools"], &[("CI", "true")]),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask clients`: real Kafka clients against a cluster, by default a stock broker.
+//! `cargo xtask clients`: real Kafka clients against a cluster, by default `ringmirror node`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use harness::clients::{self, Client, ClientReport, GroupProtocol, Matrix, Outcom
 use self::tools::ToolsCommand;
 use crate::repository;
 
+mod mirrored_node;
 mod stock_broker;
 mod table;
 mod tools;
@@ -20,9 +21,12 @@ mod tools;
 pub(crate) struct ClientsCommand {
     #[command(subcommand)]
     tools: Option<Tools>,
-    /// Cluster to check; without it a stock broker is started and filled
+    /// Cluster to check; without it a node that mirrors a stock broker, which is filled for it
     #[arg(long)]
     bootstrap: Option<String>,
+    /// Check a stock broker instead: the client programs themselves, that is
+    #[arg(long, conflicts_with = "bootstrap")]
+    stock: bool,
     /// Cluster that says what must be consumed; without it the checked one, read with Kafka's own
     /// client
     #[arg(long, requires = "bootstrap")]
@@ -67,7 +71,8 @@ pub(crate) fn run(command: ClientsCommand) -> Result<()> {
         Client::ALL.into_iter().filter(|client| only.is_empty() || only.contains(client)).collect();
     let json = command.json;
     let reports = match &command.bootstrap {
-        None => stock_broker::check(&chosen, &install_dir())?,
+        None if command.stock => stock_broker::check(&chosen, &install_dir())?,
+        None => mirrored_node::check(&chosen, &command.group_protocols(), &install_dir())?,
         Some(bootstrap) => {
             ensure!(!command.read_topics.is_empty(), "--bootstrap needs a --read-topic");
             let matrix = command.matrix(bootstrap);
@@ -91,10 +96,14 @@ impl ClientsCommand {
             read_topics: self.read_topics.clone(),
             write_topic: self.write_topic.clone(),
             refused: self.read_only_topic.as_ref().map(refusal),
-            group_protocols: match self.classic_groups_only {
-                true => vec![GroupProtocol::Classic],
-                false => GroupProtocol::ALL.to_vec(),
-            },
+            group_protocols: self.group_protocols(),
+        }
+    }
+
+    fn group_protocols(&self) -> Vec<GroupProtocol> {
+        match self.classic_groups_only {
+            true => vec![GroupProtocol::Classic],
+            false => GroupProtocol::ALL.to_vec(),
         }
     }
 }

@@ -23,13 +23,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Exactly what CI runs: tests, format, lints, docs, simulation, smoke of benches and fuzzers
+    /// Exactly what CI runs: tests, format, lints, docs, simulation, smoke of benches and fuzzers,
+    /// clients and tools
     Ci {
         /// Seeds to simulate
         #[arg(long, default_value_t = ci::SIMULATED_SEEDS)]
         seeds: u64,
     },
-    /// Real Kafka clients in five languages against a cluster, by default a stock broker
+    /// Real Kafka clients in five languages against a cluster, by default `ringmirror node`
     Clients(Box<ClientsCommand>),
     /// Build the fuzz targets and run them
     Fuzz {

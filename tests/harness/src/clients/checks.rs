@@ -50,7 +50,9 @@ pub(super) fn all(
     reference: &Reference,
 ) -> Vec<Finding> {
     let mut examined = Examined { program, client, matrix, reference, findings: Vec::new() };
-    examined.check("list", Examined::list);
+    if !matrix.read_topics.is_empty() {
+        examined.check("list", Examined::list);
+    }
     for topic in &matrix.read_topics {
         for isolation in Isolation::ALL {
             let name = format!("{} {topic}", isolation.name());
@@ -76,7 +78,7 @@ pub(super) fn all(
     if let Some(refusal) = &matrix.refused {
         for idempotent in [false, true] {
             let kind = if idempotent { "idempotent" } else { "plain" };
-            let name = format!("refused {kind}");
+            let name = format!("refused {kind} ({})", refusal.code);
             examined.check(&name, |one| one.refused(refusal, idempotent));
         }
     }

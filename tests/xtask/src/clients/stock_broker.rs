@@ -81,7 +81,9 @@ pub(super) const CODECS: &str = "codecs";
 /// Of the committed transactions.
 pub(super) const TRANSACTIONAL_ID: &str = "a";
 pub(super) const TRANSACTIONS: &str = "transactions";
-const READ_TOPICS: [&str; 2] = [CODECS, TRANSACTIONS];
+pub(super) const READ_TOPICS: [&str; 2] = [CODECS, TRANSACTIONS];
+/// Of both together.
+pub(super) const READ_PARTITIONS: i32 = 5;
 const WRITABLE: &str = "writable";
 const REFUSING: &str = "refusing";
 

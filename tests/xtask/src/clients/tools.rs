@@ -6,17 +6,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use harness::driver::{CreateTopic, Produce};
 use harness::server_properties::ServerProperties;
 use harness::tool_comparison::{
     Server, ToolCall, ToolSubjects, compare_tool, read_calls, transaction_calls, write_calls,
 };
-use harness::{ClusterOptions, Kafka, KafkaCluster, KafkaRelease, TempDir};
+use harness::{ClusterOptions, Driver, Kafka, KafkaCluster, KafkaRelease, TempDir, hand_over};
 
+use super::mirrored_node::{self, MirroredNode};
 use super::stock_broker;
 
-/// Two servers over equal data; without any, two stock brokers over copies of one directory.
+/// Two servers over equal data; without any, a node and a stock broker, the broker over a copy of
+/// the node's directory that was handed over.
 #[derive(Debug, Args)]
 pub(crate) struct ToolsCommand {
+    /// Two stock brokers over copies of one directory instead: the comparison itself, that is
+    #[arg(long, conflicts_with = "stock")]
+    twins: bool,
     /// The stock broker that says what must be printed
     #[arg(long, requires_all = ["stock_log_dir", "checked"])]
     stock: Option<String>,
@@ -72,14 +78,50 @@ pub(super) fn run(command: &ToolsCommand) -> Result<()> {
     if let Some((stock, checked)) = command.servers() {
         return compare(&command.chosen(calls), &stock, &checked);
     }
-    calls.extend(transaction_calls(stock_broker::TRANSACTIONAL_ID));
-    let twins = twins(temp_dir.path())?;
-    let mut servers = Vec::new();
-    for twin in &twins {
-        let (bootstrap, log_dir) = (twin.bootstrap_servers(), twin.log_dir(1)?);
-        servers.push(Server { bootstrap, node_id: 1, log_dir });
+    if command.twins {
+        calls.extend(transaction_calls(stock_broker::TRANSACTIONAL_ID));
+        let twins = twins(temp_dir.path())?;
+        let mut servers = Vec::new();
+        for twin in &twins {
+            let (bootstrap, log_dir) = (twin.bootstrap_servers(), twin.log_dir(1)?);
+            servers.push(Server { bootstrap, node_id: 1, log_dir });
+        }
+        return compare(&command.chosen(calls), &servers[0], &servers[1]);
     }
-    compare(&command.chosen(calls), &servers[0], &servers[1])
+    let (data_dir, source) = mirrored(temp_dir.path())?;
+    let handed_over = temp_dir.join("handed-over");
+    copy(&data_dir, &handed_over)?;
+    let broker = Kafka::acquire()
+        .start_on_directory(KafkaRelease::V4, &hand_over(&handed_over, BROKER, KAFKA_VERSION)?)?;
+    let node = MirroredNode::start(&data_dir, &source, "READ_ONLY_TOPIC")?;
+    let stock =
+        Server { bootstrap: broker.bootstrap_servers(), node_id: BROKER, log_dir: handed_over };
+    let checked = Server { bootstrap: node.bootstrap.clone(), node_id: NODE, log_dir: data_dir };
+    compare(&command.chosen(calls), &stock, &checked)?;
+    node.stop()
+}
+
+/// The directory of a stopped node that has mirrored, and where its source was.
+fn mirrored(work_dir: &Path) -> Result<(PathBuf, String)> {
+    let data_dir = work_dir.join("data");
+    let mut source = mirrored_node::source()?;
+    let bootstrap = source.bootstrap_servers();
+    let mut node = MirroredNode::start(&data_dir, &bootstrap, "READ_ONLY_TOPIC")?;
+    node.await_all_of(&source)?;
+    let local = CreateTopic::new(mirrored_node::LOCAL, 3);
+    node.driver.create_topic(&local.config("max.message.bytes", "200000"))?;
+    let records = Produce::new(mirrored_node::LOCAL, 0, 20);
+    node.driver.produce(&records.idempotent_as("at the node"))?;
+    commit(&node.driver)?;
+    node.stop()?;
+    source.stop()?;
+    Ok((data_dir, bootstrap))
+}
+
+/// Offsets of a group without members.
+fn commit(driver: &Driver) -> Result<()> {
+    driver.commit_group(GROUP, stock_broker::CODECS, 0, 11)?;
+    driver.commit_group(GROUP, stock_broker::CODECS, 2, 22)
 }
 
 impl ToolsCommand {
@@ -127,8 +169,7 @@ fn twins(work_dir: &Path) -> Result<Vec<KafkaCluster>> {
     let kafka = Kafka::acquire();
     let mut source = kafka.start(KafkaRelease::V4, ClusterOptions::default())?;
     stock_broker::fill(source.driver())?;
-    source.driver().commit_group(GROUP, stock_broker::CODECS, 0, 11)?;
-    source.driver().commit_group(GROUP, stock_broker::CODECS, 2, 22)?;
+    commit(source.driver())?;
     source.stop()?;
     let mut twins = Vec::new();
     for name in ["one", "other"] {
@@ -158,3 +199,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 const GROUP: &str = "idle";
+/// The node by default, and the broker: nothing may depend on their ids.
+const NODE: i32 = 1;
+const BROKER: i32 = 7;
+/// What the broker is.
+const KAFKA_VERSION: &str = "4.2";
