@@ -1,25 +1,20 @@
-//! `ringmirror demo`: a generated source, mirrored and verified on this machine.
+//! `ringmirror demo`: a node of our own as the source, filled by a client, mirrored and verified on
+//! this machine; then a group goes on reading on the mirror where it was on the source.
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kafka_wire::epoch::SourceLeaderEpoch;
-use kafka_wire::partition::TopicName;
 use mirror_coordinator::coordinator::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_node::client_properties::{ClientProperties, parse_address};
+use mirror_node::client_properties::ClientProperties;
 use mirror_node::control_loop::MirrorConfig;
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorProgress};
 use mirror_node::random_id::random_id;
 use mirror_node::topic_filter::TopicFilter;
 use mirror_node::verify::{self, VerifyConfig};
 use mirror_uring::ShardLimits;
-use perf::synthetic_source::SyntheticSource;
-use perf::synthetic_source::spec::{
-    BatchContent, Codec, EpochSpec, GapSpec, LogSize, SyntheticSpec, TopicSpec,
-};
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -27,6 +22,15 @@ use crate::exit_code::{CommandError, ExitCode};
 use crate::output::Output;
 use crate::progress::ProgressView;
 use crate::thread_cpu::CpuSplit;
+use embedded_node::EmbeddedNode;
+use filling::Filling;
+
+mod client;
+mod embedded_node;
+mod filling;
+mod reading;
+
+pub(crate) use embedded_node::THREAD as SOURCE_THREAD;
 
 /// What the demonstration showed.
 #[derive(Debug, Serialize)]
@@ -53,22 +57,28 @@ struct DemoReport {
     partitions: usize,
     /// Threads that mirrored.
     shards: usize,
+    /// Offset at which the group went on, on the mirror as on the source.
+    group_went_on_at: i64,
     /// What was wrong, when the verdict is `failed`.
     failures: Vec<String>,
 }
 
 pub(crate) fn run(args: &DemoArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
+    let filling = filling(args)?;
     let scratch = Scratch::new(args)?;
-    let source = SyntheticSource::start(&spec(args)?)?;
+    let (source_dir, mirror_dir) = (scratch.0.join("source"), scratch.0.join("mirror"));
+    let source = EmbeddedNode::start(source_dir)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(filling::fill(source.address(), filling))?;
     let properties = ClientProperties {
-        bootstrap_servers: vec![parse_address(&source.bootstrap())?],
+        bootstrap_servers: vec![source.address().clone()],
         ..ClientProperties::default()
     };
-    let filter = TopicFilter::new(".*", None)?;
+    let filter = TopicFilter::new(TOPIC, None)?;
     let config = MirrorConfig {
         properties: properties.clone(),
         filter: filter.clone(),
-        data_dir: scratch.0.clone(),
+        data_dir: mirror_dir.clone(),
         cores: args.cores.clone().map(|cores| cores.0).unwrap_or_default(),
         limits: ShardLimits::default(),
         unclean_election: UncleanElection::Fail,
@@ -81,9 +91,9 @@ pub(crate) fn run(args: &DemoArgs, output: &mut Output) -> Result<ExitCode, Comm
         return Ok(ExitCode::Interrupted);
     }
     let started = Instant::now();
-    let compare = VerifyConfig { properties, data_dir: scratch.0.clone(), filter };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let compare = VerifyConfig { properties, data_dir: mirror_dir.clone(), filter };
     let compared = runtime.block_on(verify::verify(compare, &mut |_| {}))?;
+    let verify_time = started.elapsed();
     let mut failures = mirrored.failures.clone();
     for partition in &compared.partitions {
         let what = partition.difference.as_ref().map(|difference| difference.what.clone());
@@ -93,37 +103,26 @@ pub(crate) fn run(args: &DemoArgs, output: &mut Output) -> Result<ExitCode, Comm
     if compared.partitions.len() != usize::try_from(args.partitions).unwrap_or(0) {
         failures.push(format!("{} partitions were compared", compared.partitions.len()));
     }
-    let report = mirrored.report(compared.batches, started.elapsed(), failures);
-    drop(source);
+    let mirror = EmbeddedNode::start(mirror_dir)?;
+    let went_on = reading::move_a_group(source.address(), mirror.address(), args.partitions);
+    let group_went_on_at = runtime.block_on(went_on).unwrap_or_else(|error| {
+        failures.push(format!("the group: {error:#}"));
+        NOWHERE
+    });
+    let report = mirrored.report(compared.batches, verify_time, group_went_on_at, failures);
+    drop((source, mirror));
     drop(scratch);
     print(&report, output)?;
     Ok(if report.verdict == "ok" { ExitCode::Done } else { ExitCode::Failed })
 }
 
-/// A topic with three epochs, a gap, transactions and two codecs.
-fn spec(args: &DemoArgs) -> Result<SyntheticSpec, CommandError> {
-    let name = TopicName::parse("demo").expect("a legal name");
-    let per_partition = args.bytes.div_ceil(u64::from(args.partitions.unsigned_abs()));
-    let mut topic = TopicSpec::new(name, args.partitions, LogSize::Bytes(per_partition));
+fn filling(args: &DemoArgs) -> Result<Filling, CommandError> {
     let record_bytes = usize::try_from(args.record_bytes).unwrap_or(usize::MAX);
     if record_bytes > RECORD_BYTES_MAX {
         let text = format!("records of at most {RECORD_BYTES_MAX} bytes, please");
         return Err(CommandError::usage(text));
     }
-    topic.content = BatchContent {
-        record_bytes,
-        batch_bytes: BatchContent::default().batch_bytes.max(record_bytes),
-        codecs: vec![Codec::None, Codec::Lz4],
-        transactions_permille: 100,
-        ..BatchContent::default()
-    };
-    let epoch = |epoch, from_permille| {
-        let epoch = SourceLeaderEpoch::from_wire(epoch).expect("a small number from 0");
-        EpochSpec { epoch, from_permille }
-    };
-    topic.epochs = vec![epoch(0, 0), epoch(3, 300), epoch(12, 700)];
-    topic.gaps = vec![GapSpec { at_permille: 500, records: 1_000 }];
-    Ok(SyntheticSpec { topics: vec![topic], ..SyntheticSpec::default() })
+    Ok(Filling { bytes: args.bytes, partitions: args.partitions, record_bytes })
 }
 
 /// What mirroring came to.
@@ -168,7 +167,13 @@ fn mirror(config: MirrorConfig, with_view: bool) -> Result<Mirrored, CommandErro
 }
 
 impl Mirrored {
-    fn report(self, batches_verified: u64, verify: Duration, failures: Vec<String>) -> DemoReport {
+    fn report(
+        self,
+        batches_verified: u64,
+        verify: Duration,
+        group_went_on_at: i64,
+        failures: Vec<String>,
+    ) -> DemoReport {
         let bytes = self.progress.bytes_written;
         // Bytes of a demonstration are far below 2^53, where a float is exact.
         let gigabytes = Duration::from_nanos(bytes.max(1)).as_secs_f64();
@@ -184,6 +189,7 @@ impl Mirrored {
             source_cpu_seconds_per_gb: rounded(self.cpu.source_seconds / gigabytes),
             partitions: self.progress.partitions,
             shards: self.shards,
+            group_went_on_at,
             failures,
         }
     }
@@ -225,6 +231,12 @@ fn print(report: &DemoReport, output: &mut Output) -> io::Result<()> {
         report.verify_seconds,
         if report.verdict == "ok" { "every byte is equal" } else { "NOT EQUAL" }
     ))?;
+    if report.group_went_on_at != NOWHERE {
+        output.line(format_args!(
+            "a group that had read to offset {} on the source went on there on the mirror",
+            report.group_went_on_at
+        ))?;
+    }
     for failure in &report.failures {
         output.line(format_args!("  {failure}"))?;
     }
@@ -240,7 +252,8 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(args: &DemoArgs) -> Result<Self, CommandError> {
-        let needed = args.bytes + args.bytes / 8 + ROOM_BYTES;
+        // Once at the source and once mirrored.
+        let needed = args.bytes * 2 + args.bytes / 4 + ROOM_BYTES;
         let candidates = match &args.scratch {
             Some(directory) => vec![directory.clone()],
             None => vec![std::env::temp_dir(), PathBuf::from("target"), PathBuf::from(".")],
@@ -294,5 +307,9 @@ const ROOM_BYTES: u64 = 1 << 30;
 const BUSY_SHARE: f64 = 0.9;
 /// More than one wait for a buffer per so many batches means that writing was slower.
 const WAITS_PER_BATCHES: u64 = 1_000;
-/// Larger records would not fit a batch of the source.
-const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Larger records would not fit a batch of the source (`max.message.bytes`).
+const RECORD_BYTES_MAX: usize = 1_000_000;
+/// The topic that is made, filled and mirrored.
+const TOPIC: &str = "demo";
+/// When the group did not go on.
+const NOWHERE: i64 = -1;

@@ -21,7 +21,7 @@ impl CpuSplit {
             // A thread may end while its account is read; it is in the sum of all then.
             let Ok(text) = fs::read_to_string(entry?.path().join("stat")) else { continue };
             let (name, ticks) = parse(&text)?;
-            if name.starts_with(SOURCE_THREADS) {
+            if SOURCE_THREADS.contains(&name.as_str()) {
                 source += ticks;
             }
         }
@@ -57,8 +57,8 @@ fn seconds(ticks: u64) -> f64 {
 
 /// `USER_HZ`: 100 on every Linux architecture this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// How the source names its threads.
-const SOURCE_THREADS: &str = "synthetic";
+/// The threads of a node that mirrors nothing.
+const SOURCE_THREADS: [&str; 3] = [crate::demo::SOURCE_THREAD, "server", "segment-reader"];
 
 #[cfg(test)]
 mod tests;
