@@ -14,7 +14,7 @@ use crate::log_fetcher::{Discard, FetchSettings};
 use crate::machine::{CorePair, WARM_UP, pin, warm_up};
 use crate::measurement::{Sample, Series};
 use crate::served_logs::{LogsPlan, ServedLogs, read_all};
-use crate::server_process::{Ringmirror, ServerKind, ServerProcess};
+use crate::server_process::{ServerKind, ServerProcess};
 use crate::source_child::TOPIC;
 use crate::stock_broker::run_client;
 
@@ -24,7 +24,7 @@ pub struct ConsumePlan {
     /// Where both copies of the logs are made; all of it is removed.
     pub directory: PathBuf,
     /// The program under measurement.
-    pub ringmirror: Ringmirror,
+    pub ringmirror: PathBuf,
     /// Which servers; both for ratios.
     pub servers: Vec<ServerKind>,
     /// Rounds of every scenario, interleaved.

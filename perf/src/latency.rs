@@ -18,7 +18,7 @@ use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::CalmRound;
 use crate::paced_producer::{ProducePlan, Schedule, produce};
 use crate::served_logs::WorkDirectory;
-use crate::server_process::{Ringmirror, ServerKind, ServerProcess};
+use crate::server_process::{ServerKind, ServerProcess};
 use crate::stock_broker;
 
 /// How to measure.
@@ -27,7 +27,7 @@ pub struct LatencyPlan {
     /// Where the servers have their data; all of it is removed.
     pub directory: PathBuf,
     /// The program under measurement.
-    pub ringmirror: Ringmirror,
+    pub ringmirror: PathBuf,
     /// Which servers; both for ratios.
     pub servers: Vec<ServerKind>,
     /// Rounds of every scenario, interleaved.
@@ -66,9 +66,7 @@ pub fn measure(plan: &LatencyPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Lat
     let root = WorkDirectory::create(&plan.directory, "perf-latency")?;
     let start = |kind: &ServerKind| start(*kind, plan, &root);
     let servers = plan.servers.iter().map(start).collect::<Result<Vec<_>>>()?;
-    if plan.warm_up_rounds > 0 {
-        warm_up(WARM_UP)?;
-    }
+    warm_up(WARM_UP)?;
     let mut rounds = vec![RoundsOfServers::default(); SCENARIOS.len()];
     let warm_ups = (1..=plan.warm_up_rounds).map(|number| (number, false));
     for (number, counts) in warm_ups.chain((1..=plan.rounds).map(|number| (number, true))) {

@@ -18,7 +18,7 @@ use crate::log_fetcher::{Discard, FetchSettings, LogFetcher};
 use crate::machine::{CorePair, WARM_UP, ratio_f64, warm_up};
 use crate::measurement::{LimitRow, Sample, Series, median};
 use crate::served_logs::WorkDirectory;
-use crate::server_process::{Ringmirror, ServerProcess};
+use crate::server_process::ServerProcess;
 use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
 
 /// How to measure.
@@ -27,7 +27,7 @@ pub struct ReadersPlan {
     /// Where the node mirrors to; all of it is removed.
     pub directory: PathBuf,
     /// The program under measurement.
-    pub ringmirror: Ringmirror,
+    pub ringmirror: PathBuf,
     /// Rounds, with and without readers.
     pub rounds: u32,
     /// Bytes mirrored in one run.
@@ -54,9 +54,6 @@ pub struct ReadersRow {
     /// Median over rounds of the share of all bytes that the readers had when the last byte was
     /// mirrored: far below 1, they did not follow the tail.
     pub read_share: f64,
-    /// Median over rounds of the bytes that the node then had read from the disk, over all bytes:
-    /// what readers got otherwise came from memory.
-    pub disk_read_share: f64,
     /// Whether the goal is reached.
     pub reaches_goal: bool,
 }
@@ -67,8 +64,6 @@ struct Outcome {
     sample: Sample,
     /// Bytes that readers had at the end.
     read_bytes: u64,
-    /// Bytes that the node had read from the disk by then.
-    disk_read_bytes: u64,
 }
 
 /// Measures; `tell` hears what was measured as it goes.
@@ -88,31 +83,27 @@ pub fn measure(plan: &ReadersPlan, mut tell: impl FnMut(&str)) -> Result<Readers
     let bench = Bench { plan, root, source };
     warm_up(WARM_UP)?;
     let series = Series::with_tries(plan.tries_max);
-    let (mut without, mut with) = (series.clone(), series);
-    let (mut read_shares, mut disk_read_shares) = (Vec::new(), Vec::new());
-    let all = ratio_f64(bench.source.description().bytes());
+    let (mut without, mut with, mut shares) = (series.clone(), series, Vec::new());
     for number in 1..=plan.rounds {
         // Another one first in every round.
         for readers in if number.is_multiple_of(2) { [plan.readers, 0] } else { [0, plan.readers] }
         {
             let series = if readers == 0 { &mut without } else { &mut with };
-            let mut shares = (0.0, 0.0);
+            let mut read_bytes = 0;
             // The node lives and ends inside the round: it is ours without being named.
             let sample = series.round_with_children(&[bench.source.id()], || {
                 let outcome = bench.run(readers)?;
-                let share = |bytes| ratio_f64(bytes) / all;
-                shares = (share(outcome.read_bytes), share(outcome.disk_read_bytes));
+                read_bytes = outcome.read_bytes;
                 Ok(outcome.sample)
             })?;
-            let (read, from_disk) = shares;
+            let share = ratio_f64(read_bytes) / ratio_f64(bench.source.description().bytes());
             if readers > 0 {
-                read_shares.push(read);
-                disk_read_shares.push(from_disk);
+                shares.push(share);
             }
             let (rate, cpu) = (sample.mb_per_s(), sample.cpu_seconds_per_gb());
             tell(&format!(
                 "round {number} {readers} readers: {rate:.0} MB/s {cpu:.3} CPU s/GB, \
-                 {read:.2} of the bytes read when all were mirrored, {from_disk:.2} from the disk"
+                 {share:.2} of the bytes read when all were mirrored"
             ));
         }
     }
@@ -124,8 +115,7 @@ pub fn measure(plan: &ReadersPlan, mut tell: impl FnMut(&str)) -> Result<Readers
         without: without.row("no readers"),
         with: with.row(&format!("{readers} readers")),
         rate_ratio,
-        read_share: median(read_shares),
-        disk_read_share: median(disk_read_shares),
+        read_share: median(shares),
         reaches_goal: rate_ratio >= RATE_RATIO_MIN,
     })
 }
@@ -166,7 +156,6 @@ impl Bench<'_> {
                 .collect();
             let sample = self.watch(node);
             let read_bytes = read_bytes.load(Ordering::Relaxed);
-            let disk_read_bytes = node.disk_read_bytes();
             if sample.is_err() {
                 is_over.store(true, Ordering::Relaxed);
             }
@@ -176,7 +165,7 @@ impl Bench<'_> {
                     followed?;
                 }
             }
-            Ok(Outcome { sample: sample?, read_bytes, disk_read_bytes: disk_read_bytes? })
+            Ok(Outcome { sample: sample?, read_bytes })
         })
     }
 
@@ -267,13 +256,11 @@ impl ReadersRow {
         };
         let head = ["mirroring", "MB/s", "min", "max", "CPU s/GB"];
         let [what, rate, min, max, cpu] = head;
-        let head =
-            format!("{what:<12} {rate:>8} {min:>8} {max:>8} {cpu:>9}   rate x   read   disk");
-        let Self { rate_ratio, read_share, disk_read_share, .. } = self;
+        let head = format!("{what:<12} {rate:>8} {min:>8} {max:>8} {cpu:>9}   rate x   read");
+        let (ratio, share) = (self.rate_ratio, self.read_share);
         let goal = if self.reaches_goal { "reached" } else { "missed" };
-        let shares = format!("{rate_ratio:>6.2} {read_share:>6.2} {disk_read_share:>6.2}");
         let (without, with) = (line(&self.without), line(&self.with));
-        format!("{head}\n{without}\n{with}   {shares} {goal}")
+        format!("{head}\n{without}\n{with}   {ratio:>6.2} {share:>6.2} {goal}")
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::fs::{Advice, fadvise};
 use crate::kafka_client::LogEdge;
 use crate::log_fetcher::{FetchSettings, LogFetcher};
 use crate::machine::CorePair;
-use crate::server_process::{Ringmirror, ServerKind, ServerProcess};
+use crate::server_process::{ServerKind, ServerProcess, run_ringmirror};
 use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
 use crate::stock_broker;
 
@@ -21,7 +21,7 @@ pub struct LogsPlan<'a> {
     /// An empty directory for both copies is made and removed in here.
     pub directory: &'a Path,
     /// The program under measurement.
-    pub ringmirror: &'a Ringmirror,
+    pub ringmirror: &'a Path,
     /// Partitions of the one topic.
     pub partitions: u32,
     /// Bytes of each.
@@ -75,13 +75,13 @@ impl ServedLogs {
         let data_dir = mirrored.display().to_string();
         let mirror = ["mirror", "--bootstrap-server", &bootstrap, "--topics", ".*"];
         let until = ["--data-dir", &data_dir, "--until-caught-up"];
-        plan.ringmirror.run(&[mirror.as_slice(), &until].concat())?;
+        run_ringmirror(plan.ringmirror, &[mirror.as_slice(), &until].concat())?;
         let handed_over = root.path.join("handed-over");
         copy_directory(&mirrored, &handed_over)?;
         let data_dir = handed_over.display().to_string();
         let handover = ["handover", "--node-id", "1", "--kafka-version", HANDOVER_RELEASE];
         let of = ["--data-dir", &data_dir];
-        let server_properties = plan.ringmirror.run(&[&handover[..], &of].concat())?;
+        let server_properties = run_ringmirror(plan.ringmirror, &[&handover[..], &of].concat())?;
         // What is dirty cannot be evicted, and would be written during the first rounds.
         rustix::fs::sync();
         let described = source.description();
@@ -98,7 +98,7 @@ impl ServedLogs {
     ///
     /// # Errors
     /// When it does not.
-    pub fn serve(&self, kind: ServerKind, ringmirror: &Ringmirror) -> Result<ServerProcess> {
+    pub fn serve(&self, kind: ServerKind, ringmirror: &Path) -> Result<ServerProcess> {
         let mut server = match kind {
             ServerKind::Node => {
                 let source = self.source.description().address;

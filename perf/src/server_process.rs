@@ -26,15 +26,6 @@ pub enum ServerKind {
     Stock,
 }
 
-/// What is measured.
-#[derive(Clone, Debug)]
-pub struct Ringmirror {
-    /// The program.
-    pub program: PathBuf,
-    /// Configuration of its node, on top of which come directory, address and source.
-    pub node_config: Option<PathBuf>,
-}
-
 /// A running server; asked to end when dropped, and killed when it does not.
 #[derive(Debug)]
 pub struct ServerProcess {
@@ -86,22 +77,19 @@ impl ServerProcess {
     /// # Errors
     /// When it cannot be started.
     pub fn start_node(
-        ringmirror: &Ringmirror,
+        ringmirror: &Path,
         data_directory: &Path,
         mirror_from: Option<SocketAddr>,
     ) -> Result<Self> {
         let address = free_address()?;
         let mut command = vec![
-            ringmirror.program.display().to_string(),
+            ringmirror.display().to_string(),
             "node".to_owned(),
             "--data-dir".to_owned(),
             data_directory.display().to_string(),
             "--listen".to_owned(),
             address.to_string(),
         ];
-        if let Some(config) = &ringmirror.node_config {
-            command.extend(["--config".to_owned(), config.display().to_string()]);
-        }
         if let Some(source) = mirror_from {
             let options = ["--mirror-from", &source.to_string(), "--topics", ".*"];
             command.extend(options.map(str::to_owned));
@@ -133,16 +121,6 @@ impl ServerProcess {
     /// When it has ended.
     pub fn cpu(&self) -> Result<Duration> {
         process_cpu_of(self.id())
-    }
-
-    /// Bytes that it has made the disk give so far.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub fn disk_read_bytes(&self) -> Result<u64> {
-        let told = fs::read_to_string(format!("/proc/{}/io", self.id()))?;
-        let line = told.lines().find_map(|line| line.strip_prefix("read_bytes:"));
-        Ok(line.context("no read_bytes in /proc io")?.trim().parse()?)
     }
 
     /// Asks again and again until `is_ready` has an answer.
@@ -211,35 +189,33 @@ impl Drop for ServerProcess {
     }
 }
 
-impl Ringmirror {
-    /// The program given, or the one beside this one: what the same `cargo build` made.
-    ///
-    /// # Errors
-    /// When it was not built.
-    pub fn find(given: Option<&Path>, node_config: Option<PathBuf>) -> Result<Self> {
-        let program = match given {
-            Some(path) => path.to_owned(),
-            None => env::current_exe()?.with_file_name("ringmirror"),
-        };
-        let (is_there, path) = (program.is_file(), program.display());
-        ensure!(is_there, "{path} is not there: cargo build --release -p ringmirror");
-        Ok(Self { program, node_config })
-    }
+/// The program beside this one: what the same `cargo build` made.
+///
+/// # Errors
+/// When it was not built.
+pub fn ringmirror_program(given: Option<&Path>) -> Result<PathBuf> {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None => env::current_exe()?.with_file_name("ringmirror"),
+    };
+    let is_there = path.is_file();
+    ensure!(is_there, "{} is not there: cargo build --release -p ringmirror", path.display());
+    Ok(path)
+}
 
-    /// Runs it to its end and returns what it printed.
-    ///
-    /// # Errors
-    /// When it fails; what it said is in the error.
-    pub fn run(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new(&self.program)
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("running {}", self.program.display()))?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "ringmirror {args:?}: {}: {told}", output.status);
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
+/// Runs `ringmirror` to its end and returns what it printed.
+///
+/// # Errors
+/// When it fails; what it said is in the error.
+pub fn run_ringmirror(ringmirror: &Path, args: &[&str]) -> Result<String> {
+    let output = Command::new(ringmirror)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("running {}", ringmirror.display()))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ringmirror {args:?}: {}: {told}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A free port on loopback.

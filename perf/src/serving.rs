@@ -15,7 +15,7 @@ use perf::log_fetcher::Discard;
 use perf::measurement::TRIES_MAX;
 use perf::private_network;
 use perf::readers::{self, ReadersPlan};
-use perf::server_process::{Ringmirror, ServerKind};
+use perf::server_process::{ServerKind, ringmirror_program};
 use perf::stock_broker::RELEASE;
 use serde::Serialize;
 
@@ -28,9 +28,6 @@ struct ServingArgs {
     /// The ringmirror to measure; the one beside this program by default.
     #[arg(long)]
     ringmirror: Option<PathBuf>,
-    /// Configuration of the node, without directory, address and source.
-    #[arg(long)]
-    node_config: Option<PathBuf>,
     /// Tries at a round that other work disturbs, before it is taken after all.
     #[arg(long, default_value_t = TRIES_MAX)]
     tries: u32,
@@ -116,15 +113,15 @@ pub(crate) struct ReadersArgs {
 
 impl ServingArgs {
     /// Gets ready to measure; tells with which program.
-    fn prepare(&self) -> Result<Ringmirror> {
-        let found = Ringmirror::find(self.ringmirror.as_deref(), self.node_config.clone())?;
+    fn prepare(&self) -> Result<PathBuf> {
+        let program = ringmirror_program(self.ringmirror.as_deref())?;
         if !self.system_network {
             // There is no way out of a network of our own.
             kafka_jars::fetch(RELEASE)?;
             private_network::enter()?;
         }
-        eprintln!("measuring {}", found.program.display());
-        Ok(found)
+        eprintln!("measuring {}", program.display());
+        Ok(program)
     }
 
     fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {

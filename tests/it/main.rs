@@ -23,7 +23,6 @@ mod recreated_topics;
 mod resuming;
 mod reused_files;
 mod rough_treatment;
-mod serving_figures;
 mod source_tree;
 mod synthetic;
 mod tidy;

@@ -72,7 +72,7 @@ async fn converse(
         };
         let head = request.head.clone();
         client.note(&head);
-        let parts = match answer(node, client, request).await {
+        let parts = match answer(node, client, *request).await {
             Answer::Message(message) => vec![Part::Bytes(encode(&head, &message)?)],
             Answer::Parts(parts) => parts,
             Answer::Nothing => continue,

@@ -314,7 +314,8 @@ fn asked_topic(name: &str, id: [u8; 16], version: i16) -> AskedTopic {
     }
 }
 
-/// A session silent for less is not ended for another (`min.incremental.fetch.session.eviction.ms`):
+/// A session silent for less is not ended for another
+/// (`min.incremental.fetch.session.eviction.ms`):
 /// a flood of new sessions does not harm those in use.
 const SILENT_MIN: Duration = Duration::from_secs(120);
 const NO_SESSION: i32 = 0;

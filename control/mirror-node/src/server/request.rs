@@ -29,7 +29,7 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// A request to be answered.
-    Request(Request),
+    Request(Box<Request>),
     /// A version of ApiVersions that we do not know: the frame to answer with.
     Answered(Bytes),
 }
@@ -52,7 +52,7 @@ pub(super) fn decode(frame: Bytes) -> Result<Outcome, RequestError> {
                 correlation_id: frame.correlation_id,
                 client_id: frame.client_id,
             };
-            Ok(Outcome::Request(Request { head, body }))
+            Ok(Outcome::Request(Box::new(Request { head, body })))
         }
         Err(RequestError::UnknownVersion { api: ApiKey::ApiVersions, .. }) => {
             let answer = api_versions::unsupported().into();
