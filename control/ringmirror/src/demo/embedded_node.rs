@@ -16,8 +16,6 @@ use mirror_node::server::limits::ServerLimits;
 use mirror_uring::BrokerAddress;
 use tokio::sync::oneshot;
 
-
-
 /// A running node; ends when it is dropped.
 pub(super) struct EmbeddedNode {
     address: BrokerAddress,
