@@ -139,8 +139,9 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A tenth of the processor time of a thread of the engine, when both are busy on one core.
-const NICENESS: i32 = 10;
+/// A hundredth or two of the processor time of a thread of the engine, when both are busy on one
+/// core.
+const NICENESS: i32 = 19;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

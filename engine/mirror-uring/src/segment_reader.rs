@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use mirror_shard::buffer_pool::{BufferLease, ShardBuffers};
 use mirror_shard::limits::{DIRECT_ALIGNMENT, RECORD_BUFFER_BYTES, ShardLimits};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::engine_error::EngineError;
@@ -180,13 +180,15 @@ async fn serve(mut inbox: mpsc::Receiver<Order>, mut free: Vec<BufferLease>) -> 
     let count = free.len();
     let (home, mut returned) = mpsc::unbounded_channel();
     let mut files = OpenFiles::default();
+    let slots = Rc::new(Semaphore::new(READS_IN_FLIGHT_MAX));
     loop {
         tokio::select! {
             lease = returned.recv() => free.extend(lease),
             order = inbox.recv(), if !free.is_empty() => match (order, free.pop()) {
                 (Some(order), Some(lease)) => {
                     let file = files.open(&order.file, order.age);
-                    tokio_uring::spawn(carry_out(order, file, lease, home.clone()));
+                    let place = Place { lease, home: home.clone(), slots: Rc::clone(&slots) };
+                    tokio_uring::spawn(carry_out(order, file, place));
                 }
                 (_, lease) => {
                     free.extend(lease);
@@ -203,14 +205,18 @@ async fn serve(mut inbox: mpsc::Receiver<Order>, mut free: Vec<BufferLease>) -> 
     free
 }
 
-async fn carry_out(
-    order: Order,
-    file: io::Result<Rc<File>>,
+/// What a read works with.
+struct Place {
     lease: BufferLease,
     home: mpsc::UnboundedSender<BufferLease>,
-) {
+    slots: Rc<Semaphore>,
+}
+
+async fn carry_out(order: Order, file: io::Result<Rc<File>>, place: Place) {
     let Order { position, bytes, answer, .. } = order;
+    let Place { lease, home, slots } = place;
     let mut read = ReadBytes { lease: Some(lease), start: 0, end: 0, home };
+    let _slot = slots.acquire().await.expect("never closed");
     let result = match file {
         Ok(file) => read.fill(&file, position, bytes).await,
         Err(error) => Err(error),
@@ -281,6 +287,8 @@ fn open_again(file: &File, age: Age) -> io::Result<File> {
     }
 }
 
+/// Reads that the disk has at once: few, so that the engine's writes do not wait behind them.
+const READS_IN_FLIGHT_MAX: usize = 4;
 /// Reads that may wait for a buffer.
 const ORDERS_WAITING_MAX: usize = 1024;
 const OPEN_FILES_MAX: usize = 64;
