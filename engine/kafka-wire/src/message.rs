@@ -85,21 +85,12 @@ pub fn decode_response<R: Decodable + HeaderVersion>(
     decode_body(version, body)
 }
 
-/// Decodes a request or response without its header; every byte must belong to it.
+/// Decodes a response without its header; every byte must belong to it.
 ///
 /// # Errors
 /// [`MessageError::Malformed`] or [`MessageError::TrailingBytes`].
 pub fn decode_body<M: Decodable>(version: i16, body: Bytes) -> Result<M, MessageError> {
-    decode_body_within(ANY_READS, version, body)
-}
-
-/// As [`decode_body`], of a message that takes no more than so many reads.
-pub(crate) fn decode_body_within<M: Decodable>(
-    reads_max: u32,
-    version: i16,
-    body: Bytes,
-) -> Result<M, MessageError> {
-    let (message, rest) = decode_prefix_within::<M>(reads_max, version, body)?;
+    let (message, rest) = decode_prefix::<M>(version, body)?;
     if rest.is_empty() {
         return Ok(message);
     }

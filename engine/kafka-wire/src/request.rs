@@ -10,7 +10,7 @@ use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
 use kafka_protocol::protocol::{StrBytes, VersionRange};
 
 use crate::byte_cursor::{ByteCursor, CursorError};
-use crate::message::{MessageError, decode_body, decode_body_within, decode_prefix_within};
+use crate::message::{MessageError, decode_prefix, decode_prefix_within};
 
 mod produce_elements;
 
@@ -77,7 +77,9 @@ impl RequestFrame {
     /// Decodes the body, if `served` has its version.
     ///
     /// # Errors
-    /// When it is not served, not well formed, followed by other bytes, or too large to decode.
+    /// When it is not served, not well formed, or too large to decode. Bytes behind the body are
+    /// ignored, as by a stock broker: librdkafka puts three behind a Metadata request for all
+    /// topics.
     pub fn decode(
         &self,
         served: impl FnOnce(ApiKey) -> Option<VersionRange>,
@@ -92,7 +94,8 @@ impl RequestFrame {
         }
         if api == ApiKey::Produce {
             produce_elements::check(api_version, &self.body)?;
-            return Ok(RequestKind::Produce(decode_body(api_version, self.body.clone())?));
+            let (body, _ignored) = decode_prefix(api_version, self.body.clone())?;
+            return Ok(RequestKind::Produce(body));
         }
         if self.body.len() > REQUEST_BYTES_MAX {
             return Err(RequestError::TooLarge { api, body_bytes: self.body.len() });
@@ -106,7 +109,8 @@ macro_rules! decode_one_of {
     ($api:expr, $version:expr, $body:expr, [$($name:ident)*]) => {
         match $api {
             $(ApiKey::$name => {
-                Ok(RequestKind::$name(decode_body_within(REQUEST_READS_MAX, $version, $body)?))
+                let (body, _ignored) = decode_prefix_within(REQUEST_READS_MAX, $version, $body)?;
+                Ok(RequestKind::$name(body))
             })*
             api => Err(RequestError::UnknownApi { api_key: api as i16 }),
         }
