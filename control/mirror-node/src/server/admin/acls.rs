@@ -11,7 +11,8 @@ use kafka_protocol::protocol::StrBytes;
 
 /// Answers as a stock broker without an authorizer.
 pub(super) fn describe() -> DescribeAclsResponse {
-    DescribeAclsResponse::default().with_error_code(DISABLED).with_error_message(reason())
+    let reason = StrBytes::from_static_str("No Authorizer is configured on the broker");
+    DescribeAclsResponse::default().with_error_code(DISABLED).with_error_message(Some(reason))
 }
 
 /// Refuses each.
@@ -29,6 +30,7 @@ pub(super) fn delete(asked: &DeleteAclsRequest) -> DeleteAclsResponse {
     DeleteAclsResponse::default().with_filter_results(asked.filters.iter().map(refused).collect())
 }
 
+/// In the words of a controller, which changes ACLs; those of a broker are others.
 fn reason() -> Option<StrBytes> {
     Some(StrBytes::from_static_str("No Authorizer is configured."))
 }
