@@ -66,13 +66,18 @@ func (p program) group(ctx context.Context, asked request) (answer, error) {
 
 type shared struct {
 	sync.Mutex
-	members [2]map[int32]bool
-	seen    map[string]bool
+	members  [2]map[int32]bool
+	seen     map[string]bool
+	finished bool
 }
 
+// done stays true: the first member to see it leaves, and the other one gets what it had.
 func (s *shared) done(asked request) bool {
 	s.Lock()
 	defer s.Unlock()
+	if s.finished {
+		return true
+	}
 	held := map[int32]bool{}
 	for _, member := range s.members {
 		for partition := range member {
@@ -80,8 +85,9 @@ func (s *shared) done(asked request) bool {
 		}
 	}
 	count := len(s.members[0]) + len(s.members[1])
-	return len(s.members[0]) > 0 && len(s.members[1]) > 0 && count == len(held) &&
+	s.finished = len(s.members[0]) > 0 && len(s.members[1]) > 0 && count == len(held) &&
 		count == asked.Partitions && len(s.seen) >= asked.Count
+	return s.finished
 }
 
 // share runs two members of one group until each has partitions and all records were seen.
@@ -111,6 +117,9 @@ func (p program) share(ctx context.Context, asked request) (answer, error) {
 
 func (p program) shareAs(ctx context.Context, index int, asked request, s *shared) error {
 	given := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+		if s.done(asked) {
+			return
+		}
 		s.Lock()
 		defer s.Unlock()
 		for _, partition := range partitions[asked.Topic] {

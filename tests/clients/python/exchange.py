@@ -104,10 +104,13 @@ class Shared:
         self.seen = set()
         self.count = count
         self.errors = []
+        self.finished = False
 
     def assign(self, member, partitions):
         with self.lock:
-            self.assigned[member] = set(partitions)
+            # The first member to see the end leaves; what the other one gets then does not count.
+            if not self.finished:
+                self.assigned[member] = set(partitions)
 
     def see(self, partition, offset):
         with self.lock:
@@ -116,11 +119,12 @@ class Shared:
     def done(self):
         with self.lock:
             parts = sum(len(assigned) for assigned in self.assigned)
-            return self.errors or (
+            self.finished = self.finished or (
                 all(self.assigned)
                 and parts == len(self.partitions)
                 and set().union(*self.assigned) == self.partitions
                 and len(self.seen) >= self.count)
+            return self.errors or self.finished
 
     def run(self, member):
         """Runs `member(index)` in a thread each until all return."""
