@@ -1,5 +1,6 @@
 //! Integration tests: everything that crosses crates, a module per feature.
 
+mod clients;
 mod commands;
 mod copying;
 mod damaged_log;
