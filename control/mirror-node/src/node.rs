@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use kafka_wire::partition::BrokerId;
+use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
 use crate::groups::Groups;
@@ -30,6 +31,8 @@ pub struct Node {
     pub mirrored_write_error: i16,
     /// What clients fetch again and again.
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    /// Room for partitions of large fetches.
+    pub(crate) fetch_room: Semaphore,
     /// Finds records in segment files.
     pub(crate) log_reader: LogReader,
     /// Records that are not in the page cache.
@@ -63,6 +66,7 @@ impl Node {
     #[must_use]
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
+        let fetch_room = Semaphore::new(limits.fetch_partitions_max);
         let log_reader = LogReader::new(limits.open_files_max);
         let cold_reads = ColdReads::default();
         let groups = OnceLock::new();
@@ -74,6 +78,7 @@ impl Node {
             mirrored_write_error: READ_ONLY_TOPIC,
             groups,
             fetch_sessions,
+            fetch_room,
             log_reader,
             cold_reads,
         }

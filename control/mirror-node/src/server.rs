@@ -17,6 +17,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 
 use crate::node::Node;
+use crate::server::connection::Incoming;
+use crate::server::decoding_room::DecodingRoom;
 use crate::server::frame::{FrameReader, request_room};
 
 mod admin;
@@ -24,8 +26,10 @@ pub mod answer;
 mod api;
 mod api_versions;
 mod connection;
+mod decoding_room;
 mod describe_topic_partitions;
 mod dispatch;
+pub mod exchange;
 mod fetch;
 mod fetch_look;
 pub(crate) mod fetch_session;
@@ -35,6 +39,7 @@ mod leader_epochs;
 pub mod limits;
 mod list_offsets;
 mod metadata;
+mod open_files_limit;
 mod reads;
 mod refusal;
 mod request;
@@ -93,7 +98,9 @@ impl Server {
 
 async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let room = request_room(&node.limits);
-    let slots = Arc::new(Semaphore::new(node.limits.connections_max));
+    let decoding = DecodingRoom::new(&node.limits);
+    let connections_max = open_files_limit::connections(&node.limits);
+    let slots = Arc::new(Semaphore::new(connections_max));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -109,7 +116,7 @@ async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receive
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            tracing::warn!(%peer, "connection refused: {} are open", node.limits.connections_max);
+            tracing::warn!(%peer, "connection refused: {connections_max} are open");
             continue;
         };
         if let Err(error) = prepare(&socket) {
@@ -117,9 +124,10 @@ async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receive
             continue;
         }
         let frames = FrameReader::new(node.limits, Arc::clone(&room));
+        let incoming = Incoming { frames, room: decoding.clone() };
         let (node, stop) = (Arc::clone(&node), stop.clone());
         tokio::spawn(async move {
-            connection::serve(node, socket, peer, frames, stop).await;
+            connection::serve(node, socket, peer, incoming, stop).await;
             drop(slot);
         });
     }

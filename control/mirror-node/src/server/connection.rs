@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
 use kafka_wire::message::MessageError;
 use kafka_wire::request::RequestError;
 use tokio::net::TcpStream;
@@ -10,9 +12,10 @@ use tokio::sync::watch;
 
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
+use crate::server::decoding_room::DecodingRoom;
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
-use crate::server::request::{Outcome, decode, encode};
+use crate::server::request::{Outcome, api_key, decode, encode};
 use crate::server::sending::send;
 
 /// Why a connection ended, when the client did not just leave.
@@ -35,17 +38,23 @@ pub(super) enum ConnectionError {
     Send(#[from] std::io::Error),
 }
 
+/// What a connection brings, and its share of what all connections may take.
+pub(super) struct Incoming {
+    pub(super) frames: FrameReader,
+    pub(super) room: DecodingRoom,
+}
+
 /// Answers a client until it leaves, does something that cannot be answered, or the node stops.
 pub(super) async fn serve(
     node: Arc<Node>,
     mut socket: TcpStream,
     peer: SocketAddr,
-    mut frames: FrameReader,
+    mut incoming: Incoming,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut client = Client::new(peer);
     let outcome = tokio::select! {
-        outcome = converse(&node, &mut socket, &mut client, &mut frames) => outcome,
+        outcome = converse(&node, &mut socket, &mut client, &mut incoming) => outcome,
         _ = stop.wait_for(|stopping| *stopping) => Ok(()),
     };
     match outcome {
@@ -58,27 +67,65 @@ async fn converse(
     node: &Arc<Node>,
     socket: &mut TcpStream,
     client: &mut Client,
-    frames: &mut FrameReader,
+    incoming: &mut Incoming,
 ) -> Result<(), ConnectionError> {
     loop {
-        let frame = frames.next(socket).await?;
-        let request = match decode(frame.bytes.clone())? {
-            Outcome::Request(request) => request,
-            Outcome::Answered(bytes) => {
-                let parts = vec![Part::Bytes(bytes)];
-                send(socket, parts, &node.cold_reads, node.limits.stall_max).await?;
-                continue;
+        let frame = incoming.frames.next(socket).await?;
+        let may_leave = incoming.frames.is_empty() && waits_for_others(&frame.bytes);
+        let parts = {
+            let answered = answer_frame(node, client, frame.bytes.clone(), &incoming.room);
+            if may_leave {
+                tokio::select! {
+                    // First, so that what a client asks for before it leaves is begun.
+                    biased;
+                    answered = answered => answered?,
+                    () = left(socket) => return Err(FrameError::Closed.into()),
+                }
+            } else {
+                answered.await?
             }
-        };
-        let head = request.head.clone();
-        client.note(&head);
-        let parts = match answer(node, client, *request).await {
-            Answer::Message(message) => vec![Part::Bytes(encode(&head, &message)?)],
-            Answer::Parts(parts) => parts,
-            Answer::Nothing => continue,
-            Answer::Close { reason } => return Err(ConnectionError::Closed(reason)),
         };
         drop(frame);
         send(socket, parts, &node.cold_reads, node.limits.stall_max).await?;
+    }
+}
+
+/// Answers one request, given as a frame without its size; nothing at all is an answer too.
+pub(super) async fn answer_frame(
+    node: &Arc<Node>,
+    client: &mut Client,
+    frame: Bytes,
+    room: &DecodingRoom,
+) -> Result<Vec<Part>, ConnectionError> {
+    let taken = room.take(&frame).await;
+    // Whoever waits for others holds nothing that these may need.
+    let taken = taken.filter(|_| !waits_for_others(&frame));
+    let request = match decode(frame)? {
+        Outcome::Request(request) => request,
+        Outcome::Answered(bytes) => return Ok(vec![Part::Bytes(bytes)]),
+    };
+    let head = request.head.clone();
+    client.note(&head);
+    let answered = answer(node, client, *request).await;
+    drop(taken);
+    match answered {
+        Answer::Message(message) => Ok(vec![Part::Bytes(encode(&head, &message)?)]),
+        Answer::Parts(parts) => Ok(parts),
+        Answer::Nothing => Ok(Vec::new()),
+        Answer::Close { reason } => Err(ConnectionError::Closed(reason)),
+    }
+}
+
+/// True when the answer may depend on what other clients do. Nobody waits for it in vain: such a
+/// request is given up when its client leaves.
+fn waits_for_others(frame: &[u8]) -> bool {
+    const WAITING: [ApiKey; 3] = [ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
+    WAITING.iter().any(|api| api_key(frame) == Some(*api as i16))
+}
+
+/// Returns when the client has closed its side; not while it has sent something else.
+async fn left(socket: &TcpStream) {
+    if let Ok(1..) = socket.peek(&mut [0]).await {
+        std::future::pending::<()>().await;
     }
 }

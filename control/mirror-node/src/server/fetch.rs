@@ -9,24 +9,27 @@ use kafka_wire::fetch_response::{
     AnsweredPartition, AnsweredTopic, FetchResponseError, FetchResponseFrame, FetchResponseHead,
     LeaderEndpoint, TopicKey, write_fetch_response,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
 use crate::server::fetch_look::{FetchWish, Found, look};
 use crate::server::fetch_session::{AskedTopic, FetchPlan};
+use crate::server::limits::{FEW_FETCH_PARTITIONS, MANY_PARTITIONS_WAIT_MAX};
 use crate::server::request::RequestHead;
 
 /// Answers a fetch as soon as it has enough, or has waited long enough.
 pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: &FetchRequest) -> Answer {
+    let room = take_room(node, asked).await;
+    let wait_max = if room.is_some() { MANY_PARTITIONS_WAIT_MAX } else { WAIT_MAX };
     let begun = {
         let mut sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.begin(asked, head.api_version, std::time::Instant::now())
     };
     let written = match begun {
         Ok(plan) => {
-            let found = wait_for_enough(node, head, asked, &plan).await;
+            let found = wait_for_enough(node, (head, asked), &plan, wait_max).await;
             write(node, head, &plan, found)
         }
         Err(error) => write_refusal(head, error),
@@ -37,16 +40,30 @@ pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: &FetchReq
     }
 }
 
+/// Waits for room when the fetch is of many partitions: a session makes them of a few bytes.
+async fn take_room<'a>(node: &'a Node, asked: &FetchRequest) -> Option<SemaphorePermit<'a>> {
+    let count = {
+        let sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.partitions_asked(asked)
+    };
+    if count <= FEW_FETCH_PARTITIONS {
+        return None;
+    }
+    let count = count.min(node.limits.fetch_partitions_max);
+    let taken = node.fetch_room.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await;
+    Some(taken.expect("the room is never closed"))
+}
+
 async fn wait_for_enough(
     node: &Arc<Node>,
-    head: &RequestHead,
-    asked: &FetchRequest,
+    (head, asked): (&RequestHead, &FetchRequest),
     plan: &FetchPlan,
+    wait_max: Duration,
 ) -> Vec<Found> {
     let wish = FetchWish::new(node, head, asked);
     let bytes_min = u64::try_from(asked.min_bytes).unwrap_or(0);
     let wait = Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0));
-    let deadline = Instant::now() + wait.min(WAIT_MAX);
+    let deadline = Instant::now() + wait.min(wait_max);
     let news = Arc::new(Notify::new());
     let mut found = look(node, plan, &wish).await;
     loop {

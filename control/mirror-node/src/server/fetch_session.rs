@@ -88,6 +88,14 @@ impl FetchSessions {
         }
     }
 
+    /// How many partitions a request is about, those its session has told of before included.
+    pub(crate) fn partitions_asked(&self, asked: &FetchRequest) -> usize {
+        let named: usize = asked.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let session = self.sessions.get(&asked.session_id);
+        let goes_on = session.filter(|_| asked.session_epoch > FIRST_EPOCH);
+        named + goes_on.map_or(0, |session| session.partitions.len())
+    }
+
     /// Finds out what a request wants.
     ///
     /// # Errors

@@ -60,6 +60,11 @@ impl FrameReader {
         Self { buffer: BytesMut::new(), limits, room }
     }
 
+    /// True when nothing of a further request has come yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The next request. May be cancelled only when the connection is given up.
     pub(super) async fn next(&mut self, socket: &mut TcpStream) -> Result<Frame, FrameError> {
         if self.buffer.is_empty() {

@@ -12,6 +12,9 @@ pub struct ServerLimits {
     /// Bytes of all requests being received or answered, those up to [`SMALL_REQUEST_BYTES`] not
     /// counted (`queued.max.request.bytes`).
     pub requests_bytes_max: usize,
+    /// Bytes of the bodies being decoded or answered, those of Produce and those up to
+    /// [`SMALL_BODY_BYTES`] not counted. Decoded, a body takes up to fifty times its size.
+    pub decoding_bytes_max: usize,
     /// A connection without a request for so long is closed (`connections.max.idle.ms`).
     pub idle_max: Duration,
     /// A request must be complete so long after its first byte, and a response must make progress
@@ -25,6 +28,11 @@ pub struct ServerLimits {
     pub fetch_sessions_max: usize,
     /// Partitions of all fetch sessions together.
     pub fetch_session_partitions_max: usize,
+    /// Partitions of all fetches that are being looked for, those of fetches of up to
+    /// [`FEW_FETCH_PARTITIONS`] not counted.
+    pub fetch_partitions_max: usize,
+    /// Topics that one CreateTopics request may name.
+    pub created_topics_max: usize,
     /// Partitions in one answer to DescribeTopicPartitions
     /// (`max.request.partition.size.limit`).
     pub described_partitions_max: i32,
@@ -36,12 +44,15 @@ impl Default for ServerLimits {
             connections_max: 10_000,
             request_bytes_max: 100 << 20,
             requests_bytes_max: 512 << 20,
+            decoding_bytes_max: 16 << 20,
             idle_max: Duration::from_secs(600),
             stall_max: Duration::from_secs(30),
             fetch_bytes_max: 55 << 20,
             open_files_max: 512,
             fetch_sessions_max: 1_000,
             fetch_session_partitions_max: 1 << 20,
+            fetch_partitions_max: 1 << 20,
+            created_topics_max: 10_000,
             described_partitions_max: 2_000,
         }
     }
@@ -49,3 +60,12 @@ impl Default for ServerLimits {
 
 /// Requests up to this many bytes are received without asking for room.
 pub const SMALL_REQUEST_BYTES: usize = 64 << 10;
+
+/// Bodies up to this many bytes are decoded without asking for room.
+pub const SMALL_BODY_BYTES: usize = 4 << 10;
+
+/// A fetch of more partitions asks for room, and does not wait long for records.
+pub const FEW_FETCH_PARTITIONS: usize = 256;
+
+/// How long a fetch of many partitions waits for records.
+pub const MANY_PARTITIONS_WAIT_MAX: Duration = Duration::from_millis(500);

@@ -1,5 +1,6 @@
 //! ListOffsets (key 2): offsets by timestamp, and the ends of logs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -25,10 +26,16 @@ pub(super) async fn list_offsets(
     let listed = tokio::task::spawn_blocking(move || {
         let reads_committed = asked.isolation_level == READ_COMMITTED;
         let is_replica = asked.replica_id.0 >= 0;
+        let mut seen = HashSet::new();
         let topics = asked.topics.iter().map(|asked| {
-            let topic = node.catalog.topic_named(&asked.name);
+            let (name, topic) = (&asked.name, node.catalog.topic_named(&asked.name));
             let listed = asked.partitions.iter().map(|asked| {
-                let found = find(&node, topic.as_deref(), asked, reads_committed, is_replica);
+                // Without this a small request could have files searched any number of times.
+                let found = if seen.insert((name, asked.partition_index)) {
+                    find(&node, topic.as_deref(), asked, reads_committed, is_replica)
+                } else {
+                    Err(ResponseError::InvalidRequest)
+                };
                 answered(asked, found, version)
             });
             ListOffsetsTopicResponse::default()

@@ -1,5 +1,7 @@
 //! Metadata (key 3) and DescribeCluster (key 60): topics, and this node as their only broker.
 
+use std::collections::HashSet;
+
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -26,8 +28,12 @@ pub(super) fn metadata(node: &Node, asked: &MetadataRequest, version: i16) -> Me
         let known = node.catalog.topics();
         known.iter().map(|topic| described(node, topic, authorized)).collect()
     } else {
+        // Each once, as a stock broker does: without this a small request could ask for an answer
+        // of any size.
+        let mut seen = HashSet::new();
         let named = asked.topics.iter().flatten();
-        named.map(|topic| found(node, topic, authorized)).collect()
+        let once = named.filter(|topic| seen.insert((topic.name.as_ref(), topic.topic_id)));
+        once.map(|topic| found(node, topic, authorized, version)).collect()
     };
     let identity = &node.identity;
     let broker = MetadataResponseBroker::default()
@@ -45,7 +51,12 @@ pub(super) fn metadata(node: &Node, asked: &MetadataRequest, version: i16) -> Me
     response
 }
 
-fn found(node: &Node, asked: &MetadataRequestTopic, authorized: bool) -> MetadataResponseTopic {
+fn found(
+    node: &Node,
+    asked: &MetadataRequestTopic,
+    authorized: bool,
+    version: i16,
+) -> MetadataResponseTopic {
     let topic = match &asked.name {
         Some(name) => node.catalog.topic_named(name),
         None => {
@@ -62,9 +73,11 @@ fn found(node: &Node, asked: &MetadataRequestTopic, authorized: bool) -> Metadat
         }
         Some(_) => ResponseError::UnknownTopicOrPartition,
     };
+    // Clients read no missing name in versions that ask by id but cannot answer so.
+    let nameless = (version < NAME_NULLABLE).then(TopicName::default);
     MetadataResponseTopic::default()
         .with_error_code(error.code())
-        .with_name(asked.name.clone())
+        .with_name(asked.name.clone().or(nameless))
         .with_topic_id(asked.topic_id)
 }
 
@@ -158,6 +171,8 @@ const fn bits(operations: &[i32]) -> i32 {
     sum
 }
 
+/// First version of Metadata whose topics may lack a name.
+const NAME_NULLABLE: i16 = 12;
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 const NO_BROKER: i32 = -1;

@@ -34,6 +34,11 @@ pub(super) enum Outcome {
     Answered(Bytes),
 }
 
+/// The API that a frame asks, before it is decoded.
+pub(super) fn api_key(frame: &[u8]) -> Option<i16> {
+    frame.first_chunk().map(|key| i16::from_be_bytes(*key))
+}
+
 /// Decodes a frame, given without its size.
 ///
 /// # Errors

@@ -18,6 +18,10 @@ use crate::catalog::{Catalog, Origin, TopicSpec};
 use crate::node::NodeIdentity;
 use crate::server::limits::ServerLimits;
 
+mod every_version;
+mod generated;
+mod hostile;
+
 struct TestServer(Option<Server>, SocketAddr);
 
 impl TestServer {

@@ -31,6 +31,8 @@ pub(super) fn create(node: &Node, asked: &CreateTopicsRequest) -> CreateTopicsRe
     let results = once.map(|topic| {
         let made = if counts[topic.name.as_str()] > 1 {
             Err(Refusal::invalid_request("Duplicate topic name."))
+        } else if counts.len() > node.limits.created_topics_max {
+            Err(too_many(node, counts.len()))
         } else {
             planned(node, topic).and_then(|plan| {
                 let id = if asked.validate_only { Uuid::nil() } else { carry_out(node, &plan)? };
@@ -47,6 +49,13 @@ pub(super) fn create(node: &Node, asked: &CreateTopicsRequest) -> CreateTopicsRe
         }
     });
     CreateTopicsResponse::default().with_topics(results.collect())
+}
+
+/// The settings of a topic are told to whoever makes it, hundreds of bytes for a name.
+fn too_many(node: &Node, asked: usize) -> Refusal {
+    let message =
+        format!("{asked} topics in one request, at most {}.", node.limits.created_topics_max);
+    Refusal::new(ResponseError::PolicyViolation, message)
 }
 
 /// A topic that may be made.

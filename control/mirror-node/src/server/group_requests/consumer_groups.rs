@@ -1,5 +1,7 @@
 //! ConsumerGroupHeartbeat (key 68), ConsumerGroupDescribe (69): groups of KIP-848.
 
+use std::collections::HashSet;
+
 use group_coordinator::answer::{Answer, ConsumerGroupHeartbeatAnswer};
 use group_coordinator::assignment::Assignment;
 use group_coordinator::coordinator::GroupCoordinator;
@@ -112,7 +114,12 @@ pub(super) async fn describe(
     asked: ConsumerGroupDescribeRequest,
 ) -> ConsumerGroupDescribeResponse {
     let mut described = Vec::with_capacity(asked.group_ids.len());
+    let mut seen = HashSet::new();
     for wire_id in asked.group_ids {
+        // Each once: without this a small request could ask for an answer of any size.
+        if !seen.insert(wire_id.clone()) {
+            continue;
+        }
         let found = describe_group(node, &wire_id).await;
         let group = found.unwrap_or_else(|refusal| {
             let message = match refusal {

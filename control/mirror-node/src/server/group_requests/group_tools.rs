@@ -1,5 +1,7 @@
 //! ListGroups (key 16), DescribeGroups (15), DeleteGroups (42).
 
+use std::collections::HashSet;
+
 use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::GroupCoordinator;
 use group_coordinator::description::{
@@ -58,7 +60,12 @@ pub(super) async fn describe(
     version: i16,
 ) -> DescribeGroupsResponse {
     let mut described = Vec::with_capacity(asked.groups.len());
+    let mut seen = HashSet::new();
     for wire_id in asked.groups {
+        // Each once: without this a small request could ask for an answer of any size.
+        if !seen.insert(wire_id.clone()) {
+            continue;
+        }
         let found = describe_group(node, &wire_id).await;
         let group = DescribedGroup::default().with_group_id(wire_id.clone());
         described.push(match found {

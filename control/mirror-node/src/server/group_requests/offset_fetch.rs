@@ -1,5 +1,7 @@
 //! OffsetFetch (key 9). No transaction is ever open here, so every offset is a stable one.
 
+use std::collections::HashSet;
+
 use group_coordinator::coordinator::GroupCoordinator;
 use group_coordinator::group_id::GroupId;
 use group_coordinator::refusal::Refusal;
@@ -29,7 +31,12 @@ pub(super) async fn fetch(
     let response = OffsetFetchResponse::default();
     if version >= BATCHED {
         let mut groups = Vec::with_capacity(asked.groups.len());
+        let mut seen = HashSet::new();
         for group in asked.groups {
+            // Each once: without this a small request could ask for an answer of any size.
+            if !seen.insert(group.group_id.clone()) {
+                continue;
+            }
             groups.push(fetch_group(node, group).await);
         }
         return response.with_groups(groups);
@@ -83,7 +90,8 @@ async fn look_up(
         Ok(match topics {
             None => all_offsets(coordinator, &id),
             Some(topics) => {
-                let found = |topic| offsets_of_topic(coordinator, &id, topic);
+                let mut seen = HashSet::new();
+                let found = |topic| offsets_of_topic(coordinator, &id, topic, &mut seen);
                 topics.into_iter().map(found).collect()
             }
         })
@@ -108,9 +116,13 @@ fn offsets_of_topic(
     coordinator: &GroupCoordinator,
     id: &GroupId,
     asked: OffsetFetchRequestTopics,
+    seen: &mut HashSet<(WireTopicName, i32)>,
 ) -> OffsetFetchResponseTopics {
     let topic = TopicName::parse(&asked.name);
-    let partitions = asked.partition_indexes.iter().map(|index| {
+    let indexes = asked.partition_indexes.iter();
+    // Each once, for the same reason as groups.
+    let once = indexes.filter(|index| seen.insert((asked.name.clone(), **index)));
+    let partitions = once.map(|index| {
         let partition = topic.as_ref().zip(PartitionIndex::from_wire(*index));
         shown(*index, partition.and_then(|(topic, index)| coordinator.offset(id, topic, index)))
     });

@@ -1,0 +1,11 @@
+use super::*;
+
+#[test]
+fn connections_take_no_more_than_half_of_the_files() {
+    let limits = ServerLimits { connections_max: 10_000, ..ServerLimits::default() };
+    let connections = |files| connections_with(&limits, files);
+    assert_eq!(connections(None), 10_000, "no limit");
+    assert_eq!(connections(Some(1 << 20)), 10_000);
+    assert_eq!(connections(Some(1024)), 512);
+    assert_eq!(connections(Some(0)), 1);
+}
