@@ -48,6 +48,9 @@ pub fn read_calls(subjects: &ToolSubjects) -> Vec<ToolCall> {
     calls.extend([
         groups("groups list", "--list"),
         groups("groups list states", "--list --state"),
+        groups("groups list types", "--list --type"),
+        groups("groups describe all", "--describe --all-groups"),
+        call("all groups list", "org.apache.kafka.tools.GroupsCommand", "--list"),
         groups("groups describe", &format!("--describe --group {group}")),
         groups("groups describe state", &format!("--describe --group {group} --state")),
         groups("groups describe members", &format!("--describe --group {group} --members")),
@@ -57,6 +60,12 @@ pub fn read_calls(subjects: &ToolSubjects) -> Vec<ToolCall> {
             &format!("--reset-offsets --group {group} --topic {topic} --to-earliest --dry-run"),
         ),
         call("acls list", ACLS, "--list"),
+        call("reassignments list", REASSIGNMENTS, "--list"),
+        call(
+            "elect leader",
+            "org.apache.kafka.tools.LeaderElectionCommand",
+            &format!("--election-type preferred --topic {topic} --partition 0"),
+        ),
         call("log dirs", LOG_DIRS, &format!("--describe --topic-list {topic}")),
         transactions(
             "producers",
@@ -169,5 +178,6 @@ fn call(name: &'static str, main_class: &'static str, args: &str) -> ToolCall {
 pub(super) const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+const REASSIGNMENTS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";

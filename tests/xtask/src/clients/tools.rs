@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use harness::clients::{self, Client, GroupProtocol, Program};
 use harness::driver::{CreateTopic, Produce};
 use harness::server_properties::ServerProperties;
 use harness::tool_comparison::{
     Server, ToolCall, ToolSubjects, compare_tool, read_calls, transaction_calls, write_calls,
 };
 use harness::{ClusterOptions, Driver, Kafka, KafkaCluster, KafkaRelease, TempDir, hand_over};
+use serde_json::{Value, json};
 
 use super::mirrored_node::{self, MirroredNode};
 use super::stock_broker;
@@ -113,9 +115,22 @@ fn mirrored(work_dir: &Path) -> Result<(PathBuf, String)> {
     let records = Produce::new(mirrored_node::LOCAL, 0, 20);
     node.driver.produce(&records.idempotent_as("at the node"))?;
     commit(&node.driver)?;
+    join(&node.bootstrap, work_dir)?;
     node.stop()?;
     source.stop()?;
     Ok((data_dir, bootstrap))
+}
+
+/// A group that had a member.
+fn join(bootstrap: &str, work_dir: &Path) -> Result<()> {
+    let java = clients::install(Client::Java, work_dir)?;
+    let mut program = Program::start(&java, bootstrap, work_dir)?;
+    let protocol = GroupProtocol::Classic.name();
+    let _: Value = program.ask(&json!({
+        "action": "group", "topic": stock_broker::CODECS, "group": "joined", "count": 300,
+        "protocol": protocol,
+    }))?;
+    Ok(())
 }
 
 /// Offsets of a group without members.
