@@ -9,10 +9,12 @@
 //!
 //! **What it does not know.** How targets are built and for how long they run: `cargo xtask fuzz`.
 //!
-//! **Reading order.** `input`, `batches`, `seeds`; then the targets; `fake_kernel` with `shard`.
+//! **Reading order.** `input`, `batches`, `seeds`; then the targets; `fake_kernel` with `shard`,
+//! `node` with the target of that name.
 
 pub mod batches;
 pub mod fake_kernel;
 pub mod fake_source;
 pub mod input;
+pub mod node;
 pub mod seeds;

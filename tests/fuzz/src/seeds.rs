@@ -117,6 +117,32 @@ pub fn request() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// Conversations of a few requests of every API in its first and last version, and a question
+/// about a topic that is there.
+#[must_use]
+pub fn node() -> Vec<Vec<u8>> {
+    let framed = |frame: Vec<u8>| {
+        let length = u16::try_from(frame.len()).expect("short requests");
+        [&length.to_be_bytes()[..], &frame].concat()
+    };
+    let mut seeds = Vec::new();
+    for api in ApiKey::iter() {
+        let VersionRange { min, max } = api.valid_versions();
+        for version in [min, max] {
+            let head = request_head(api as i16, version);
+            let empty = framed([&head[..], &[0; 24]].concat());
+            let other = framed([&head[..], &[2, 7], b"orders", &[1, 2, 0, 0, 0, 0, 0]].concat());
+            seeds.push([&empty[..], &other, &empty].concat());
+        }
+    }
+    for version in 0..=10 {
+        let topics = [&[0, 0, 0, 1, 0, 6][..], b"orders", &[0, 0, 0, 1, 0, 0, 0, 0]].concat();
+        let asked = [&request_head(2, version)[..], &[0xff; 4], &topics, &[0xff; 8]].concat();
+        seeds.push(framed(asked));
+    }
+    seeds
+}
+
 /// Head of a request with neither client id nor tags.
 #[must_use]
 pub fn request_head(api_key: i16, version: i16) -> Vec<u8> {

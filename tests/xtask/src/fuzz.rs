@@ -12,8 +12,16 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::repository;
 
 /// Every target, in the order of the crates they test.
-const TARGETS: [&str; 7] =
-    ["batch_stream", "fetch_reader", "message", "request", "log_files", "recovery", "shard"];
+const TARGETS: [&str; 8] = [
+    "batch_stream",
+    "fetch_reader",
+    "message",
+    "request",
+    "log_files",
+    "recovery",
+    "shard",
+    "node",
+];
 
 /// Runs one target or all of them, each for this long.
 pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<()> {
