@@ -11,6 +11,7 @@ mod faulty_source;
 mod given_up_partitions;
 mod handing_over;
 mod history;
+mod hostile_clients;
 mod kafka_dump;
 mod large_batches;
 mod log_starts;
