@@ -144,20 +144,27 @@ async fn send_cold(
             Some(bytes) => bytes,
             None => cold.read(range, piece).await?,
         };
+        let held = bytes.len();
         let mut rest = range.clone();
-        rest.advance(bytes.len());
+        rest.advance(held);
         let read_ahead = async {
             let wanted = rest.bytes > 0 && piece == PIECE_BYTES;
             if wanted { cold.read(&rest, piece).await.map(Some) } else { Ok(None) }
         };
-        let (sent, next) = tokio::join!(send_while_moving(socket, &bytes, HOLD_MAX), read_ahead);
+        // Takes the buffer along: whoever waits for another one below must not hold this one, or
+        // all connections together hold all buffers and none gets its second.
+        let send = async {
+            let bytes = bytes;
+            send_while_moving(socket, &bytes, HOLD_MAX).await
+        };
+        let (sent, next) = tokio::join!(send, read_ahead);
         let (sent, next) = (sent?, next?);
         range.advance(sent);
-        if sent == bytes.len() {
+        if sent == held {
             ahead = next;
             continue;
         }
-        drop((bytes, next));
+        drop(next);
         piece = SLOW_PIECE_BYTES;
         timeout(stall_max, socket.writable()).await.map_err(|_| stalled())??;
     }
