@@ -72,7 +72,7 @@ pub struct FileRange {
 pub struct Located {
     /// Their bytes: whole batches.
     pub range: FileRange,
-    /// Offset of the first batch; may lie below the one asked for.
+    /// No offset in the range is below this one; may lie below the one asked for.
     pub base_offset: Offset,
     /// No offset in the range is at or above this one.
     pub end_offset: Offset,
@@ -197,6 +197,9 @@ impl LogReader {
         upper: Offset,
         limit: ReadLimit,
     ) -> Result<Option<Located>, ReadError> {
+        if let Some(located) = self.rest_of_log(view, state, from, upper, limit)? {
+            return Ok(Some(located));
+        }
         let Some((scan, first)) = self.find_batch(view, state, from)? else { return Ok(None) };
         if first.header.next_offset() > upper {
             return Ok(None);
@@ -233,6 +236,35 @@ impl LogReader {
         let (position, bytes) = (u64::from(first.position), until - first.position);
         let range = FileRange { file: scan.file, position, bytes };
         Ok(Some(Located { range, base_offset: first.header.base_offset, end_offset }))
+    }
+
+    /// All that came since an earlier read ended at `from`, when it fits: the reader of a log's
+    /// tail is answered without a look into the files, which the disk may have to bring first.
+    fn rest_of_log(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+        upper: Offset,
+        limit: ReadLimit,
+    ) -> Result<Option<Located>, ReadError> {
+        let known = view.reading().place_of(state.cut_count, from);
+        let Some(place) = known.filter(|_| upper == state.log_end.offset()) else {
+            return Ok(None);
+        };
+        let end = state.end_place;
+        let bytes = end.position.saturating_sub(place.position);
+        if place.segment != end.segment || bytes == 0 || bytes > limit.bytes_max {
+            return Ok(None);
+        }
+        let span = self.span_of(view, state, place.segment)?;
+        if span.base != place.segment {
+            return Ok(None);
+        }
+        let file = self.scan_from(view, state, span, place.position)?.file;
+        view.reading().note_place(state.cut_count, upper, end);
+        let range = FileRange { file, position: u64::from(place.position), bytes };
+        Ok(Some(Located { range, base_offset: from, end_offset: upper }))
     }
 
     /// Where the last batch ends that lies before `cut`, not before `first`, and the offset there.

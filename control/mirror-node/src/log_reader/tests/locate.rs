@@ -121,7 +121,8 @@ fn a_hole_between_segments_is_stepped_over() {
     };
     let (view, _) = mirrored(&scratch, &[(0, &[at(0), at(5)]), (20, &[at(30)])]);
     let reader = reader();
-    for (from, expected) in [(0, 0), (1, 5), (5, 5), (6, 30), (20, 30), (30, 30)] {
+    // Where an earlier read ended, the first batch is not looked at again.
+    for (from, expected) in [(0, 0), (1, 5), (5, 5), (6, 30), (20, 20), (30, 30)] {
         let located = locate_in(&reader, &view, (from, 31), ALL).unwrap().unwrap();
         assert_eq!(located.base_offset, offset(expected), "offset {from}");
     }
