@@ -19,7 +19,6 @@ pub(crate) fn run(args: &NodeArgs, output: &mut Output) -> Result<ExitCode, Comm
         effective.print(output)?;
         return Ok(ExitCode::Done);
     }
-    raise_open_files_limit();
     let on_terminal = io::stderr().is_terminal() && !output.json;
     let mut view = ProgressView::new(on_terminal, false).of_topics(topics);
     let mut observe = |news: MirrorNews| {
@@ -52,17 +51,6 @@ pub(crate) fn run(args: &NodeArgs, output: &mut Output) -> Result<ExitCode, Comm
         print_outcome(&outcome, output)?;
     }
     Ok(if outcome.closed { ExitCode::Done } else { ExitCode::Failed })
-}
-
-/// Connections and segments are descriptors: the soft limit of most systems is far too low for a
-/// server, and any process may raise it to the hard one.
-fn raise_open_files_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    if let Err(error) = raised {
-        tracing::warn!("cannot raise the limit of open files: {error}");
-    }
 }
 
 fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()> {
