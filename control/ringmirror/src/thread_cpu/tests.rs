@@ -13,16 +13,17 @@ fn a_busy_thread_of_the_source_is_not_counted_as_the_mirrors() {
     let before = CpuSplit::now().unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
     let (release, hold) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::Builder::new().name("synthetic-1".to_owned()).spawn(move || {
-        let mut number = 1_u64;
-        while CpuSplit::now().unwrap().source_seconds < before.source_seconds + 0.05 {
-            for _ in 0..1_000_000 {
-                number = std::hint::black_box(number.wrapping_mul(31));
+    let thread =
+        std::thread::Builder::new().name(crate::demo::SOURCE_THREAD.to_owned()).spawn(move || {
+            let mut number = 1_u64;
+            while CpuSplit::now().unwrap().source_seconds < before.source_seconds + 0.05 {
+                for _ in 0..1_000_000 {
+                    number = std::hint::black_box(number.wrapping_mul(31));
+                }
             }
-        }
-        done.send(()).unwrap();
-        hold.recv().unwrap_err();
-    });
+            done.send(()).unwrap();
+            hold.recv().unwrap_err();
+        });
     is_done.recv().unwrap();
     assert!(CpuSplit::now().unwrap().since(before).source_seconds >= 0.05);
     drop(release);
