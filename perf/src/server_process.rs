@@ -126,7 +126,7 @@ impl ServerProcess {
     /// Asks again and again until `is_ready` has an answer.
     ///
     /// # Errors
-    /// When the server ends, or is not ready within [`READY_WAIT_MAX`]; the end of its output is
+    /// When the server ends, or is not ready within two minutes; the end of its output is
     /// in the error.
     pub fn wait_until<T>(
         &mut self,
