@@ -236,7 +236,8 @@ impl GroupExpression {
 
 /// Partition of `__consumer_offsets` that holds everything about a group.
 ///
-/// The hash is that of Java's strings, over UTF-16 units (`GroupCoordinator.partitionFor`).
+/// The hash is that of Java's strings, over UTF-16 units, and what counts is how far it is from 0
+/// (`GroupCoordinatorService.partitionFor` with `Utils.abs`, which has 0 for the least integer).
 ///
 /// # Panics
 /// When there are no partitions.
@@ -245,7 +246,8 @@ pub fn partition_of_group(group: &str, partition_count: u32) -> u32 {
     assert!(partition_count > 0, "a topic has a partition");
     let add = |hash: u32, unit: u16| hash.wrapping_mul(31).wrapping_add(u32::from(unit));
     let hash = group.encode_utf16().fold(0, add);
-    (hash & i32::MAX.cast_unsigned()) % partition_count
+    let distance = hash.cast_signed().checked_abs().unwrap_or(0);
+    distance.cast_unsigned() % partition_count
 }
 
 /// Why a record cannot be read or written.

@@ -315,9 +315,17 @@ fn groups_lie_where_javas_hash_puts_them() {
         ("the quick brown fox", 1_302_335_171),
         ("\u{1f980}", 1_772_802),
     ] {
-        let expected = hash.cast_unsigned() & 0x7fff_ffff;
+        let expected = hash.unsigned_abs();
         assert_eq!(partition_of_group(group, 50), expected % 50, "{group}");
         assert_eq!(partition_of_group(group, u32::MAX), expected, "{group}");
+    }
+}
+
+/// Partitions in which a stock broker of release 4.3.1 looks for these groups, of 50.
+#[test]
+fn a_group_with_a_negative_hash_lies_where_a_stock_broker_looks_for_it() {
+    for (group, partition) in [("idle", 4), ("joined", 13), ("consumer", 22), ("joined-new", 24)] {
+        assert_eq!(partition_of_group(group, 50), partition, "{group}");
     }
 }
 
