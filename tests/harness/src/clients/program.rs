@@ -103,7 +103,7 @@ impl Program {
     /// Sends one request and waits for its answer.
     ///
     /// # Errors
-    /// What the program answers, or that it does not within [`ANSWER_WAIT`].
+    /// What the program answers, or that it does not within its time.
     pub fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {
         let answer = match self.exchange(request) {
             Ok(answer) => answer,
