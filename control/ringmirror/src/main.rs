@@ -22,6 +22,7 @@ mod node_config;
 mod output;
 mod progress;
 mod source_options;
+mod stop_signal;
 mod thread_cpu;
 mod verify;
 

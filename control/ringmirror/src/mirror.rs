@@ -9,13 +9,13 @@ use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::topic_filter::TopicFilter;
 use mirror_uring::EngineError;
 use mirror_uring::{RECORD_BUFFER_BYTES, ShardLimits};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{MirrorArgs, TuningArgs, UncleanElection};
 use crate::exit_code::{CommandError, ExitCode};
 use crate::output::Output;
 use crate::progress::ProgressView;
 use crate::source_options::client_properties;
+use crate::stop_signal::stop_signal;
 
 pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let config = MirrorConfig {
@@ -84,14 +84,7 @@ pub(crate) fn mirror(
 ) -> Result<MirrorOutcome, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stop = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        let stop = stop_signal()?;
         Ok(control_loop::run(config, stop, observe).await?)
     })
 }

@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal as _};
 
 use mirror_node::mirror_news::{MirrorNews, MirrorOutcome};
 use mirror_node::node_run::{self, NodeError};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::NodeArgs;
 use crate::exit_code::{CommandError, ExitCode};
@@ -12,6 +11,7 @@ use crate::mirror::words_of_open_logs;
 use crate::node_config::{Resolved, resolve};
 use crate::output::Output;
 use crate::progress::ProgressView;
+use crate::stop_signal::stop_signal;
 
 pub(crate) fn run(args: &NodeArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let Resolved { config, effective, topics } = resolve(args)?;
@@ -31,14 +31,7 @@ pub(crate) fn run(args: &NodeArgs, output: &mut Output) -> Result<ExitCode, Comm
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stop = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        let stop = stop_signal()?;
         Ok::<_, CommandError>(node_run::run(config, stop, &mut observe).await?)
     });
     // A name that is being looked up would keep us waiting.
