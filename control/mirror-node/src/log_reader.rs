@@ -248,22 +248,18 @@ impl LogReader {
         upper: Offset,
         limit: ReadLimit,
     ) -> Result<Option<Located>, ReadError> {
-        let known = view.reading().place_of(state.cut_count, from);
-        let Some(place) = known.filter(|_| upper == state.log_end.offset()) else {
+        if upper != state.log_end.offset() {
             return Ok(None);
-        };
+        }
+        let Some((span, position)) = self.known_place(view, state, from)? else { return Ok(None) };
         let end = state.end_place;
-        let bytes = end.position.saturating_sub(place.position);
-        if place.segment != end.segment || bytes == 0 || bytes > limit.bytes_max {
+        let bytes = end.position.saturating_sub(position);
+        if span.base != end.segment || bytes == 0 || bytes > limit.bytes_max {
             return Ok(None);
         }
-        let span = self.span_of(view, state, place.segment)?;
-        if span.base != place.segment {
-            return Ok(None);
-        }
-        let file = self.scan_from(view, state, span, place.position)?.file;
+        let file = self.scan_from(view, state, span, position)?.file;
         view.reading().note_place(state.cut_count, upper, end);
-        let range = FileRange { file, position: u64::from(place.position), bytes };
+        let range = FileRange { file, position: u64::from(position), bytes };
         Ok(Some(Located { range, base_offset: from, end_offset: upper }))
     }
 
@@ -325,15 +321,23 @@ impl LogReader {
         state: &LogState,
         from: Offset,
     ) -> Result<Option<(BatchScan, FoundBatch)>, ReadError> {
-        let Some(place) = view.reading().place_of(state.cut_count, from) else { return Ok(None) };
-        let span = self.span_of(view, state, place.segment)?;
-        if span.base != place.segment {
-            return Ok(None);
-        }
-        let mut scan = self.scan_from(view, state, span, place.position)?;
+        let Some((span, position)) = self.known_place(view, state, from)? else { return Ok(None) };
+        let mut scan = self.scan_from(view, state, span, position)?;
         let found = scan.next_batch()?;
         let is_first = |found: &FoundBatch| found.header.base_offset >= from;
         Ok(found.filter(is_first).map(|found| (scan, found)))
+    }
+
+    /// Segment and position at which an earlier read ended at `from`.
+    fn known_place(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+    ) -> Result<Option<(SegmentSpan, u32)>, ReadError> {
+        let Some(place) = view.reading().place_of(state.cut_count, from) else { return Ok(None) };
+        let span = self.span_of(view, state, place.segment)?;
+        Ok((span.base == place.segment).then_some((span, place.position)))
     }
 }
 

@@ -11,7 +11,7 @@ use kafka_wire::offset::Offset;
 use mirror_uring::segment_reader::Age;
 
 use crate::catalog::{Partition, Topic};
-use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit};
+use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit, epoch_end_offset};
 use crate::log_view::LogState;
 use crate::node::Node;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
@@ -149,7 +149,7 @@ impl Found {
     fn divergence(&self) -> Option<DivergingEpoch> {
         let state = self.state.as_ref()?;
         let epoch = SourceLeaderEpoch::from_wire(self.asked.last_fetched_epoch)?;
-        match state.epochs.end_offset_for(epoch, state.log_end) {
+        match epoch_end_offset(state, epoch) {
             None => Some(DivergingEpoch { epoch: -1, end_offset: -1 }),
             Some(end) => {
                 let differs = end.epoch < epoch || end.end.get() < self.asked.offset;

@@ -9,6 +9,7 @@ use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 use kafka_wire::epoch::SourceLeaderEpoch;
 
 use crate::catalog::Topic;
+use crate::log_reader::epoch_end_offset;
 use crate::node::Node;
 use crate::server::fetch_look::check_leader_epoch;
 
@@ -51,6 +52,6 @@ fn find_end(
     if epoch.get() == state.leader_epoch.get() {
         return Ok(Some((epoch.get(), state.log_end.offset().get())));
     }
-    let end = state.epochs.end_offset_for(epoch, state.log_end);
+    let end = epoch_end_offset(&state, epoch);
     Ok(end.map(|end| (end.epoch.get(), end.end.get())))
 }
