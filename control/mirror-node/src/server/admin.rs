@@ -22,6 +22,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod elect_leaders;
 mod incremental_alter_configs;
+mod mentions;
 mod partition_reassignments;
 mod scram_credentials;
 mod transactions;

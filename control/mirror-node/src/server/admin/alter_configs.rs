@@ -1,6 +1,6 @@
 //! AlterConfigs (key 33): all settings of a topic are replaced, as old clients do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
@@ -8,15 +8,14 @@ use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use crate::node::Node;
 use crate::server::admin::alter_topic::{configure, local_topic, refused, topic_resource};
+use crate::server::admin::mentions::mentions;
 use crate::server::refusal::Refusal;
 use crate::topic_settings;
 
 /// Gives each resource the settings asked for and no others. Waits for the disk.
 pub(super) fn alter(node: &Node, asked: &AlterConfigsRequest) -> AlterConfigsResponse {
-    let mut counts: HashMap<_, usize> = HashMap::new();
-    for resource in &asked.resources {
-        *counts.entry((resource.resource_type, &resource.resource_name)).or_default() += 1;
-    }
+    let resources = asked.resources.iter();
+    let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
     let responses = asked.resources.iter().map(|resource| {
         let is_twice = counts[&(resource.resource_type, &resource.resource_name)] > 1;
         let outcome = if is_twice {

@@ -1,7 +1,5 @@
 //! CreatePartitions (key 37): local topics grow.
 
-use std::collections::HashMap;
-
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
@@ -9,15 +7,13 @@ use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse
 
 use crate::node::Node;
 use crate::server::admin::alter_topic;
+use crate::server::admin::mentions::mentions;
 use crate::server::metadata::broker_id;
 use crate::server::refusal::Refusal;
 
 /// Gives each topic its partitions, or only says whether it could get them. Waits for the disk.
 pub(super) fn create(node: &Node, asked: &CreatePartitionsRequest) -> CreatePartitionsResponse {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for topic in &asked.topics {
-        *counts.entry(topic.name.as_str()).or_default() += 1;
-    }
+    let counts = mentions(asked.topics.iter().map(|topic| topic.name.as_str()));
     let results = asked.topics.iter().map(|topic| {
         let outcome = if counts[topic.name.as_str()] > 1 {
             Err(Refusal::invalid_request("Duplicate topic name."))

@@ -1,6 +1,6 @@
 //! CreateTopics (key 19): local topics.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
@@ -16,16 +16,14 @@ use crate::local_topics::PARTITIONS_MAX;
 use crate::node::Node;
 use crate::server::admin::alter_topic;
 use crate::server::admin::describe_configs::topic_entries;
+use crate::server::admin::mentions::mentions;
 use crate::server::metadata::{broker_id, topic_uuid};
 use crate::server::refusal::Refusal;
 use crate::topic_settings;
 
 /// Makes each topic, or only says whether it could be made. Waits for the disk.
 pub(super) fn create(node: &Node, asked: &CreateTopicsRequest) -> CreateTopicsResponse {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for topic in &asked.topics {
-        *counts.entry(topic.name.as_str()).or_default() += 1;
-    }
+    let counts = mentions(asked.topics.iter().map(|topic| topic.name.as_str()));
     let mut answered = HashSet::new();
     let once = asked.topics.iter().filter(|topic| answered.insert(topic.name.as_str()));
     let results = once.map(|topic| {

@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs (key 44): single settings of a topic are changed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::{
@@ -11,6 +11,7 @@ use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 
 use crate::node::Node;
 use crate::server::admin::alter_topic::{configure, local_topic, refused, topic_resource};
+use crate::server::admin::mentions::mentions;
 use crate::server::refusal::Refusal;
 use crate::topic_settings::{self, SettingKind, find, list};
 
@@ -19,10 +20,8 @@ pub(super) fn alter(
     node: &Node,
     asked: &IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let mut counts: HashMap<_, usize> = HashMap::new();
-    for resource in &asked.resources {
-        *counts.entry((resource.resource_type, &resource.resource_name)).or_default() += 1;
-    }
+    let resources = asked.resources.iter();
+    let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
     let responses = asked.resources.iter().map(|resource| {
         let is_twice = counts[&(resource.resource_type, &resource.resource_name)] > 1;
         let outcome = if is_twice {
