@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
+use mirror_uring::recent_records::RecentRecords;
 
 use crate::log_view::LogView;
 use crate::writable_log::WritableLog;
@@ -24,6 +25,8 @@ pub struct Catalog {
     changes: AtomicU64,
     /// Largest producer id seen in a mirrored log; -1 before there was one.
     producer_id_max: AtomicI64,
+    /// What the engine wrote last, once there is one.
+    recent_records: OnceLock<RecentRecords>,
 }
 
 #[derive(Debug, Default)]
@@ -85,14 +88,28 @@ impl Catalog {
     /// No topics; partition directories lie in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        let (topics, changes) = (RwLock::default(), AtomicU64::new(0));
-        Self { root, topics, changes, producer_id_max: AtomicI64::new(NO_PRODUCER) }
+        Self {
+            root,
+            topics: RwLock::default(),
+            changes: AtomicU64::new(0),
+            producer_id_max: AtomicI64::new(NO_PRODUCER),
+            recent_records: OnceLock::new(),
+        }
     }
 
     /// Where the partition directories lie.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Tells readers where the engine of this run keeps what it wrote last.
+    pub(crate) fn set_recent_records(&self, recent: RecentRecords) {
+        assert!(self.recent_records.set(recent).is_ok(), "a directory has one engine in a run");
+    }
+
+    pub(crate) fn recent_records(&self) -> Option<&RecentRecords> {
+        self.recent_records.get()
     }
 
     /// The topic of that name.

@@ -163,6 +163,7 @@ async fn begin(
     destination.directory.lock().bind_source(first.metadata.cluster_id.as_deref())?;
     let root = destination.directory.root();
     let (engine, reports) = Engine::start(engine_config(config, root, destination.is_served))?;
+    destination.catalog.set_recent_records(engine.recent_records());
     Ok(Begun { first, watch, engine, reports })
 }
 
@@ -372,6 +373,7 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
     limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
     limits.reuse_files &= !is_served;
+    limits.recent_buffer_count = if is_served { RECENT_BUFFERS } else { 0 };
     EngineConfig {
         data_dir: data_dir.to_owned(),
         cores: config.cores.clone(),
@@ -380,6 +382,8 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     }
 }
 
+/// Buffers of a MiB in which each shard keeps what it wrote last, for readers of the tail.
+const RECENT_BUFFERS: u32 = 64;
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.

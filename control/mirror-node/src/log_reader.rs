@@ -197,7 +197,7 @@ impl LogReader {
         upper: Offset,
         limit: ReadLimit,
     ) -> Result<Option<Located>, ReadError> {
-        if let Some(located) = self.rest_of_log(view, state, from, upper, limit)? {
+        if let Some(located) = self.tail_of_log(view, state, from, upper, limit)? {
             return Ok(Some(located));
         }
         let Some((scan, first)) = self.find_batch(view, state, from)? else { return Ok(None) };
@@ -238,9 +238,10 @@ impl LogReader {
         Ok(Some(Located { range, base_offset: first.header.base_offset, end_offset }))
     }
 
-    /// All that came since an earlier read ended at `from`, when it fits: the reader of a log's
-    /// tail is answered without a look into the files, which the disk may have to bring first.
-    fn rest_of_log(
+    /// What came since an earlier read ended at `from`, as far as the log's latest ends are known:
+    /// the reader of a log's tail is answered without a look into the files, which the disk may
+    /// have to bring first.
+    fn tail_of_log(
         &self,
         view: &LogView,
         state: &LogState,
@@ -248,19 +249,22 @@ impl LogReader {
         upper: Offset,
         limit: ReadLimit,
     ) -> Result<Option<Located>, ReadError> {
-        if upper != state.log_end.offset() {
-            return Ok(None);
-        }
         let Some((span, position)) = self.known_place(view, state, from)? else { return Ok(None) };
-        let end = state.end_place;
-        let bytes = end.position.saturating_sub(position);
-        if span.base != end.segment || bytes == 0 || bytes > limit.bytes_max {
-            return Ok(None);
-        }
+        let begin = LogPlace { segment: span.base, position };
+        let (log_end, end) = (state.log_end.offset(), state.end_place);
+        let rest = end.position.saturating_sub(position);
+        let is_rest = upper == log_end && end.segment == span.base;
+        let until = if is_rest && (1..=limit.bytes_max).contains(&rest) {
+            Some((log_end, end))
+        } else {
+            view.reading().last_place_within(state.cut_count, begin, limit.bytes_max, upper)
+        };
+        let Some((end_offset, end)) = until else { return Ok(None) };
         let file = self.scan_from(view, state, span, position)?.file;
-        view.reading().note_place(state.cut_count, upper, end);
-        let range = FileRange { file, position: u64::from(position), bytes };
-        Ok(Some(Located { range, base_offset: from, end_offset: upper }))
+        view.reading().note_place(state.cut_count, end_offset, end);
+        let range =
+            FileRange { file, position: u64::from(position), bytes: end.position - position };
+        Ok(Some(Located { range, base_offset: from, end_offset }))
     }
 
     /// Where the last batch ends that lies before `cut`, not before `first`, and the offset there.

@@ -73,8 +73,19 @@ impl LogView {
 
     /// Tells readers where the log stands now, and wakes those that wait.
     pub fn publish(&self, state: LogState) {
+        // A reader that lists the directory is not waited for: this is a help, no more.
+        if let Ok(mut reading) = self.reading.try_lock() {
+            reading.note_log_end(state.cut_count, state.log_end.offset(), state.end_place);
+        }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(state));
         self.wake();
+    }
+
+    /// Somebody waits for what will come behind the log's end.
+    pub(crate) fn expect_reader(&self, state: &LogState) {
+        if let Ok(mut reading) = self.reading.try_lock() {
+            reading.note_place(state.cut_count, state.log_end.offset(), state.end_place);
+        }
     }
 
     /// Readers have to wait until the log is published again.

@@ -12,7 +12,7 @@ use crate::log_reader::LogReader;
 use crate::producer_ids::ProducerIds;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
-use crate::server::sending::ColdReads;
+use crate::server::sending::{ColdReads, RecordSource};
 
 /// A node that answers the Kafka protocol over its own data directory.
 #[derive(Debug)]
@@ -82,6 +82,11 @@ impl Node {
             log_reader,
             cold_reads,
         }
+    }
+
+    /// Where answers take records from.
+    pub(crate) fn record_source(&self) -> RecordSource<'_> {
+        RecordSource { cold: &self.cold_reads, recent: self.catalog.recent_records() }
     }
 
     /// Lets clients make such topics, and write to them.

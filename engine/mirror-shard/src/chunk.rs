@@ -151,6 +151,14 @@ impl Chunk {
         self.rolled.retain(|extent| extent.start < sealed);
     }
 
+    /// Where the bytes of the segment begin that `piece` belongs to, when it is the last piece.
+    pub(crate) fn finished_by(&self, piece: &Piece) -> Option<u32> {
+        (piece.end == self.sealed).then(|| {
+            let begins = self.rolled.iter().rev().find(|extent| extent.start <= piece.start);
+            begins.unwrap_or(&self.first).start
+        })
+    }
+
     /// The next stretch to write, or `None` when all whole batches are written.
     pub(crate) fn next_piece(&self, direct_allowed: bool) -> Option<Piece> {
         let start = self.written;

@@ -46,6 +46,9 @@ const _: () = assert!(FRAME_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 pub struct ShardLimits {
     /// Record buffers in the slab.
     pub record_buffer_count: u32,
+    /// Record buffers beside those, in which the records written last stay for readers of the
+    /// log; 0 where nobody reads it.
+    pub recent_buffer_count: u32,
     /// Connections to source brokers, all brokers together.
     pub connection_count_max: u32,
     /// Connections to one source broker.
@@ -127,6 +130,7 @@ impl ShardLimits {
     /// Limits that suit most machines and sources.
     pub const STANDARD: Self = Self {
         record_buffer_count: 96,
+        recent_buffer_count: 0,
         connection_count_max: 64,
         connections_per_broker: 4,
         fetches_per_connection: 1,

@@ -128,6 +128,9 @@ pub enum Op {
         end: u32,
         /// Direct or buffered.
         mode: WriteMode,
+        /// Set on the buffer's last write: where in the buffer the bytes of this segment begin.
+        /// Once it is done, all from there to `end` is in the file.
+        finishes_from: Option<u32>,
     },
     /// Write `buffer[..end]` to an index file; creates the file.
     WriteIndex {

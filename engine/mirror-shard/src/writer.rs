@@ -61,6 +61,7 @@ impl Shard {
             return;
         };
         chunk.writing_to = piece.end;
+        let finishes_from = chunk.finished_by(&piece);
         // A segment rolled inside a full chunk begins with a buffered write; direct ones follow.
         let is_bulk = piece.mode == WriteMode::Direct || (direct && chunk.is_full());
         partition.pending.writes += 1;
@@ -73,7 +74,17 @@ impl Shard {
             self.reserve_ahead(slot, &piece);
         }
         let Piece { segment, position, start, end, mode } = piece;
-        self.ops.push(Op::Write { slot, segment, chunk: id, position, buffer, start, end, mode });
+        self.ops.push(Op::Write {
+            slot,
+            segment,
+            chunk: id,
+            position,
+            buffer,
+            start,
+            end,
+            mode,
+            finishes_from,
+        });
     }
 
     /// Direct writes into reserved space do not wait for each other; reserve in growing steps.

@@ -16,6 +16,7 @@ use crate::affinity;
 use crate::engine_error::EngineError;
 use crate::op_table::OPS_IN_FLIGHT_MAX;
 use crate::probe;
+use crate::recent_records::{KeptBuffers, RecentRecords};
 use crate::reports::{self, ReportSender, Reports};
 use crate::routes::Routes;
 use crate::segment_files::{OPEN_FILES_MAX, OPEN_FILES_MIN};
@@ -54,6 +55,7 @@ impl EngineConfig {
 pub struct Engine {
     shards: Vec<RunningShard>,
     routes: Routes,
+    recent: RecentRecords,
 }
 
 #[derive(Debug)]
@@ -79,11 +81,16 @@ impl Engine {
         let (sender, reports) = reports::channel(routes.clone());
         let started = Instant::now();
         let open_files_max = open_files_per_shard(cores.len());
-        let mut engine = Self { shards: Vec::with_capacity(cores.len()), routes };
+        let (shards, recent) = (Vec::with_capacity(cores.len()), RecentRecords::default());
+        let mut engine = Self { shards, routes, recent };
+        let mut kept = Vec::with_capacity(cores.len());
         for core in cores {
             let ends = ShardEnds { reports: sender.clone(), started, open_files_max };
-            engine.shards.push(start_shard(&config, engine.shards.len(), core, ends)?);
+            let (shard, recent) = start_shard(&config, engine.shards.len(), core, ends)?;
+            engine.shards.push(shard);
+            kept.push(recent);
         }
+        engine.recent = RecentRecords::new(kept);
         Ok((engine, reports))
     }
 
@@ -142,6 +149,13 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Where readers of the logs find what was written last, if
+    /// [`ShardLimits::recent_buffer_count`] says that it is kept.
+    #[must_use]
+    pub fn recent_records(&self) -> RecentRecords {
+        self.recent.clone()
     }
 
     /// What each shard has counted, a few microseconds ago at most while it is busy.
@@ -231,7 +245,7 @@ fn start_shard(
     shard: usize,
     core: usize,
     ends: ShardEnds,
-) -> Result<RunningShard, EngineError> {
+) -> Result<(RunningShard, Arc<KeptBuffers>), EngineError> {
     let (commands, inbox) = mpsc::channel(COMMANDS_WAITING_MAX);
     let counters = Arc::new(Mutex::new(ShardCounters::default()));
     let (ready, is_ready) = std_mpsc::channel();
@@ -250,7 +264,7 @@ fn start_shard(
     let thread =
         shard_thread::spawn(body, ready).map_err(|source| EngineError::Thread { shard, source })?;
     match is_ready.recv() {
-        Ok(Ok(())) => Ok(RunningShard { commands, counters, thread }),
+        Ok(Ok(recent)) => Ok((RunningShard { commands, counters, thread }, recent)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(EngineError::ShardPanicked { shard }),
     }

@@ -7,11 +7,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use kafka_wire::offset::Offset;
 use mirror_shard::buffer_pool::BufferLease;
-use mirror_shard::limits::DIRECT_ALIGNMENT;
+use mirror_shard::limits::{DIRECT_ALIGNMENT, DIRECT_BYTES_MIN};
 use mirror_shard::op::{
     BrokerAddress, Completion, ConnectionId, FileTask, Op, PartitionSlot, WriteMode,
 };
@@ -20,6 +21,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use crate::affinity::CpuMask;
 use crate::file_tasks::{FileTaskDone, FileTasks};
 use crate::op_table::OpTable;
+use crate::recent_records::{KeptBuffers, WrittenExtent};
 use crate::recycled::RecycledFiles;
 use crate::ring::{Done, InFlight, Range};
 use crate::segment_files::{FileKey, SegmentFile, SegmentFiles, UnsyncedDirectory};
@@ -40,6 +42,8 @@ pub(crate) struct ExecutorConfig {
     pub(crate) open_files_max: usize,
     /// Keep the files of retired segments for new ones.
     pub(crate) reuse_files: bool,
+    /// Where the records written last stay for readers.
+    pub(crate) recent: Arc<KeptBuffers>,
     /// Where helper threads may run.
     pub(crate) helpers_mask: CpuMask,
 }
@@ -62,6 +66,7 @@ pub(crate) struct Executor {
     dials: (UnboundedSender<DialDone>, UnboundedReceiver<DialDone>),
     files: SegmentFiles,
     tasks: FileTasks,
+    recent: Arc<KeptBuffers>,
     tasks_done: (UnboundedSender<FileTaskDone>, UnboundedReceiver<FileTaskDone>),
 }
 
@@ -86,6 +91,7 @@ struct Transfer {
     position: u64,
     range: Range,
     is_direct: bool,
+    finishes: Option<WrittenExtent>,
 }
 
 impl Executor {
@@ -104,6 +110,7 @@ impl Executor {
             dials: mpsc::unbounded_channel(),
             files: SegmentFiles::new(config.open_files_max, recycled.clone()),
             tasks: FileTasks::new(config.helpers_mask, recycled),
+            recent: config.recent,
             tasks_done: mpsc::unbounded_channel(),
         }
     }
@@ -194,13 +201,29 @@ impl Executor {
                 self.receive(connection, buffer, Range { start, end });
             }
             Op::Disconnect { connection } => self.disconnect(connection),
-            Op::Write { slot, segment, chunk, position, buffer, start, end, mode } => {
-                let write = WriteTarget { slot, segment, position, range: Range { start, end } };
+            Op::Write {
+                slot,
+                segment,
+                chunk,
+                position,
+                buffer,
+                start,
+                end,
+                mode,
+                finishes_from,
+            } => {
+                let range = Range { start, end };
+                let finishes = finishes_from.map(|from| WrittenExtent {
+                    slot,
+                    position: position - u64::from(start - from),
+                    range: Range { start: from, end },
+                });
+                let write = WriteTarget { slot, segment, position, range, finishes };
                 self.write(write, chunk, buffer, mode);
             }
             Op::WriteIndex { slot, segment, kind, position, buffer, end } => {
                 let range = Range { start: 0, end };
-                let write = WriteTarget { slot, segment, position, range };
+                let write = WriteTarget { slot, segment, position, range, finishes: None };
                 self.write_index(write, SegmentFile::Index(kind), buffer);
             }
             Op::Sync { slot, segment } => self.sync(slot, segment),
@@ -241,6 +264,8 @@ struct WriteTarget {
     segment: Offset,
     position: u64,
     range: Range,
+    /// What the buffer has given to the file when this is done, if it is its last write.
+    finishes: Option<WrittenExtent>,
 }
 
 /// Which write of a log it is.

@@ -63,6 +63,7 @@ mod file_work;
 mod op_table;
 pub mod probe;
 pub mod real_files;
+pub mod recent_records;
 mod recycled;
 mod reports;
 mod ring;

@@ -1,6 +1,6 @@
 //! Records for readers, from the disk through a ring of its own, so that no thread waits for the
-//! disk. Old ones are read past the page cache: nobody's catching up drives out what others read.
-//! Recent ones, which others will want too, are left there.
+//! disk. They are read past the page cache: nobody's catching up drives out what others read, and
+//! where memory is scarce or new to the machine, filling the page cache costs more than the disk.
 //!
 //! ```text
 //!  readers' threads                      one thread
@@ -51,19 +51,9 @@ pub struct ReadBytes {
     home: mpsc::UnboundedSender<BufferLease>,
 }
 
-/// Whether others will want the same bytes soon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// They will: the page cache is to keep them.
-    Recent,
-    /// They will not.
-    Old,
-}
-
 #[derive(Debug)]
 struct Order {
     file: Arc<File>,
-    age: Age,
     position: u64,
     bytes: u32,
     answer: oneshot::Sender<io::Result<ReadBytes>>,
@@ -96,15 +86,9 @@ impl SegmentReader {
     ///
     /// # Errors
     /// The system's.
-    pub async fn read(
-        &self,
-        file: &Arc<File>,
-        age: Age,
-        position: u64,
-        bytes: u32,
-    ) -> io::Result<ReadBytes> {
+    pub async fn read(&self, file: &Arc<File>, position: u64, bytes: u32) -> io::Result<ReadBytes> {
         let (answer, read) = oneshot::channel();
-        let order = Order { file: Arc::clone(file), age, position, bytes, answer };
+        let order = Order { file: Arc::clone(file), position, bytes, answer };
         let orders = self.orders.as_ref().expect("taken only in drop");
         let ended = || io::Error::other("the segment reader has ended");
         orders.send(order).await.map_err(|_| ended())?;
@@ -186,7 +170,7 @@ async fn serve(mut inbox: mpsc::Receiver<Order>, mut free: Vec<BufferLease>) -> 
             lease = returned.recv() => free.extend(lease),
             order = inbox.recv(), if !free.is_empty() => match (order, free.pop()) {
                 (Some(order), Some(lease)) => {
-                    let file = files.open(&order.file, order.age);
+                    let file = files.open(&order.file);
                     let place = Place { lease, home: home.clone(), slots: Rc::clone(&slots) };
                     tokio_uring::spawn(carry_out(order, file, place));
                 }
@@ -252,34 +236,29 @@ impl ReadBytes {
 #[derive(Default)]
 struct OpenFiles {
     /// The readers' file and ours, the one used last behind.
-    open: Vec<(Weak<File>, Age, Rc<File>)>,
+    open: Vec<(Weak<File>, Rc<File>)>,
 }
 
 impl OpenFiles {
-    fn open(&mut self, file: &Arc<File>, age: Age) -> io::Result<Rc<File>> {
-        let is_it = |(of, with, _): &(Weak<File>, Age, Rc<File>)| {
-            *with == age && of.as_ptr() == Arc::as_ptr(file)
-        };
+    fn open(&mut self, file: &Arc<File>) -> io::Result<Rc<File>> {
+        let is_it = |(of, _): &(Weak<File>, Rc<File>)| of.as_ptr() == Arc::as_ptr(file);
         let opened = match self.open.iter().position(is_it) {
-            Some(place) => self.open.remove(place).2,
-            None => Rc::new(open_again(file, age)?),
+            Some(place) => self.open.remove(place).1,
+            None => Rc::new(open_again(file)?),
         };
         // A file that nobody holds any more may be deleted: it must not be kept from that.
-        self.open.retain(|(of, _, _)| of.strong_count() > 0);
+        self.open.retain(|(of, _)| of.strong_count() > 0);
         if self.open.len() >= OPEN_FILES_MAX {
             self.open.remove(0);
         }
-        self.open.push((Arc::downgrade(file), age, Rc::clone(&opened)));
+        self.open.push((Arc::downgrade(file), Rc::clone(&opened)));
         Ok(opened)
     }
 }
 
 /// Opens the same file once more; past the page cache where the file system can do that.
-fn open_again(file: &File, age: Age) -> io::Result<File> {
+fn open_again(file: &File) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    if age == Age::Recent {
-        return File::open(&path);
-    }
     let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
     match direct {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => File::open(&path),

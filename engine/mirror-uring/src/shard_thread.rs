@@ -18,6 +18,7 @@ use crate::driver::{self, DriverEnds};
 use crate::engine_error::EngineError;
 use crate::executor::{Executor, ExecutorConfig};
 use crate::op_table::OPS_IN_FLIGHT_MAX;
+use crate::recent_records::KeptBuffers;
 use crate::reports::ReportSender;
 use crate::slab::Slab;
 
@@ -36,22 +37,23 @@ pub(crate) struct ShardThread {
     pub(crate) started: Instant,
 }
 
+/// What the starter of a shard hears once: where it keeps what it wrote last, or why it does not
+/// run.
+pub(crate) type Ready = Result<Arc<KeptBuffers>, EngineError>;
+
 /// Starts the thread; `ready` hears once whether the shard runs.
-pub(crate) fn spawn(
-    body: ShardThread,
-    ready: ReadySender<Result<(), EngineError>>,
-) -> io::Result<JoinHandle<()>> {
+pub(crate) fn spawn(body: ShardThread, ready: ReadySender<Ready>) -> io::Result<JoinHandle<()>> {
     let name = format!("ringmirror-{}", body.index);
     thread::Builder::new().name(name).spawn(move || body.run(&ready))
 }
 
 impl ShardThread {
-    fn run(self, ready: &ReadySender<Result<(), EngineError>>) {
+    fn run(self, ready: &ReadySender<Ready>) {
         match self.prepare() {
             // The starter waits for this answer, so it is there to hear it.
             Err(error) => drop(ready.send(Err(error))),
             Ok(prepared) => {
-                drop(ready.send(Ok(())));
+                drop(ready.send(Ok(Arc::clone(&prepared.recent))));
                 self.work(prepared);
             }
         }
@@ -65,19 +67,22 @@ impl ShardThread {
         if !affinity::pin(self.core) {
             tracing::warn!(shard, core = self.core, "cannot pin the shard to its core");
         }
-        let (slab, buffers) = Slab::new(&self.limits).map_err(|source| EngineError::Slab {
+        let (slab, mut buffers) = Slab::new(&self.limits).map_err(|source| EngineError::Slab {
             shard,
             bytes: Slab::bytes_needed(&self.limits),
             source,
         })?;
         warn_of_small_pages(shard, &slab);
+        let own_count =
+            usize::try_from(self.limits.record_buffer_count).expect("usize holds 32 bits");
+        let recent = Arc::new(KeptBuffers::new(buffers.record.split_off(own_count)));
         let shard = Shard::new(self.index, self.limits, self.seed ^ u64::from(self.index), buffers);
         let runtime = build_runtime().map_err(EngineError::from_ring)?;
-        Ok(Prepared { shard, slab, runtime, helpers_mask })
+        Ok(Prepared { shard, slab, runtime, recent, helpers_mask })
     }
 
     fn work(self, prepared: Prepared) {
-        let Prepared { shard, slab, runtime, helpers_mask } = prepared;
+        let Prepared { shard, slab, runtime, recent, helpers_mask } = prepared;
         let mut obituary =
             Obituary { shard: self.index, reports: self.reports.clone(), is_needed: true };
         let config = ExecutorConfig {
@@ -86,6 +91,7 @@ impl ShardThread {
                 .expect("usize holds 32 bits"),
             open_files_max: self.open_files_max,
             reuse_files: self.limits.reuse_files,
+            recent: Arc::clone(&recent),
             helpers_mask,
         };
         let ends = DriverEnds {
@@ -102,8 +108,11 @@ impl ShardThread {
         obituary.is_needed = false;
         // The ring goes before the memory it was given.
         drop(runtime);
-        if let Err(missing) = slab.release(shard.into_buffers()) {
-            tracing::error!(shard = self.index, %missing, "bug: buffers lost, memory leaked");
+        let mut buffers = shard.into_buffers();
+        buffers.record.append(&mut recent.take_back());
+        if let Err(missing) = slab.release(buffers) {
+            // Readers may hold some; what the shard had is home, or a bug.
+            tracing::warn!(shard = self.index, %missing, "the slab's memory is leaked");
         }
     }
 }
@@ -112,6 +121,7 @@ struct Prepared {
     shard: Shard,
     slab: Slab,
     runtime: tokio_uring::Runtime,
+    recent: Arc<KeptBuffers>,
     helpers_mask: CpuMask,
 }
 

@@ -83,7 +83,17 @@ impl World {
 
     fn submit_disk(&mut self, op: Op) {
         match op {
-            Op::Write { slot, segment, chunk, position, buffer, start, end, mode } => {
+            Op::Write {
+                slot,
+                segment,
+                chunk,
+                position,
+                buffer,
+                start,
+                end,
+                mode,
+                finishes_from,
+            } => {
                 self.kernel.lend(&buffer);
                 let partition = self.partition_of(slot);
                 let (start, end) = (start as usize, end as usize);
@@ -98,6 +108,13 @@ impl World {
                 let bytes = &buffer.bytes()[start..end];
                 let held = self.source_holds(partition, segment.get(), position, bytes);
                 assert!(held, "write of bytes the source never had: p{partition} {segment}");
+                if let Some(from) = finishes_from {
+                    // Readers are given these bytes for those in the file.
+                    let (from, before) = (from as usize, start as u64 - u64::from(from));
+                    let all = &buffer.bytes()[from..end];
+                    let held = self.source_holds(partition, segment.get(), position - before, all);
+                    assert!(held, "kept bytes the source never had: p{partition} {segment}");
+                }
                 let write =
                     PendingWrite { slot, partition, segment, chunk, position, buffer, start, end };
                 self.begin(InFlight::Write(write));

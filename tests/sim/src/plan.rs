@@ -98,6 +98,7 @@ fn draw_limits(random: &mut Random, bulk: bool, broker_count: i32) -> ShardLimit
     };
     ShardLimits {
         record_buffer_count: least + random.range_u32(0, 2),
+        recent_buffer_count: 0,
         connection_count_max,
         connections_per_broker: random.range_u32(1, 3),
         fetches_per_connection: random.range_u32(1, 3),

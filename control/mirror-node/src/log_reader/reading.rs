@@ -15,6 +15,9 @@ use crate::log_view::LogState;
 
 /// Ends of reads remembered of each log: as many readers go on there without an index.
 const PLACES_REMEMBERED: usize = 16;
+/// Ends that the log had lately, remembered while it is read: readers that are not further behind
+/// are answered without a look into the files.
+const LOG_ENDS_REMEMBERED: usize = 128;
 
 /// What was learnt, valid for one `cut_count`.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Reading {
     segments: Vec<KnownSegment>,
     /// Where batches begin, by offset; the newest last.
     places: VecDeque<(Offset, LogPlace)>,
+    /// Where the log ended, the newest last.
+    log_ends: VecDeque<(Offset, LogPlace)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,7 @@ impl Default for Reading {
             cut_count: 0,
             segments: Vec::new(),
             places: VecDeque::new(),
+            log_ends: VecDeque::new(),
         }
     }
 }
@@ -52,6 +58,7 @@ impl Reading {
     pub(super) fn forget(&mut self, files: &OpenFiles) {
         self.segments.clear();
         self.places.clear();
+        self.log_ends.clear();
         files.forget(self.log_id, |_| true);
     }
 
@@ -124,11 +131,45 @@ impl Reading {
 
     /// Where the batch at `offset` begins, or the one behind when there is none.
     pub(super) fn place_of(&self, cut_count: u64, offset: Offset) -> Option<LogPlace> {
-        let known = self.places.iter().rev().find(|(known, _)| *known == offset);
-        known.filter(|_| self.cut_count == cut_count).map(|(_, place)| *place)
+        let known = || self.places.iter().rev().chain(self.log_ends.iter().rev());
+        let known = || known().find(|(known, _)| *known == offset).map(|(_, place)| *place);
+        if self.cut_count == cut_count { known() } else { None }
     }
 
-    pub(super) fn note_place(&mut self, cut_count: u64, offset: Offset, place: LogPlace) {
+    /// The last known place where a batch begins, or will, among those behind `from`, in the same
+    /// segment, at most `bytes_max` behind it and at or below the offset `upper`.
+    pub(super) fn last_place_within(
+        &self,
+        cut_count: u64,
+        from: LogPlace,
+        bytes_max: u32,
+        upper: Offset,
+    ) -> Option<(Offset, LogPlace)> {
+        let reach = from.position.saturating_add(bytes_max);
+        let is_within = |(offset, place): &&(Offset, LogPlace)| {
+            place.segment == from.segment
+                && place.position > from.position
+                && place.position <= reach
+                && *offset <= upper
+        };
+        self.log_ends.iter().rev().find(is_within).filter(|_| self.cut_count == cut_count).copied()
+    }
+
+    /// The log ends there now; remembered while there are readers.
+    pub(crate) fn note_log_end(&mut self, cut_count: u64, offset: Offset, place: LogPlace) {
+        if self.places.is_empty() || self.cut_count != cut_count {
+            return;
+        }
+        if self.log_ends.back().is_some_and(|(last, _)| *last >= offset) {
+            return;
+        }
+        if self.log_ends.len() == LOG_ENDS_REMEMBERED {
+            self.log_ends.pop_front();
+        }
+        self.log_ends.push_back((offset, place));
+    }
+
+    pub(crate) fn note_place(&mut self, cut_count: u64, offset: Offset, place: LogPlace) {
         if self.cut_count != cut_count || self.place_of(cut_count, offset) == Some(place) {
             return;
         }

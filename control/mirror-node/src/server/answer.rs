@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::ResponseKind;
-use mirror_uring::segment_reader::Age;
 
 use crate::log_reader::FileRange;
 
@@ -37,7 +36,7 @@ pub(super) enum Part {
     File {
         /// Where they are.
         range: FileRange,
-        /// Whether others will want them soon.
-        age: Age,
+        /// True when they may have been written a moment ago.
+        is_tail: bool,
     },
 }

@@ -86,7 +86,7 @@ async fn converse(
             }
         };
         drop(frame);
-        send(socket, parts, &node.cold_reads, node.limits.stall_max).await?;
+        send(socket, parts, node.record_source(), node.limits.stall_max).await?;
     }
 }
 

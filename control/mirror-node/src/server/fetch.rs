@@ -163,7 +163,7 @@ fn parts(frame: &FetchResponseFrame, told: &[Found]) -> Vec<Part> {
         }
         parts.push(Part::Bytes(frame.bytes.slice(begin..hole.at)));
         let records = found.records.iter().cloned();
-        parts.extend(records.map(|(range, age)| Part::File { range, age }));
+        parts.extend(records.map(|(range, is_tail)| Part::File { range, is_tail }));
         begin = hole.at;
     }
     parts.push(Part::Bytes(frame.bytes.slice(begin..)));

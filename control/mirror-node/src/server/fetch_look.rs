@@ -8,7 +8,6 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::fetch_event::{CurrentLeader, DivergingEpoch};
 use kafka_wire::fetch_response::{AbortedTransaction, AnsweredPartition};
 use kafka_wire::offset::Offset;
-use mirror_uring::segment_reader::Age;
 
 use crate::catalog::{Partition, Topic};
 use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit, epoch_end_offset};
@@ -40,7 +39,8 @@ pub(super) struct Found {
     error: Option<ResponseError>,
     diverging_epoch: Option<DivergingEpoch>,
     aborted: Option<Vec<AbortedTransaction>>,
-    pub(super) records: Option<(FileRange, Age)>,
+    /// Where they are, and whether that is the segment being written.
+    pub(super) records: Option<(FileRange, bool)>,
     pub(super) records_bytes: u32,
     us: i32,
 }
@@ -167,6 +167,11 @@ impl Found {
         }
         let upper = readable_end(state, wish.reads_committed);
         let from = Offset::from_wire(self.asked.offset)?;
+        if let Some(partition) = &self.partition
+            && from == state.log_end.offset()
+        {
+            partition.view.expect_reader(state);
+        }
         (from < upper).then_some((from, upper))
     }
 
@@ -271,9 +276,9 @@ impl Found {
                 first_offset: aborted.first_offset.get(),
             }));
         }
-        let is_recent = located.base_offset >= state.end_place.segment;
+        let is_tail = located.base_offset >= state.end_place.segment;
         self.records_bytes = located.range.bytes;
-        self.records = Some((located.range, if is_recent { Age::Recent } else { Age::Old }));
+        self.records = Some((located.range, is_tail));
         Ok(())
     }
 

@@ -1,13 +1,16 @@
-//! Answers to a socket. Records in the page cache go by `sendfile`, without a copy; others are
-//! read through the ring of the segment reader.
+//! Answers to a socket. Records that the engine wrote a moment ago are sent from its memory, those
+//! in the page cache go by `sendfile`, without a copy; others are read through the ring of the
+//! segment reader.
 //!
 //! A client that does not read holds its own connection and nothing else: the node's buffers are
 //! taken from it as soon as it stops reading, and filled again when it goes on.
 
 use std::io;
+use std::ops::Deref;
 use std::time::Duration;
 
-use mirror_uring::segment_reader::{Age, ReadBytes, SegmentReader};
+use mirror_uring::recent_records::{RecentBytes, RecentRecords};
+use mirror_uring::segment_reader::{ReadBytes, SegmentReader};
 use rustix::fs::sendfile;
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::io::{AsyncWriteExt as _, Interest};
@@ -23,26 +26,58 @@ use crate::server::answer::Part;
 pub(crate) struct ColdReads(OnceCell<SegmentReader>);
 
 impl ColdReads {
-    async fn read(&self, range: &FileRange, age: Age, piece: u32) -> io::Result<ReadBytes> {
+    async fn read(&self, range: &FileRange, piece: u32) -> io::Result<ReadBytes> {
         let start = || async {
             let started = tokio::task::spawn_blocking(SegmentReader::start).await;
             started.map_err(io::Error::other)?.map_err(io::Error::other)
         };
         let reader = self.0.get_or_try_init(start).await?;
         let bytes = range.bytes.min(piece);
-        reader.read(&range.file, age, range.position, bytes).await
+        reader.read(&range.file, range.position, bytes).await
     }
 }
 
-/// How to read a range that is not in the page cache.
-struct ColdRange<'a> {
-    cold: &'a ColdReads,
-    age: Age,
+/// Where records come from that the page cache may not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordSource<'a> {
+    pub(crate) cold: &'a ColdReads,
+    /// What the engine wrote last, when there is an engine.
+    pub(crate) recent: Option<&'a RecentRecords>,
 }
 
-impl ColdRange<'_> {
-    async fn read(&self, range: &FileRange, piece: u32) -> io::Result<ReadBytes> {
-        self.cold.read(range, self.age, piece).await
+/// Records in a buffer that is the engine's, or the segment reader's.
+enum HeldBytes {
+    Recent(RecentBytes),
+    Read(ReadBytes),
+}
+
+impl Deref for HeldBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Recent(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl RecordSource<'_> {
+    /// The source of one part: what lies far behind the log's end is not asked of the engine.
+    fn of_part(self, is_tail: bool) -> Self {
+        Self { recent: self.recent.filter(|_| is_tail), ..self }
+    }
+
+    fn recent(&self, range: &FileRange, piece: u32) -> io::Result<Option<RecentBytes>> {
+        let Some(recent) = self.recent else { return Ok(None) };
+        recent.find(&range.file, range.position, range.bytes.min(piece))
+    }
+
+    async fn read(&self, range: &FileRange, piece: u32) -> io::Result<HeldBytes> {
+        match self.recent(range, piece)? {
+            Some(bytes) => Ok(HeldBytes::Recent(bytes)),
+            None => self.cold.read(range, piece).await.map(HeldBytes::Read),
+        }
     }
 }
 
@@ -50,7 +85,7 @@ impl ColdRange<'_> {
 pub(super) async fn send(
     socket: &mut TcpStream,
     parts: Vec<Part>,
-    cold: &ColdReads,
+    source: RecordSource<'_>,
     stall_max: Duration,
 ) -> io::Result<()> {
     let has_files = parts.iter().any(|part| matches!(part, Part::File { .. }));
@@ -66,8 +101,8 @@ pub(super) async fn send(
                     return Err(stalled());
                 }
             }
-            Part::File { range, age } => {
-                send_range(socket, range, &ColdRange { cold, age }, stall_max).await?;
+            Part::File { range, is_tail } => {
+                send_range(socket, range, source.of_part(is_tail), stall_max).await?;
             }
         }
     }
@@ -97,19 +132,19 @@ async fn send_while_moving(
 async fn send_range(
     socket: &mut TcpStream,
     mut range: FileRange,
-    cold: &ColdRange<'_>,
+    source: RecordSource<'_>,
     stall_max: Duration,
 ) -> io::Result<()> {
     while range.bytes > 0 {
-        if is_in_memory(&range)? {
+        if source.recent(&range, PIECE_BYTES)?.is_some() || !is_cached(&range)? {
+            send_held(socket, &mut range, source, stall_max).await?;
+        } else {
             let sent = timeout(stall_max, send_cached(socket, &range)).await;
             // The frame has announced these bytes: a file that lost them ends the connection.
             match sent.map_err(|_| stalled())?? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 sent => range.advance(sent),
             }
-        } else {
-            send_cold(socket, &mut range, cold, stall_max).await?;
         }
     }
     Ok(())
@@ -131,25 +166,25 @@ async fn send_cached(socket: &TcpStream, range: &FileRange) -> io::Result<usize>
 }
 
 /// Sends all of the range from buffers, one being read while the one before is sent.
-async fn send_cold(
+async fn send_held(
     socket: &mut TcpStream,
     range: &mut FileRange,
-    cold: &ColdRange<'_>,
+    source: RecordSource<'_>,
     stall_max: Duration,
 ) -> io::Result<()> {
     let mut piece = PIECE_BYTES;
-    let mut ahead: Option<ReadBytes> = None;
+    let mut ahead: Option<HeldBytes> = None;
     while range.bytes > 0 {
         let bytes = match ahead.take() {
             Some(bytes) => bytes,
-            None => cold.read(range, piece).await?,
+            None => source.read(range, piece).await?,
         };
         let held = bytes.len();
         let mut rest = range.clone();
         rest.advance(held);
         let read_ahead = async {
             let wanted = rest.bytes > 0 && piece == PIECE_BYTES;
-            if wanted { cold.read(&rest, piece).await.map(Some) } else { Ok(None) }
+            if wanted { source.read(&rest, piece).await.map(Some) } else { Ok(None) }
         };
         // Takes the buffer along: whoever waits for another one below must not hold this one, or
         // all connections together hold all buffers and none gets its second.
@@ -183,9 +218,8 @@ impl FileRange {
     }
 }
 
-/// True when both ends of the next piece can be read without the disk; then most likely all of it
-/// can.
-fn is_in_memory(range: &FileRange) -> io::Result<bool> {
+/// True when the page cache has both ends of the next piece; then most likely it has all of it.
+fn is_cached(range: &FileRange) -> io::Result<bool> {
     let last = range.position + u64::from(range.bytes.min(PIECE_BYTES)) - 1;
     for position in [range.position, last] {
         let mut byte = [0];

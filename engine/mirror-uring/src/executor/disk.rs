@@ -10,20 +10,25 @@ impl Executor {
         buffer: BufferLease,
         mode: WriteMode,
     ) {
-        let WriteTarget { slot, segment, position, range } = target;
+        let WriteTarget { slot, segment, position, range, finishes } = target;
         let is_direct = mode == WriteMode::Direct;
         if is_direct {
             assert_aligned(position, &buffer, range);
         }
         let file = if is_direct { SegmentFile::DirectLog } else { SegmentFile::Log };
+        let mut buffer = buffer;
         let result = match self.files.open(FileKey { slot, base: segment, file }) {
             Err(error) => Err(error),
             Ok(file) if !is_direct && is_small(range) => {
-                write_inline(&file, &buffer, range, position)
+                let result = write_inline(&file, &buffer, range, position);
+                if result.is_ok() {
+                    buffer = self.keep_recent(&file, buffer, finishes);
+                }
+                result
             }
             Ok(file) => {
                 let op = InFlight::write(&file, buffer, range, position);
-                let transfer = Transfer { file, position, range, is_direct };
+                let transfer = Transfer { file, position, range, is_direct, finishes };
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
         };
@@ -32,9 +37,12 @@ impl Executor {
 
     pub(super) fn written(&mut self, id: WriteId, mut transfer: Transfer, done: Done) {
         let WriteId { slot, segment, chunk } = id;
-        let (result, buffer) = lease_of(done);
+        let (result, mut buffer) = lease_of(done);
         let result = match transfer.advance(result) {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                buffer = self.keep_recent(&transfer.file, buffer, transfer.finishes);
+                Ok(())
+            }
             Ok(false) => {
                 let op = transfer.go_on(buffer);
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
@@ -47,6 +55,7 @@ impl Executor {
                     segment,
                     position: transfer.position,
                     range: transfer.range,
+                    finishes: transfer.finishes,
                 };
                 return self.write(target, chunk, buffer, WriteMode::Buffered);
             }
@@ -55,19 +64,35 @@ impl Executor {
         self.complete(Completion::Written { slot, chunk, buffer, result });
     }
 
+    /// Leaves the buffer to readers, in exchange for another, when it is worth that: less than one
+    /// direct write is in the page cache.
+    fn keep_recent(
+        &self,
+        file: &File,
+        buffer: BufferLease,
+        finishes: Option<WrittenExtent>,
+    ) -> BufferLease {
+        match finishes {
+            Some(extent) if extent.range.end - extent.range.start >= DIRECT_BYTES_MIN => {
+                self.recent.exchange(buffer, file, extent)
+            }
+            _ => buffer,
+        }
+    }
+
     pub(super) fn write_index(
         &mut self,
         target: WriteTarget,
         file: SegmentFile,
         buffer: BufferLease,
     ) {
-        let WriteTarget { slot, segment, position, range } = target;
+        let WriteTarget { slot, segment, position, range, finishes } = target;
         let result = match self.files.open(FileKey { slot, base: segment, file }) {
             Err(error) => Err(error),
             Ok(file) if is_small(range) => write_inline(&file, &buffer, range, position),
             Ok(file) => {
                 let op = InFlight::write(&file, buffer, range, position);
-                let transfer = Transfer { file, position, range, is_direct: false };
+                let transfer = Transfer { file, position, range, is_direct: false, finishes };
                 return self.table.insert(Purpose::WriteIndex { slot, transfer }, op);
             }
         };
@@ -155,6 +180,9 @@ impl Executor {
     }
 
     pub(super) fn file_task(&mut self, slot: PartitionSlot, task: FileTask) {
+        if may_replace_bytes(&task) {
+            self.recent.forget(slot);
+        }
         if let FileTask::Load { partition, .. } = &task {
             self.files.bind(slot, self.data_dir.join(partition.to_string()));
         }
@@ -193,6 +221,17 @@ impl Transfer {
 
     fn go_on(&self, buffer: BufferLease) -> InFlight {
         InFlight::write(&self.file, buffer, self.range, self.position)
+    }
+}
+
+/// True when other bytes may take the place of those in a segment, or another file its identity.
+fn may_replace_bytes(task: &FileTask) -> bool {
+    match task {
+        FileTask::CloseSegment(_) | FileTask::WriteEpochs(_) => false,
+        FileTask::Load { .. }
+        | FileTask::RetireSegments(_)
+        | FileTask::CloseLog(_)
+        | FileTask::Remove => true,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::test_directory::TestDirectory;
 
 const SLOT: PartitionSlot = PartitionSlot(0);
 const MIB: u32 = 1 << 20;
+const SHARD_BUFFERS: usize = 4;
 
 /// An executor on a ring, with buffers, in a directory of its own.
 struct Bench {
@@ -25,14 +26,19 @@ struct Bench {
 /// Runs `test` on a ring; all buffers must be home afterwards.
 fn on_a_ring(test: impl AsyncFnOnce(&mut Bench)) {
     let directory = TestDirectory::new();
-    let limits =
-        ShardLimits { record_buffer_count: 4, connection_count_max: 1, ..ShardLimits::default() };
-    let (slab, buffers) = Slab::new(&limits).unwrap();
+    let limits = ShardLimits {
+        record_buffer_count: 4,
+        recent_buffer_count: 2,
+        connection_count_max: 1,
+        ..ShardLimits::default()
+    };
+    let (slab, mut buffers) = Slab::new(&limits).unwrap();
     let config = ExecutorConfig {
         data_dir: directory.path().to_owned(),
         connection_count_max: 4,
         open_files_max: 8,
         reuse_files: true,
+        recent: Arc::new(KeptBuffers::new(buffers.record.split_off(SHARD_BUFFERS))),
         helpers_mask: CpuMask::current().unwrap(),
     };
     let record = tokio_uring::start(async {
@@ -46,6 +52,7 @@ fn on_a_ring(test: impl AsyncFnOnce(&mut Bench)) {
         bench.executor.files.bind(SLOT, bench.directory.clone());
         test(&mut bench).await;
         assert_eq!(bench.executor.in_flight(), 0);
+        bench.record.append(&mut bench.executor.recent.take_back());
         bench.record
     });
     slab.release(ShardBuffers { record, frame: buffers.frame }).unwrap();
@@ -86,7 +93,18 @@ impl Bench {
         let buffer = self.filled(u32::try_from(chunk).unwrap());
         let Range { start, end } = range;
         let segment = Offset::ZERO;
-        self.submit(Op::Write { slot: SLOT, segment, chunk, position, buffer, start, end, mode });
+        let finishes_from = Some(start);
+        self.submit(Op::Write {
+            slot: SLOT,
+            segment,
+            chunk,
+            position,
+            buffer,
+            start,
+            end,
+            mode,
+            finishes_from,
+        });
     }
 
     async fn written(&mut self) -> (u64, io::Result<()>) {

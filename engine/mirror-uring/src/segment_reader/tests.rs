@@ -23,12 +23,10 @@ fn any_range_is_read_as_it_lies_in_the_file() {
     let reader = SegmentReader::start().unwrap();
     runtime().block_on(async {
         for position in [0, 8, 4096, 4104, (1 << 20) - 8, (3 << 20) - 16] {
-            for age in [Age::Old, Age::Recent] {
-                let read = reader.read(&file, age, position, 16).await.unwrap();
-                let expected: Vec<u8> =
-                    (position / 8..position / 8 + 2).flat_map(u64::to_be_bytes).collect();
-                assert_eq!(&read[..], &expected[..], "{age:?} at {position}");
-            }
+            let read = reader.read(&file, position, 16).await.unwrap();
+            let expected: Vec<u8> =
+                (position / 8..position / 8 + 2).flat_map(u64::to_be_bytes).collect();
+            assert_eq!(&read[..], &expected[..], "at {position}");
         }
     });
 }
@@ -39,11 +37,11 @@ fn a_read_is_cut_at_the_buffer_and_at_the_end_of_the_file() {
     let file = numbered(&directory, (2 << 20) + 24);
     let reader = SegmentReader::start().unwrap();
     runtime().block_on(async {
-        let read = reader.read(&file, Age::Old, 8, 2 << 20).await.unwrap();
+        let read = reader.read(&file, 8, 2 << 20).await.unwrap();
         assert_eq!(read.len(), (1 << 20) - 8);
-        let read = reader.read(&file, Age::Old, 2 << 20, 4096).await.unwrap();
+        let read = reader.read(&file, 2 << 20, 4096).await.unwrap();
         assert_eq!(read.len(), 24);
-        let error = reader.read(&file, Age::Old, 3 << 20, 8).await.unwrap_err();
+        let error = reader.read(&file, 3 << 20, 8).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     });
 }
@@ -56,9 +54,9 @@ fn who_finds_no_buffer_waits_until_one_is_given_back() {
     runtime().block_on(async {
         let mut held = Vec::new();
         for _ in 0..READ_BUFFERS {
-            held.push(reader.read(&file, Age::Old, 0, 8).await.unwrap());
+            held.push(reader.read(&file, 0, 8).await.unwrap());
         }
-        let mut waiting = std::pin::pin!(reader.read(&file, Age::Old, 64, 8));
+        let mut waiting = std::pin::pin!(reader.read(&file, 64, 8));
         let first = poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)));
         assert!(first.await.is_pending());
         held.pop();

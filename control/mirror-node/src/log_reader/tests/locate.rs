@@ -143,3 +143,23 @@ fn epochs_are_answered_from_the_history() {
     assert_eq!(epoch_end_offset(&state, epoch(4)).unwrap().end, offset(6));
     assert_eq!(epoch_end_offset(&state, epoch(6)), None);
 }
+
+#[test]
+fn a_reader_not_far_behind_the_end_is_answered_without_a_look_into_the_files() {
+    let scratch = Scratch::new();
+    let (reader, log) = (reader(), filled(&scratch, small_segments(1 << 20), 1));
+    let batch = batch_bytes();
+    assert_eq!(locate(&reader, &log, 0).end_offset, offset(2));
+    for _ in 0..3 {
+        append(&log, 1);
+    }
+    let path = scratch.path("00000000000000000000.log");
+    fs::write(path, vec![0; 4 * batch as usize]).unwrap();
+    let limit = ReadLimit { bytes_max: 2 * batch + 10, at_least_one_batch: true };
+    let located = locate_in(&reader, log.view(), (2, 8), limit).unwrap().unwrap();
+    assert_eq!((located.range.position, located.range.bytes), (u64::from(batch), 2 * batch));
+    assert_eq!((located.base_offset, located.end_offset), (offset(2), offset(6)));
+    let located = locate_in(&reader, log.view(), (6, 8), limit).unwrap().unwrap();
+    assert_eq!(located.range.bytes, batch, "goes on where the answer before ended");
+    locate_in(&reader, log.view(), (2, 3), limit).unwrap_err();
+}

@@ -3,6 +3,7 @@ use kafka_log::recovery::{LoadRequest, LogCut};
 use kafka_wire::partition::TopicId;
 
 use super::*;
+use crate::recent_records::RecentRecords;
 
 #[test]
 fn direct_buffered_and_mixed_writes_are_read_back() {
@@ -48,6 +49,7 @@ fn after_a_short_write_the_rest_goes_to_the_place_behind() {
         position: 8192,
         range: Range { start: 4096, end: 16384 },
         is_direct,
+        finishes: None,
     };
     let mut buffered = transfer(false);
     assert!(!buffered.advance(Ok(5000)).unwrap());
@@ -165,7 +167,18 @@ fn a_load_creates_the_directory_and_binds_the_slot_to_it() {
         let buffer = bench.filled(1);
         let (segment, mode) = (Offset::ZERO, WriteMode::Buffered);
         let (chunk, position, start, end) = (1, 0, 0, 100);
-        bench.submit(Op::Write { slot, segment, chunk, position, buffer, start, end, mode });
+        let finishes_from = None;
+        bench.submit(Op::Write {
+            slot,
+            segment,
+            chunk,
+            position,
+            buffer,
+            start,
+            end,
+            mode,
+            finishes_from,
+        });
         let Completion::Written { buffer, result, .. } = bench.next().await else {
             panic!("not the end of a write");
         };
@@ -208,4 +221,28 @@ fn load(directory: &str) -> FileTask {
         cut: LogCut::Keep,
     };
     FileTask::Load { partition, request }
+}
+
+#[test]
+fn readers_find_a_large_write_in_memory_until_the_files_may_change() {
+    on_a_ring(async |bench| {
+        let recent = RecentRecords::new(vec![Arc::clone(&bench.executor.recent)]);
+        bench.write(1, 0, Range { start: 0, end: 4096 }, WriteMode::Direct);
+        bench.written().await.1.unwrap();
+        let path = bench.directory.join("00000000000000000000.log");
+        let log = File::open(path).unwrap();
+        assert!(recent.find(&log, 0, MIB).unwrap().is_none(), "nobody has asked before");
+        let range = Range { start: 0, end: MIB };
+        bench.write(2, 4096, range, WriteMode::Direct);
+        bench.written().await.1.unwrap();
+        let found = recent.find(&log, 4096 + 10, MIB).unwrap().unwrap();
+        assert_eq!(&found[..], &bench.log()[4096 + 10..]);
+        drop(found);
+        bench.write(3, 8192 + u64::from(MIB), Range { start: 0, end: 4096 }, WriteMode::Direct);
+        bench.written().await.1.unwrap();
+        assert!(recent.find(&log, 8192 + u64::from(MIB), 8).unwrap().is_none(), "too small");
+        bench.submit(Op::File { slot: SLOT, task: FileTask::RetireSegments(vec![]) });
+        assert!(matches!(bench.next().await, Completion::File { result: Ok(_), .. }));
+        assert!(recent.find(&log, 4096, 8).unwrap().is_none(), "forgotten");
+    });
 }

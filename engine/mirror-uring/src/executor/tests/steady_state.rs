@@ -65,7 +65,18 @@ fn a_response_is_asked_for_received_and_written_without_allocating() {
                         Op::Receive { connection, buffer, start, end }
                     } else {
                         let (position, start) = (chunk * u64::from(RESPONSE_BYTES), 0);
-                        Op::Write { slot, segment, chunk, position, buffer, start, end, mode }
+                        let finishes_from = Some(start);
+                        Op::Write {
+                            slot,
+                            segment,
+                            chunk,
+                            position,
+                            buffer,
+                            start,
+                            end,
+                            mode,
+                            finishes_from,
+                        }
                     });
                 }
             }
