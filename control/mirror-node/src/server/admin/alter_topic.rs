@@ -11,7 +11,7 @@ use crate::node::{Node, Writes};
 use crate::server::refusal::Refusal;
 use crate::topic_settings::SettingError;
 
-/// A local topic, and what changes it.
+/// A local topic that clients may change, and what changes it.
 pub(super) fn local_topic<'a>(
     node: &'a Node,
     name: &str,
@@ -21,7 +21,8 @@ pub(super) fn local_topic<'a>(
     check_local(node, topic)
 }
 
-/// The topic, when it is local.
+/// The topic, when it is local and clients may change it. What the node itself keeps in a topic is
+/// not theirs to shorten: with another cleanup policy, say, the groups would be gone.
 pub(super) fn check_local(
     node: &Node,
     topic: Arc<Topic>,
@@ -29,6 +30,10 @@ pub(super) fn check_local(
     match (topic.origin, &node.writes) {
         (Origin::Mirrored, _) => Err(Refusal::mirrored(node, &topic)),
         (Origin::Local, None) => Err(Refusal::read_only()),
+        (Origin::Local, Some(_)) if topic.is_internal() => {
+            let message = format!("Topic '{}' is this node's own.", topic.name);
+            Err(Refusal::new(ResponseError::PolicyViolation, message))
+        }
         (Origin::Local, Some(writes)) => Ok((topic, writes)),
     }
 }

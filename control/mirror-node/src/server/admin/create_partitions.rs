@@ -33,10 +33,6 @@ pub(super) fn create(node: &Node, asked: &CreatePartitionsRequest) -> CreatePart
 
 fn grow(node: &Node, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let (topic, writes) = alter_topic::local_topic(node, &asked.name)?;
-    if topic.is_internal() {
-        let message = format!("Topic '{}' is this node's own.", topic.name);
-        return Err(Refusal::new(ResponseError::PolicyViolation, message));
-    }
     let held = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let invalid = |message| Refusal::new(ResponseError::InvalidPartitions, message);
     if asked.count == held {

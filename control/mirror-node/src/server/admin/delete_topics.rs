@@ -65,10 +65,6 @@ fn found(node: &Node, asked: &DeleteTopicState) -> Result<Arc<Topic>, Refusal> {
 
 fn delete_one(node: &Node, topic: Arc<Topic>) -> Result<(), Refusal> {
     let (topic, writes) = alter_topic::check_local(node, topic)?;
-    if topic.is_internal() {
-        let message = format!("Topic '{}' is this node's own.", topic.name);
-        return Err(Refusal::new(ResponseError::PolicyViolation, message));
-    }
     Ok(writes.topics.delete(topic.id)?)
 }
 

@@ -62,3 +62,14 @@ fn what_cannot_be_set_changes_nothing() {
     assert_eq!(codes(&node, vec![twice.clone(), twice]), [42, 42]);
     assert_eq!(configs(&node), []);
 }
+
+#[test]
+fn the_settings_of_the_nodes_own_topic_stay() {
+    let node = TestNode::writable();
+    let policy = ("cleanup.policy", "compact");
+    let own = node.local("__consumer_offsets", &[policy]);
+    let asked = resource(2, "__consumer_offsets", &[("cleanup.policy", Some("delete"))]);
+    assert_eq!(codes(&node, vec![asked]), [44]);
+    let kept = &node.node.catalog.topic_named("__consumer_offsets").unwrap().configs;
+    assert_eq!(*kept, own.configs);
+}

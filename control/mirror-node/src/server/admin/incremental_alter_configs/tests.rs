@@ -69,6 +69,7 @@ fn what_cannot_be_set_changes_nothing() {
     let node = TestNode::writable();
     node.local("orders", &[]);
     node.mirrored("mirrored", &[]);
+    node.local("__consumer_offsets", &[]);
     let good = ("retention.ms", SET, Some("1000"));
     for (asked, expected) in [
         (resource(2, "orders", &[good, ("foo", SET, Some("1"))]), 40),
@@ -90,6 +91,7 @@ fn what_cannot_be_set_changes_nothing() {
             40,
         ),
         (resource(2, "mirrored", &[good]), 134),
+        (resource(2, "__consumer_offsets", &[good]), 44),
         (resource(2, "nothing", &[good]), 3),
         (resource(2, "or ders", &[good]), 17),
         (resource(2, "", &[good]), 42),
@@ -99,4 +101,6 @@ fn what_cannot_be_set_changes_nothing() {
         assert_eq!(code(&node, asked.clone()), expected, "{asked:?}");
     }
     assert!(node.node.catalog.topic_named("orders").unwrap().configs.is_empty());
+    let own = node.node.catalog.topic_named("__consumer_offsets").unwrap();
+    assert!(own.configs.is_empty());
 }
