@@ -1,6 +1,6 @@
 //! One turn of the coordinator: what a group needs to act on one input, and where its doings go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use kafka_wire::partition::{PartitionIndex, TopicName};
@@ -103,6 +103,25 @@ impl PendingWrites {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// The groups whose offsets are not yet all that their log says.
+    pub(crate) fn committing_groups(&self) -> BTreeSet<GroupId> {
+        let commits = self.waiting.values().filter_map(|then| match then {
+            AfterWrite::Commit { group_id, .. } => Some(group_id.clone()),
+            _ => None,
+        });
+        commits.collect()
+    }
+
+    /// Of which partitions the group's log holds offsets, or is to hold them, that the group does
+    /// not show yet.
+    pub(crate) fn committing(&self, of: &GroupId) -> BTreeSet<(TopicName, PartitionIndex)> {
+        let commits = self.waiting.values().filter_map(|then| match then {
+            AfterWrite::Commit { group_id, offsets, .. } if group_id == of => Some(offsets),
+            _ => None,
+        });
+        commits.flatten().map(|(topic, partition, _)| (topic.clone(), *partition)).collect()
     }
 
     fn add(&mut self, then: AfterWrite) -> WriteId {

@@ -96,12 +96,15 @@ impl GroupTable {
         };
         let mut answers = Vec::with_capacity(delete.partitions.len());
         let mut partitions = Vec::new();
+        let committing = turn.writes.committing(&group_id);
         for (topic, partition) in delete.partitions {
             let is_read = group.members.subscribes_to(topic.as_str());
             let outcome = if is_read { Err(Refusal::GroupSubscribedToTopic) } else { Ok(()) };
             answers.push(PartitionAnswer { topic: topic.clone(), partition, outcome });
-            if !is_read && group.offsets.get(&topic, partition).is_some() {
-                partitions.push((topic, partition));
+            let is_kept = group.offsets.get(&topic, partition).is_some();
+            let key = (topic, partition);
+            if !is_read && (is_kept || committing.contains(&key)) {
+                partitions.push(key);
             }
         }
         if partitions.is_empty() {
@@ -129,7 +132,16 @@ impl GroupTable {
         let records = match self.get(group_id) {
             None => Err(Refusal::GroupIdNotFound),
             Some(group) if !group.members.is_empty() => Err(Refusal::NonEmptyGroup),
-            Some(group) => Ok(group.tombstones(group_id)),
+            Some(group) => {
+                // A commit on its way is in the log before the deletion, and goes with it.
+                let mut committing =
+                    turn.writes.committing(group_id).into_iter().collect::<Vec<_>>();
+                committing
+                    .retain(|(topic, partition)| group.offsets.get(topic, *partition).is_none());
+                let mut records = tombstones(group_id, &committing);
+                records.extend(group.tombstones(group_id));
+                Ok(records)
+            }
         };
         match records {
             Err(refusal) => turn.answer(request, Answer::DeleteGroup(Err(refusal))),
@@ -141,9 +153,12 @@ impl GroupTable {
         }
     }
 
-    /// Forgets offsets nobody committed again in time, and empty groups without any.
+    /// Forgets offsets nobody committed again in time, and empty groups without any. A group with a
+    /// commit on its way is in use: what it holds is looked at the next time.
     pub(super) fn expire_offsets(&mut self, turn: &mut Turn<'_>) {
-        let group_ids: Vec<GroupId> = self.group_ids().cloned().collect();
+        let committing = turn.writes.committing_groups();
+        let idle = self.group_ids().filter(|group_id| !committing.contains(group_id));
+        let group_ids: Vec<GroupId> = idle.cloned().collect();
         for group_id in group_ids {
             let group = self.get(&group_id).expect("names were taken from the table");
             let expired = group.expired_offsets(turn);

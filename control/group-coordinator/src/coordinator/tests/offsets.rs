@@ -1,9 +1,9 @@
-use super::{Scene, bytes_of, group, protocol, topic};
+use super::{Scene, bytes_of, group, partition, protocol, topic};
 use crate::answer::Answer;
 use crate::coordinator::WriteFailure;
 use crate::limits::OFFSET_METADATA_UNITS_MAX;
 use crate::refusal::Refusal;
-use crate::request::Request;
+use crate::request::{OffsetDelete, Request};
 use kafka_wire::group_record::GroupRecord;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -176,4 +176,48 @@ fn a_snapshot_holds_all_that_a_restart_needs() {
     assert_eq!(scene.committed(), Some(77));
     let sync = scene.sync(&follower, 2, &[]);
     assert_eq!(scene.synced(sync).unwrap().assignment, bytes_of("right"));
+}
+
+#[test]
+fn a_commit_on_its_way_outlives_the_expiry_of_the_offset_before() {
+    let mut scene = Scene::without_delay();
+    scene.commit("", -1, 5).unwrap();
+    scene.pass(6 * DAY_MS);
+    scene.now.elapsed_ms += 2 * DAY_MS;
+    scene.now.unix_ms += i64::try_from(2 * DAY_MS).unwrap();
+    assert!(scene.coordinator.next_deadline_ms() < scene.now.elapsed_ms, "expiry is due");
+    scene.commit("", -1, 6).unwrap();
+    assert_eq!(scene.committed(), Some(6));
+    scene.restart();
+    assert_eq!(scene.committed(), Some(6));
+}
+
+#[test]
+fn what_is_deleted_while_a_commit_is_on_its_way_is_gone_after_a_restart_too() {
+    for deletes_group in [true, false] {
+        let mut scene = Scene::without_delay();
+        let mut other = Scene::commit_of("", -1, 1);
+        other.offsets[0].topic = topic("payments");
+        scene.ask(Request::OffsetCommit(other));
+        scene.holds_writes = true;
+        let commit = scene.ask(Request::OffsetCommit(Scene::commit_of("", -1, 5)));
+        let delete = if deletes_group {
+            scene.ask(Request::DeleteGroup(group()))
+        } else {
+            let partitions = vec![(topic("orders"), partition(0))];
+            scene.ask(Request::OffsetDelete(OffsetDelete { group_id: group(), partitions }))
+        };
+        scene.release(Ok(()));
+        assert!(matches!(&scene.answers[&commit], Answer::OffsetCommit(Ok(_))));
+        match &scene.answers[&delete] {
+            Answer::DeleteGroup(outcome) => assert_eq!(*outcome, Ok(())),
+            Answer::OffsetDelete(answers) => {
+                assert_eq!(answers.as_ref().unwrap()[0].outcome, Ok(()))
+            }
+            other => panic!("not a deletion: {other:?}"),
+        }
+        assert_eq!(scene.committed(), None);
+        scene.restart();
+        assert_eq!(scene.committed(), None, "{deletes_group}");
+    }
 }
