@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use kafka_log::partition_files::PartitionFiles;
-use kafka_log::recovery::{LoadError, LoadFinding, LoadRequest, LogCut, load};
+use kafka_log::recovery::{LoadError, LoadFinding, LoadRequest, LogCut, load_telling};
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
@@ -38,6 +38,7 @@ use mirror_uring::real_files::RealFiles;
 use crate::log_view::LogView;
 use crate::writable_log::open_log::OpenLog;
 use crate::writable_log::produced_batch::ProducedBatch;
+use crate::writable_log::producer_window::ProducerWindows;
 
 pub mod append_error;
 mod open_log;
@@ -129,9 +130,13 @@ impl<F: PartitionFiles> WritableLog<F> {
             clean: spec.clean,
             cut: LogCut::Keep,
         };
-        let loaded = load(&mut finisher, &request)?;
+        // Who was not answered before a crash sends again what is in the log.
+        let mut windows = ProducerWindows::default();
+        let mut note = |before: &_, header: &_| windows.note(before, header);
+        let loaded = load_telling(&mut finisher, &request, &mut note)?;
         // Recovery made all it kept durable.
-        let open = OpenLog::new(&spec, loaded.log, (files(), files()), &mut finisher)?;
+        let log = (loaded.log, windows);
+        let open = OpenLog::new(&spec, log, (files(), files()), &mut finisher)?;
         spec.view.publish(open.state());
         let log = Self {
             view: spec.view,

@@ -7,11 +7,13 @@
 
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
+use kafka_wire::record_batch::BatchHeader;
 
 use crate::log_config::LogConfig;
 use crate::partition_files::PartitionFiles;
 use crate::partition_log::PartitionLog;
 use crate::partition_metadata::PartitionMetadataError;
+use crate::producer_state::ProducerStates;
 use loader::Loader;
 
 mod inventory;
@@ -156,8 +158,26 @@ pub fn load(
     files: &mut impl PartitionFiles,
     request: &LoadRequest,
 ) -> Result<LoadedLog, LoadError> {
-    Loader::open(files, request)?.load()
+    load_telling(files, request, &mut |_, _| {})
 }
+
+/// Opens a log as [`load`] does. `on_batch` is called with every batch that was read and kept, in
+/// the order of offsets, and with the producers as they were before it: a snapshot remembers one
+/// batch of each, whoever needs more takes them from here. Of segments that are trusted nothing is
+/// told.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_telling(
+    files: &mut impl PartitionFiles,
+    request: &LoadRequest,
+    on_batch: &mut OnBatch<'_>,
+) -> Result<LoadedLog, LoadError> {
+    Loader::open(files, request, on_batch)?.load()
+}
+
+/// Takes what a load reads; see [`load_telling`].
+pub type OnBatch<'a> = dyn FnMut(&ProducerStates, &BatchHeader) + 'a;
 
 #[cfg(test)]
 mod tests;

@@ -81,7 +81,7 @@ struct HeldIndex {
 impl<F: PartitionFiles> OpenLog<F> {
     pub(super) fn new(
         spec: &LogSpec,
-        log: PartitionLog,
+        (log, windows): (PartitionLog, ProducerWindows),
         files: (F, F),
         finisher: &mut F,
     ) -> io::Result<Self> {
@@ -94,7 +94,7 @@ impl<F: PartitionFiles> OpenLog<F> {
             log_files: files.0,
             index_files: files.1,
             leader_epoch: spec.leader_epoch,
-            windows: ProducerWindows::default(),
+            windows,
             epochs,
             cut_count: spec.cut_count,
             remains: None,
@@ -153,11 +153,11 @@ impl<F: PartitionFiles> OpenLog<F> {
             return Err(error.into());
         }
         let max_timestamp_ms = self.log.active_max_timestamp_ms();
+        self.windows.note(self.log.producers(), &header);
         let outcome = self.log.append(plan, &ValidatedBatch { header, control });
         if let Some(rolled) = outcome.rolled {
             self.note_rolled(*rolled, max_timestamp_ms);
         }
-        self.windows.note(self.log.producers(), &header);
         self.refresh_epochs();
         // Readers of committed records look for aborts in the file.
         let has_aborts = self.log.unindexed_aborts_from().is_some();

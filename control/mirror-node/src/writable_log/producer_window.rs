@@ -2,13 +2,14 @@
 //!
 //! The log itself knows the last batch of every producer, also after a restart. A producer may
 //! have five requests under way, so the four before are remembered here, in memory, as Kafka does
-//! (`ProducerStateEntry`).
+//! (`ProducerStateEntry`): those that were appended, and those that were read when the log was
+//! loaded after a crash, behind the last producer snapshot.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use kafka_log::producer_state::{LastBatch, ProducerState, ProducerStates};
 use kafka_wire::offset::Offset;
-use kafka_wire::producer::{ProducerEpoch, ProducerId};
+use kafka_wire::producer::ProducerId;
 use kafka_wire::record_batch::BatchHeader;
 
 use super::append_error::AppendError;
@@ -35,16 +36,10 @@ pub(super) enum SequenceVerdict {
     Duplicate(KnownBatch),
 }
 
-/// Recent batches of every producer that wrote since the log was opened.
+/// Recent batches of every producer met since the log was opened, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct ProducerWindows {
-    producers: BTreeMap<ProducerId, ProducerWindow>,
-}
-
-#[derive(Debug)]
-struct ProducerWindow {
-    epoch: ProducerEpoch,
-    batches: VecDeque<KnownBatch>,
+    producers: BTreeMap<ProducerId, VecDeque<KnownBatch>>,
 }
 
 impl ProducerWindows {
@@ -94,28 +89,32 @@ impl ProducerWindows {
         }
         let window = self.producers.get(&producer_id)?;
         // After a time in which the log forgot the producer, the window is that of another life.
-        let is_current = window.epoch == state.epoch
-            && window.batches.back().map(|known| known.last_offset)
-                == state.last_batch.map(|last| last.last_offset);
-        window.batches.iter().copied().filter(|_| is_current).find(repeats)
+        let is_current = window.back().map(|known| known.last_offset)
+            == state.last_batch.map(|last| last.last_offset);
+        window.iter().copied().filter(|_| is_current).find(repeats)
     }
 
-    /// Remembers a batch that was appended; `states` know it already.
-    pub(super) fn note(&mut self, states: &ProducerStates, header: &BatchHeader) {
+    /// Remembers a batch that is being appended, or is read while the log is loaded; `before` is
+    /// what the log knew before it.
+    pub(super) fn note(&mut self, before: &ProducerStates, header: &BatchHeader) {
         let Some(producer_id) = header.producer_id else { return };
-        let epoch = header.producer_epoch;
-        let window = self.producers.entry(producer_id).or_insert_with(|| ProducerWindow {
-            epoch,
-            batches: VecDeque::with_capacity(BATCHES_REMEMBERED),
-        });
-        if window.epoch != epoch {
-            window.epoch = epoch;
-            window.batches.clear();
+        if header.attributes.is_control() || header.base_sequence < 0 {
+            return;
         }
-        if window.batches.len() == BATCHES_REMEMBERED {
-            window.batches.pop_front();
+        let state = before.get(producer_id).filter(|state| state.epoch == header.producer_epoch);
+        let last = state.and_then(|state| known_from(&state.last_batch?, state.timestamp_ms));
+        let window = self.producers.entry(producer_id);
+        let window = window.or_insert_with(|| VecDeque::with_capacity(BATCHES_REMEMBERED));
+        // A window that ends elsewhere is that of another epoch, or of a time before the log
+        // forgot the producer.
+        if window.back().map(|known| known.last_offset) != last.map(|known| known.last_offset) {
+            window.clear();
+            window.extend(last);
         }
-        window.batches.push_back(KnownBatch {
+        if window.len() == BATCHES_REMEMBERED {
+            window.pop_front();
+        }
+        window.push_back(KnownBatch {
             first_sequence: header.base_sequence,
             last_sequence: last_sequence(header),
             base_offset: header.base_offset,
@@ -123,8 +122,8 @@ impl ProducerWindows {
             timestamp_ms: header.max_timestamp_ms,
         });
         // The log forgets silent producers, by the many; their windows go with them.
-        if self.producers.len() > states.iter().len() {
-            self.producers.retain(|id, _| states.get(*id).is_some());
+        if self.producers.len() > before.iter().len() + 1 {
+            self.producers.retain(|id, _| *id == producer_id || before.get(*id).is_some());
         }
     }
 }

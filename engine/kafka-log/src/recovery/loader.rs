@@ -8,7 +8,7 @@ use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use super::inventory::{Inventory, read_whole, replace_if_changed};
 use super::scan::Carried;
 use super::trusted::{TrustedTail, check_indexes, read_tail};
-use super::{LoadError, LoadFinding, LoadRequest, LoadedLog, LogCut};
+use super::{LoadError, LoadFinding, LoadRequest, LoadedLog, LogCut, OnBatch};
 use crate::closing::{remove_segment, retire_segments};
 use crate::leader_epoch_checkpoint::EpochHistory;
 use crate::partition_files::{FileName, PartitionFiles};
@@ -25,6 +25,8 @@ const METADATA_BYTES_MAX: u64 = 4096;
 pub(super) struct Loader<'a, F> {
     pub(super) files: &'a mut F,
     pub(super) request: &'a LoadRequest,
+    /// Told of every batch read and kept.
+    pub(super) on_batch: &'a mut OnBatch<'a>,
     pub(super) found: Inventory,
     pub(super) findings: Vec<LoadFinding>,
     /// Segments to read.
@@ -36,7 +38,11 @@ pub(super) struct Loader<'a, F> {
 
 impl<'a, F: PartitionFiles> Loader<'a, F> {
     /// Lists the directory and makes sure that it is the topic's.
-    pub(super) fn open(files: &'a mut F, request: &'a LoadRequest) -> Result<Self, LoadError> {
+    pub(super) fn open(
+        files: &'a mut F,
+        request: &'a LoadRequest,
+        on_batch: &'a mut OnBatch<'a>,
+    ) -> Result<Self, LoadError> {
         let found = Inventory::read(files)?;
         let expected = request.topic_id;
         let contents = match found.metadata {
@@ -59,6 +65,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         Ok(Self {
             files,
             request,
+            on_batch,
             found,
             findings: Vec::new(),
             read: BTreeSet::new(),

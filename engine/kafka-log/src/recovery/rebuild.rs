@@ -7,7 +7,7 @@ use kafka_wire::offset::Offset;
 
 use super::inventory::{SegmentFiles, mend_index, replace_if_changed};
 use super::loader::Loader;
-use super::scan::{Bounds, Carried, ScanEnd, scan_segment};
+use super::scan::{Bounds, Carried, ScanEnd, ScanTo, scan_segment};
 use super::trusted::TrustedTail;
 use super::{LoadFinding, LogCut};
 use crate::partition_files::{FileName, PartitionFiles};
@@ -73,7 +73,8 @@ impl<F: PartitionFiles> Loader<'_, F> {
         };
         let bounds = Bounds { cut, next_base: self.next_base(base) };
         let config = &self.request.config;
-        let (mut segment, end) = scan_segment(self.files, base, bounds, config, carried)?;
+        let to = ScanTo { carried, on_batch: &mut *self.on_batch };
+        let (mut segment, end) = scan_segment(self.files, base, bounds, config, to)?;
         let found = self.found.segments[&base];
         if let Some(next) = bounds.next_base {
             if let Some(reason) = self.loss_before(next, &segment, &end, carried)? {

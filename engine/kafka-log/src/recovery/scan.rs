@@ -7,6 +7,7 @@ use kafka_wire::offset::Offset;
 use kafka_wire::producer::ProducerId;
 use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
 
+use super::OnBatch;
 use crate::layout::{SEGMENT_FILE_BYTES_MAX, relative_offset};
 use crate::leader_epoch_checkpoint::EpochHistory;
 use crate::log_config::LogConfig;
@@ -45,6 +46,12 @@ pub(super) struct Bounds {
     pub(super) next_base: Option<Offset>,
 }
 
+/// What takes the batches kept.
+pub(super) struct ScanTo<'a, 'b> {
+    pub(super) carried: &'a mut Carried,
+    pub(super) on_batch: &'a mut OnBatch<'b>,
+}
+
 /// How a scan ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ScanEnd {
@@ -58,16 +65,16 @@ pub(super) enum ScanEnd {
     Torn(String),
 }
 
-/// Scans the segment at `base`; `carried` takes every batch kept.
+/// Scans the segment at `base`; `to` takes every batch kept.
 pub(super) fn scan_segment(
     files: &mut impl PartitionFiles,
     base: Offset,
     bounds: Bounds,
     config: &LogConfig,
-    carried: &mut Carried,
+    to: ScanTo<'_, '_>,
 ) -> io::Result<(Segment, ScanEnd)> {
-    carried.end = carried.end.max(base);
-    let mut scan = Scan { segment: Segment::empty(base), bounds, config, carried };
+    to.carried.end = to.carried.end.max(base);
+    let mut scan = Scan { segment: Segment::empty(base), bounds, config, to };
     let end = read_batches(files, FileName::log(base), 0, &mut |step| scan.take(step))?;
     let segment = scan.segment;
     let end = match end {
@@ -114,14 +121,14 @@ pub(super) fn read_batches(
     })
 }
 
-struct Scan<'a> {
+struct Scan<'a, 'b> {
     segment: Segment,
     bounds: Bounds,
     config: &'a LogConfig,
-    carried: &'a mut Carried,
+    to: ScanTo<'a, 'b>,
 }
 
-impl Scan<'_> {
+impl Scan<'_, '_> {
     fn take(&mut self, step: BatchStep) -> Option<ScanEnd> {
         match step {
             BatchStep::NeedMore => None,
@@ -136,7 +143,7 @@ impl Scan<'_> {
     /// Ends the scan before a batch that does not belong here.
     fn judge(&self, header: &BatchHeader) -> Option<ScanEnd> {
         let (first, last) = (header.base_offset, header.last_offset());
-        if first < self.carried.end {
+        if first < self.to.carried.end {
             return Some(ScanEnd::Unused);
         }
         if let Some(next) = self.bounds.next_base.filter(|next| last >= *next) {
@@ -154,7 +161,7 @@ impl Scan<'_> {
                 "batch at offset {first} is past what indexes hold"
             )));
         }
-        let is_full = |epoch| self.carried.epochs.is_full_for(epoch);
+        let is_full = |epoch| self.to.carried.epochs.is_full_for(epoch);
         header
             .leader_epoch
             .is_some_and(is_full)
@@ -163,17 +170,19 @@ impl Scan<'_> {
 
     fn keep(&mut self, batch: &ValidatedBatch) {
         let header = &batch.header;
+        let carried = &mut *self.to.carried;
+        (self.to.on_batch)(&carried.producers, header);
         if let Some(epoch) = header.leader_epoch
-            && self.carried.epochs.latest().is_none_or(|latest| latest < epoch)
+            && carried.epochs.latest().is_none_or(|latest| latest < epoch)
         {
-            self.carried.epochs.assign(epoch, header.base_offset);
+            carried.epochs.assign(epoch, header.base_offset);
         }
-        self.carried.producer_id_max = self.carried.producer_id_max.max(header.producer_id);
+        carried.producer_id_max = carried.producer_id_max.max(header.producer_id);
         self.segment.push(header, self.config);
-        if let Some(aborted) = self.carried.producers.apply(batch) {
+        if let Some(aborted) = carried.producers.apply(batch) {
             self.segment.push_aborted(&aborted);
         }
-        self.carried.end = header.next_offset();
+        carried.end = header.next_offset();
     }
 }
 

@@ -93,6 +93,32 @@ proptest! {
     }
 
     #[test]
+    fn a_load_tells_every_batch_behind_the_snapshot_it_began_at(
+        steps in steps(60, true),
+        point in 0_usize..10,
+    ) {
+        let batches = batches(&steps);
+        let mut test = TestLog::with(&batches);
+        let recovery_point = test.log.segment_bases().nth(point);
+        let mut told = Vec::new();
+        let mut on_batch = |before: &ProducerStates, header: &BatchHeader| {
+            let known = header.producer_id.and_then(|id| before.get(id)?.last_batch);
+            told.push((known.map(|last| last.last_offset), *header));
+        };
+        let asked = LoadRequest { recovery_point, ..request() };
+        load_telling(&mut test.files, &asked, &mut on_batch).unwrap();
+        // Whole segments: those below the recovery point have their snapshots.
+        let read_from = recovery_point.unwrap_or_default();
+        let headers: Vec<_> = batches.iter().map(|batch| validated(batch).header).collect();
+        let expected: Vec<_> =
+            headers.iter().filter(|header| header.base_offset >= read_from).copied().collect();
+        prop_assert_eq!(told.iter().map(|(_, header)| *header).collect::<Vec<_>>(), expected);
+        for (known, header) in told {
+            prop_assert!(known.is_none_or(|last| last < header.base_offset));
+        }
+    }
+
+    #[test]
     fn without_checkpoints_and_snapshots_the_batches_say_it_all(steps in steps(60, false)) {
         let mut test = TestLog::with(&batches(&steps));
         let mut files = test.files.clone();

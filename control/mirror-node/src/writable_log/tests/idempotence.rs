@@ -94,19 +94,69 @@ fn epochs_of_a_producer_only_rise_and_begin_at_zero() {
 }
 
 #[test]
-fn after_a_restart_the_last_batch_is_known() {
+fn after_a_clean_restart_the_last_batch_is_known() {
     let scratch = Scratch::new();
     let log = scratch.open(LogSettings::default());
     append(&log, &sequenced(0, i32::MAX - 1, 1));
     append(&log, &sequenced(0, i32::MAX, 4));
     log.close().unwrap();
-    let log = scratch.open(LogSettings::default());
+    let spec = LogSpec { clean: true, ..scratch.spec(LogSettings::default()) };
+    let (log, _) = WritableLog::open(spec).unwrap();
     assert_eq!(duplicate(&log, &sequenced(0, i32::MAX, 4)), 1);
     let known = log.append_produced(&sequenced(0, i32::MAX, 4), NOW_MS).unwrap();
     assert_eq!((known.last_offset, known.log_append_time_ms), (offset(4), NOW_MS + 3));
     let older = sequenced(0, i32::MAX - 1, 1);
     assert_eq!(error_of(&log, &older), ResponseError::OutOfOrderSequenceNumber);
     assert_eq!(append(&log, &sequenced(0, 3, 1)), 5);
+}
+
+#[test]
+fn after_a_crash_any_batch_that_was_not_answered_is_known() {
+    let scratch = Scratch::new();
+    let log = scratch.open(LogSettings::default());
+    for base in 0..7 {
+        append(&log, &sequenced(0, base * 2, 2));
+    }
+    drop(log);
+    let log = scratch.open(LogSettings::default());
+    for base in 2..7 {
+        assert_eq!(duplicate(&log, &sequenced(0, base * 2, 2)), i64::from(base) * 2);
+    }
+    let older = sequenced(0, 2, 2);
+    assert_eq!(error_of(&log, &older), ResponseError::OutOfOrderSequenceNumber);
+    assert_eq!(append(&log, &sequenced(0, 14, 1)), 14);
+    assert_eq!(duplicate(&log, &sequenced(0, 6, 2)), 6);
+}
+
+#[test]
+fn after_a_crash_the_snapshot_and_the_batches_behind_it_are_known() {
+    let scratch = Scratch::new();
+    let settings = small_segments(u32::try_from(sequenced(0, 0, 1).len() * 3).unwrap());
+    let log = scratch.open(settings);
+    for base in 0..5 {
+        append(&log, &sequenced(0, base, 1));
+    }
+    let recovery_point = Some(log.flush().unwrap());
+    drop(log);
+    let spec = LogSpec { recovery_point, ..scratch.spec(settings) };
+    let (log, _) = WritableLog::open(spec).unwrap();
+    // The second segment begins at offset 3; the snapshot there holds the batch before.
+    for base in 2..5 {
+        assert_eq!(duplicate(&log, &sequenced(0, base, 1)), i64::from(base));
+    }
+    assert_eq!(error_of(&log, &sequenced(0, 1, 1)), ResponseError::OutOfOrderSequenceNumber);
+}
+
+#[test]
+fn after_a_crash_batches_of_an_older_epoch_are_not_taken_for_known() {
+    let scratch = Scratch::new();
+    let log = scratch.open(LogSettings::default());
+    append(&log, &sequenced(0, 0, 1));
+    append(&log, &sequenced(1, 0, 2));
+    drop(log);
+    let log = scratch.open(LogSettings::default());
+    assert_eq!(error_of(&log, &sequenced(1, 0, 1)), ResponseError::OutOfOrderSequenceNumber);
+    assert_eq!(duplicate(&log, &sequenced(1, 0, 2)), 1);
 }
 
 #[test]
