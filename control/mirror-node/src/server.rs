@@ -19,7 +19,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::node::Node;
 use crate::server::connection::Incoming;
 use crate::server::decoding_room::DecodingRoom;
-use crate::server::frame::{FrameReader, request_room};
+use crate::server::frame::FrameReader;
+use crate::server::request_room::RequestRoom;
 
 mod admin;
 pub mod answer;
@@ -43,6 +44,7 @@ mod open_files_limit;
 mod reads;
 mod refusal;
 mod request;
+mod request_room;
 pub(crate) mod sending;
 mod writes;
 
@@ -97,7 +99,7 @@ impl Server {
 }
 
 async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let room = request_room(&node.limits);
+    let room = Arc::new(RequestRoom::new(&node.limits));
     let decoding = DecodingRoom::new(&node.limits);
     let connections_max = open_files_limit::connections(&node.limits);
     let slots = Arc::new(Semaphore::new(connections_max));

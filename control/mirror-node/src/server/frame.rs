@@ -1,30 +1,31 @@
-//! Requests from a socket: one frame after the other, never more memory than has arrived.
+//! Requests from a socket: one frame after the other. Memory follows what has arrived: of a large
+//! request each step is received once its first byte is there and room for it was found, so that a
+//! size that is only announced costs nobody anything.
 
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use kafka_wire::message::{MessageError, SIZE_BYTES, frame_size};
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::server::limits::{SMALL_REQUEST_BYTES, ServerLimits};
+use crate::server::request_room::{HeldRoom, RequestRoom};
 
 /// What one connection has received and not yet answered.
 #[derive(Debug)]
 pub(super) struct FrameReader {
     buffer: BytesMut,
     limits: ServerLimits,
-    room: Arc<Semaphore>,
+    room: Arc<RequestRoom>,
 }
 
 /// One request, without the size in front; holds its share of the node's memory.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: HeldRoom,
 }
 
 /// Why a connection brings no further request.
@@ -50,13 +51,8 @@ pub(super) enum FrameError {
     Io(#[from] io::Error),
 }
 
-/// Room for the requests of all connections, in units of [`ROOM_UNIT_BYTES`].
-pub(super) fn request_room(limits: &ServerLimits) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(limits.requests_bytes_max / ROOM_UNIT_BYTES))
-}
-
 impl FrameReader {
-    pub(super) fn new(limits: ServerLimits, room: Arc<Semaphore>) -> Self {
+    pub(super) fn new(limits: ServerLimits, room: Arc<RequestRoom>) -> Self {
         Self { buffer: BytesMut::new(), limits, room }
     }
 
@@ -66,19 +62,20 @@ impl FrameReader {
     }
 
     /// The next request. May be cancelled only when the connection is given up.
-    pub(super) async fn next(&mut self, socket: &mut TcpStream) -> Result<Frame, FrameError> {
+    pub(super) async fn next(&mut self, socket: &TcpStream) -> Result<Frame, FrameError> {
         if self.buffer.is_empty() {
             // A buffer that once held a large request is not kept by an idle connection.
             self.buffer = BytesMut::new();
             let idle = Instant::now() + self.limits.idle_max;
-            match timeout_at(idle, self.receive(socket, READ_BYTES)).await {
+            let mut room = HeldRoom::default();
+            match timeout_at(idle, self.receive(socket, READ_BYTES, &mut room)).await {
                 Err(_) => return Err(FrameError::Idle),
                 Ok(Ok(0)) => return Err(FrameError::Closed),
                 Ok(received) => received.map(|_| ())?,
             }
         }
         let deadline = Instant::now() + self.limits.stall_max;
-        let mut room: Option<OwnedSemaphorePermit> = None;
+        let mut room = HeldRoom::default();
         loop {
             let size = frame_size(&self.buffer, self.limits.request_bytes_max)?;
             let expected = SIZE_BYTES + size.map_or(0, |bytes| bytes as usize);
@@ -87,39 +84,46 @@ impl FrameReader {
                 return Ok(Frame { bytes, _room: room });
             }
             let found = self.buffer.len();
-            let stalled = |_| FrameError::Stalled { found, expected };
-            let more = self.more(expected.saturating_sub(found), &mut room);
-            let wanted = timeout_at(deadline, more).await.map_err(stalled)?;
-            let received = timeout_at(deadline, self.receive(socket, wanted)).await;
-            if received.map_err(stalled)?? == 0 {
+            let missing = expected.saturating_sub(found).max(1);
+            let receive = self.receive(socket, missing, &mut room);
+            let received = timeout_at(deadline, receive).await;
+            if received.map_err(|_| FrameError::Stalled { found, expected })?? == 0 {
                 return Err(FrameError::Torn { found, expected });
             }
         }
     }
 
-    /// How much to receive next; waits for room when the request is a large one.
-    async fn more(&self, missing: usize, room: &mut Option<OwnedSemaphorePermit>) -> usize {
-        if self.buffer.len() + missing <= SMALL_REQUEST_BYTES {
-            return missing.max(READ_BYTES);
+    /// Receives some of the missing bytes, when they are there and there is room for them; none at
+    /// the end of the connection.
+    async fn receive(
+        &mut self,
+        socket: &TcpStream,
+        missing: usize,
+        room: &mut HeldRoom,
+    ) -> io::Result<usize> {
+        loop {
+            socket.readable().await?;
+            let bytes = self.step(missing, room).await;
+            self.buffer.reserve(bytes);
+            match socket.try_read_buf(&mut (&mut self.buffer).limit(bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
+            }
         }
-        let step = missing.min(STEP_BYTES);
-        let units = u32::try_from(step.div_ceil(ROOM_UNIT_BYTES)).unwrap_or(1);
-        let taken = Arc::clone(&self.room).acquire_many_owned(units).await;
-        let taken = taken.expect("the room is never closed");
-        match room {
-            Some(held) => held.merge(taken),
-            None => *room = Some(taken),
-        }
-        step
     }
 
-    async fn receive(&mut self, socket: &mut TcpStream, bytes: usize) -> io::Result<usize> {
-        self.buffer.reserve(bytes);
-        socket.read_buf(&mut self.buffer).await
+    /// How much to receive next; waits for room for what goes beyond a small request.
+    async fn step(&self, missing: usize, room: &mut HeldRoom) -> usize {
+        let found = self.buffer.len();
+        if found + missing <= SMALL_REQUEST_BYTES {
+            // Further requests may have come with this one.
+            return missing.max(READ_BYTES);
+        }
+        if found >= SMALL_REQUEST_BYTES + room.bytes() {
+            self.room.take(room).await;
+        }
+        missing.min(SMALL_REQUEST_BYTES + room.bytes() - found)
     }
 }
 
 const READ_BYTES: usize = 4 << 10;
-/// A large request is received in steps of so many bytes, each after room was found for it.
-const STEP_BYTES: usize = 1 << 20;
-const ROOM_UNIT_BYTES: usize = 1 << 10;

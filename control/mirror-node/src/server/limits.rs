@@ -9,16 +9,18 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// Bytes of one request (`socket.request.max.bytes`).
     pub request_bytes_max: u32,
-    /// Bytes of all requests being received or answered, those up to [`SMALL_REQUEST_BYTES`] not
-    /// counted (`queued.max.request.bytes`).
+    /// Bytes of all requests being received or answered, the first [`SMALL_REQUEST_BYTES`] of
+    /// each not counted (`queued.max.request.bytes`). One request of any legal size always has
+    /// room: with less than [`Self::request_bytes_max`] here, that is the limit.
     pub requests_bytes_max: usize,
     /// Bytes of the bodies being decoded or answered, those of Produce and those up to
     /// [`SMALL_BODY_BYTES`] not counted. Decoded, a body takes up to fifty times its size.
     pub decoding_bytes_max: usize,
     /// A connection without a request for so long is closed (`connections.max.idle.ms`).
     pub idle_max: Duration,
-    /// A request must be complete so long after its first byte, and a response must make progress
-    /// within it.
+    /// A request must be complete so long after its first byte. Records must make progress within
+    /// it; what an answer has in memory must be sent within it and a second more for each
+    /// [`SENT_PER_SECOND_MIN`] bytes.
     pub stall_max: Duration,
     /// Bytes of one fetch response (`fetch.max.bytes` of the broker).
     pub fetch_bytes_max: u32,
@@ -58,7 +60,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// Requests up to this many bytes are received without asking for room.
+/// Requests, and the beginnings of larger ones, up to this many bytes are received without asking
+/// for room.
 pub const SMALL_REQUEST_BYTES: usize = 64 << 10;
 
 /// Bodies up to this many bytes are decoded without asking for room.
@@ -69,3 +72,6 @@ pub const FEW_FETCH_PARTITIONS: usize = 256;
 
 /// How long a fetch of many partitions waits for records.
 pub const MANY_PARTITIONS_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// Bytes of an answer in memory that a client must take in a second.
+pub const SENT_PER_SECOND_MIN: u32 = 256 << 10;

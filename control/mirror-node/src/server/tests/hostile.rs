@@ -123,6 +123,48 @@ fn a_join_is_given_up_when_its_client_leaves_and_holds_no_room_before() {
     wait_for_connections(&node, without_any, 2);
 }
 
+/// A request for the names of all topics, with so many bytes that nobody knows.
+fn padded(bytes: usize) -> Bytes {
+    let request = MetadataRequest::default()
+        .with_topics(None)
+        .with_unknown_tagged_fields([(99, Bytes::from(vec![0; bytes]))].into());
+    encode_request(&head(12, 1), &request).unwrap()
+}
+
+#[test]
+fn large_requests_that_are_only_announced_hold_no_room() {
+    let limits = ServerLimits { requests_bytes_max: 4 << 20, ..ServerLimits::default() };
+    let server = TestServer::start(limits);
+    let mut announced: Vec<TestClient> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut announced {
+        client.send(&(100_i32 << 20).to_be_bytes());
+    }
+    let mut client = server.connect();
+    client.send(&padded(1 << 20));
+    assert!(client.receive().is_some());
+}
+
+#[test]
+fn large_requests_that_all_lack_room_are_answered_one_after_another() {
+    let limits = ServerLimits {
+        request_bytes_max: 3 << 20,
+        requests_bytes_max: 4 << 20,
+        ..ServerLimits::default()
+    };
+    let server = TestServer::start(limits);
+    let request = padded(5 << 19);
+    let mut clients: Vec<TestClient> = (0..5).map(|_| server.connect()).collect();
+    // What the node has no room for stays in the sockets, or with those who send it.
+    std::thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                client.send(&request);
+                assert!(client.receive().is_some());
+            });
+        }
+    });
+}
+
 #[test]
 fn a_fetch_of_many_partitions_does_not_wait_long() {
     let node = node();
