@@ -1,8 +1,12 @@
 //! What requests are answered with: bytes, and ranges of segment files.
 
+use std::io;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kafka_protocol::messages::ResponseKind;
 
+use crate::catalog::Partition;
 use crate::log_reader::FileRange;
 
 /// What a request is answered with.
@@ -32,11 +36,35 @@ impl<T: Into<ResponseKind>> From<T> for Answer {
 pub(super) enum Part {
     /// Bytes in memory.
     Bytes(Bytes),
-    /// Bytes in a segment file.
-    File {
-        /// Where they are.
-        range: FileRange,
-        /// True when they may have been written a moment ago.
-        is_tail: bool,
-    },
+    /// Records in a segment file.
+    File(FoundRecords),
+}
+
+/// Records that were found in a log, to be sent from their file.
+#[derive(Debug)]
+pub(super) struct FoundRecords {
+    /// Where they are.
+    pub(super) range: FileRange,
+    /// True when they may have been written a moment ago.
+    pub(super) is_tail: bool,
+    /// Whose they are.
+    pub(super) partition: Arc<Partition>,
+    /// How often the log was cut when they were found.
+    pub(super) cut_count: u64,
+}
+
+impl FoundRecords {
+    /// Looks whether the file still holds what was found in it.
+    ///
+    /// # Errors
+    /// When the log was cut since, or is not to be read now: other bytes may come to lie there.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.partition.view.state() {
+            Some(state) if state.cut_count == self.cut_count => Ok(()),
+            _ => {
+                let name = &self.partition.name;
+                Err(io::Error::other(format!("the log of {name} was cut or closed meanwhile")))
+            }
+        }
+    }
 }

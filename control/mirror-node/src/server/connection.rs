@@ -16,7 +16,7 @@ use crate::server::decoding_room::DecodingRoom;
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
 use crate::server::request::{Outcome, api_key, decode, encode};
-use crate::server::sending::send;
+use crate::server::sending::Sender;
 
 /// Why a connection ended, when the client did not just leave.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,7 @@ async fn converse(
     client: &mut Client,
     incoming: &mut Incoming,
 ) -> Result<(), ConnectionError> {
+    let mut sender = Sender::new(node.limits.stall_max);
     loop {
         let frame = incoming.frames.next(socket).await?;
         let may_leave = incoming.frames.is_empty() && waits_for_others(&frame.bytes);
@@ -86,7 +87,7 @@ async fn converse(
             }
         };
         drop(frame);
-        send(socket, parts, node.record_source(), node.limits.stall_max).await?;
+        sender.send(socket, parts, node.record_source()).await?;
     }
 }
 

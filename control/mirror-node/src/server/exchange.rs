@@ -39,7 +39,7 @@ pub async fn exchange(
     for part in parts {
         match part {
             Part::Bytes(bytes) => answer.extend(bytes),
-            Part::File { range, .. } => append(&mut answer, &range),
+            Part::File(records) => append(&mut answer, &records.range),
         }
     }
     Ok(answer)

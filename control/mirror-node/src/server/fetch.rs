@@ -162,8 +162,7 @@ fn parts(frame: &FetchResponseFrame, told: &[Found]) -> Vec<Part> {
             continue;
         }
         parts.push(Part::Bytes(frame.bytes.slice(begin..hole.at)));
-        let records = found.records.iter().cloned();
-        parts.extend(records.map(|(range, is_tail)| Part::File { range, is_tail }));
+        parts.extend(found.found_records().map(Part::File));
         begin = hole.at;
     }
     parts.push(Part::Bytes(frame.bytes.slice(begin..)));

@@ -13,6 +13,7 @@ use crate::catalog::{Partition, Topic};
 use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit, epoch_end_offset};
 use crate::log_view::LogState;
 use crate::node::Node;
+use crate::server::answer::FoundRecords;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
 use crate::server::request::RequestHead;
 
@@ -40,7 +41,7 @@ pub(super) struct Found {
     diverging_epoch: Option<DivergingEpoch>,
     aborted: Option<Vec<AbortedTransaction>>,
     /// Where they are, and whether that is the segment being written.
-    pub(super) records: Option<(FileRange, bool)>,
+    records: Option<(FileRange, bool)>,
     pub(super) records_bytes: u32,
     us: i32,
 }
@@ -196,6 +197,14 @@ impl Found {
     /// What the session is to remember: of which partition, what, and whether there were records.
     pub(super) fn told(&self) -> (&AskedTopic, i32, Told, bool) {
         (&self.asked.topic, self.asked.index, self.told_now(), self.records_bytes > 0)
+    }
+
+    /// The records, as they are sent.
+    pub(super) fn found_records(&self) -> Option<FoundRecords> {
+        let (range, is_tail) = self.records.clone()?;
+        let (partition, state) = (self.partition.as_ref()?, self.state.as_ref()?);
+        let (partition, cut_count) = (Arc::clone(partition), state.cut_count);
+        Some(FoundRecords { range, is_tail, partition, cut_count })
     }
 
     pub(super) fn answered(&self) -> AnsweredPartition<'_> {

@@ -2,8 +2,13 @@
 //! in the page cache go by `sendfile`, without a copy; others are read through the ring of the
 //! segment reader.
 //!
-//! A client that does not read holds its own connection and nothing else: the node's buffers are
-//! taken from it as soon as it stops reading, and filled again when it goes on.
+//! A buffer of the node's is lent to a client for a fraction of a second, by [`pace`], whether it
+//! takes some of the bytes meanwhile or none. Beyond that a slow client holds its connection, its
+//! open files and what its answer has in memory.
+//!
+//! Records are checked to be still those that were found, before each piece: a log that was cut
+//! meanwhile ends the connection. That is told to us after the cut was made, so a piece may have
+//! left before; the CRC of its batch then tells the client.
 
 use std::io;
 use std::ops::Deref;
@@ -13,13 +18,17 @@ use mirror_uring::recent_records::{RecentBytes, RecentRecords};
 use mirror_uring::segment_reader::{ReadBytes, SegmentReader};
 use rustix::fs::sendfile;
 use rustix::io::{ReadWriteFlags, preadv2};
-use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::log_reader::FileRange;
-use crate::server::answer::Part;
+use crate::server::answer::{FoundRecords, Part};
+use crate::server::limits::SENT_PER_SECOND_MIN;
+use crate::server::sending::pace::{PIECE_BYTES, Pace};
+
+mod pace;
 
 /// Reads what is not in the page cache, for all connections; begins with the first such read.
 #[derive(Debug, Default)]
@@ -81,73 +90,145 @@ impl RecordSource<'_> {
     }
 }
 
-/// Sends the parts in order; `stall_max` is the longest time without progress.
-pub(super) async fn send(
-    socket: &mut TcpStream,
-    parts: Vec<Part>,
-    source: RecordSource<'_>,
+/// Sends the answers of one connection.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pace: Pace,
+    /// The longest time without progress.
     stall_max: Duration,
-) -> io::Result<()> {
-    let has_files = parts.iter().any(|part| matches!(part, Part::File { .. }));
-    if has_files {
-        // Header bytes and records leave in full packets.
-        rustix::net::sockopt::set_tcp_cork(&*socket, true)?;
-    }
-    for part in parts {
-        match part {
-            Part::Bytes(bytes) => {
-                let sent = send_while_moving(socket, &bytes, stall_max).await?;
-                if sent < bytes.len() {
-                    return Err(stalled());
-                }
-            }
-            Part::File { range, is_tail } => {
-                send_range(socket, range, source.of_part(is_tail), stall_max).await?;
-            }
-        }
-    }
-    if has_files {
-        rustix::net::sockopt::set_tcp_cork(&*socket, false)?;
-    }
-    Ok(())
 }
 
-/// Sends until all is sent or nothing moved for `patience`; says how much was sent.
-async fn send_while_moving(
-    socket: &mut TcpStream,
+impl Sender {
+    pub(super) fn new(stall_max: Duration) -> Self {
+        Self { pace: Pace::default(), stall_max }
+    }
+
+    /// Sends the parts in order.
+    pub(super) async fn send(
+        &mut self,
+        socket: &mut TcpStream,
+        parts: Vec<Part>,
+        source: RecordSource<'_>,
+    ) -> io::Result<()> {
+        let has_files = parts.iter().any(|part| matches!(part, Part::File(_)));
+        if has_files {
+            // Header bytes and records leave in full packets.
+            rustix::net::sockopt::set_tcp_cork(&*socket, true)?;
+        }
+        for part in parts {
+            match part {
+                Part::Bytes(bytes) => {
+                    let patience = self.patience(bytes.len());
+                    if send_within(socket, &bytes, patience).await? < bytes.len() {
+                        return Err(stalled());
+                    }
+                }
+                Part::File(records) => {
+                    let source = source.of_part(records.is_tail);
+                    self.send_records(socket, records, source).await?;
+                }
+            }
+        }
+        if has_files {
+            rustix::net::sockopt::set_tcp_cork(&*socket, false)?;
+        }
+        Ok(())
+    }
+
+    /// How long it may take to send so many bytes: a client that takes one now and then does not
+    /// keep the others in our memory.
+    pub(super) fn patience(&self, bytes: usize) -> Duration {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.stall_max + Duration::from_secs(1) * (bytes / SENT_PER_SECOND_MIN)
+    }
+
+    async fn send_records(
+        &mut self,
+        socket: &mut TcpStream,
+        mut records: FoundRecords,
+        source: RecordSource<'_>,
+    ) -> io::Result<()> {
+        while records.range.bytes > 0 {
+            let range = &records.range;
+            if source.recent(range, PIECE_BYTES)?.is_some() || !is_cached(range)? {
+                self.send_held(socket, &mut records, source).await?;
+                continue;
+            }
+            records.check()?;
+            let sent = timeout(self.stall_max, send_cached(socket, range)).await;
+            // The frame has announced these bytes: a file that lost them ends the connection.
+            match sent.map_err(|_| stalled())?? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                sent => records.range.advance(sent),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends from buffers, one being read while the one before is sent when the client is fast,
+    /// until all is sent or a piece was not taken in time: then the rest is looked for again.
+    async fn send_held(
+        &mut self,
+        socket: &mut TcpStream,
+        records: &mut FoundRecords,
+        source: RecordSource<'_>,
+    ) -> io::Result<()> {
+        let mut ahead: Option<HeldBytes> = None;
+        while records.range.bytes > 0 {
+            let piece = self.pace.piece_bytes();
+            let bytes = match ahead.take() {
+                Some(bytes) => bytes,
+                None => source.read(&records.range, piece).await?,
+            };
+            records.check()?;
+            let held = bytes.len();
+            let mut rest = records.range.clone();
+            rest.advance(held);
+            let wants_more = rest.bytes > 0 && self.pace.may_read_ahead();
+            let read_ahead = async {
+                if wants_more { source.read(&rest, piece).await.map(Some) } else { Ok(None) }
+            };
+            // Takes the buffer along: whoever waits for another one below must not hold this one,
+            // or all connections together hold all buffers and none gets its second.
+            let hold_max = self.pace.hold_max();
+            let send = async {
+                let bytes = bytes;
+                send_within(socket, &bytes, hold_max).await
+            };
+            let (sent, next) = tokio::join!(send, read_ahead);
+            let (sent, next) = (sent?, next?);
+            records.range.advance(sent);
+            self.pace.note(sent == held);
+            if sent < held {
+                drop(next);
+                let writable = timeout(self.stall_max, socket.writable()).await;
+                return writable.map_err(|_| stalled())?;
+            }
+            ahead = next;
+        }
+        Ok(())
+    }
+}
+
+/// Sends until all is sent or the time is over; says how much was sent.
+async fn send_within(
+    socket: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
     patience: Duration,
 ) -> io::Result<usize> {
     let mut sent = 0;
-    while sent < bytes.len() {
-        let Ok(written) = timeout(patience, socket.write(&bytes[sent..])).await else { break };
-        match written? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => sent += count,
-        }
-    }
-    Ok(sent)
-}
-
-async fn send_range(
-    socket: &mut TcpStream,
-    mut range: FileRange,
-    source: RecordSource<'_>,
-    stall_max: Duration,
-) -> io::Result<()> {
-    while range.bytes > 0 {
-        if source.recent(&range, PIECE_BYTES)?.is_some() || !is_cached(&range)? {
-            send_held(socket, &mut range, source, stall_max).await?;
-        } else {
-            let sent = timeout(stall_max, send_cached(socket, &range)).await;
-            // The frame has announced these bytes: a file that lost them ends the connection.
-            match sent.map_err(|_| stalled())?? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                sent => range.advance(sent),
+    let all = async {
+        while sent < bytes.len() {
+            match socket.write(&bytes[sent..]).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => sent += count,
             }
         }
-    }
-    Ok(())
+        io::Result::Ok(())
+    };
+    // Over: what was sent counts all the same.
+    timeout(patience, all).await.unwrap_or(Ok(()))?;
+    Ok(sent)
 }
 
 /// Sends as much of a piece as the socket takes now.
@@ -163,47 +244,6 @@ async fn send_cached(socket: &TcpStream, range: &FileRange) -> io::Result<usize>
             sent => return sent,
         }
     }
-}
-
-/// Sends all of the range from buffers, one being read while the one before is sent.
-async fn send_held(
-    socket: &mut TcpStream,
-    range: &mut FileRange,
-    source: RecordSource<'_>,
-    stall_max: Duration,
-) -> io::Result<()> {
-    let mut piece = PIECE_BYTES;
-    let mut ahead: Option<HeldBytes> = None;
-    while range.bytes > 0 {
-        let bytes = match ahead.take() {
-            Some(bytes) => bytes,
-            None => source.read(range, piece).await?,
-        };
-        let held = bytes.len();
-        let mut rest = range.clone();
-        rest.advance(held);
-        let read_ahead = async {
-            let wanted = rest.bytes > 0 && piece == PIECE_BYTES;
-            if wanted { source.read(&rest, piece).await.map(Some) } else { Ok(None) }
-        };
-        // Takes the buffer along: whoever waits for another one below must not hold this one, or
-        // all connections together hold all buffers and none gets its second.
-        let send = async {
-            let bytes = bytes;
-            send_while_moving(socket, &bytes, HOLD_MAX).await
-        };
-        let (sent, next) = tokio::join!(send, read_ahead);
-        let (sent, next) = (sent?, next?);
-        range.advance(sent);
-        if sent == held {
-            ahead = next;
-            continue;
-        }
-        drop(next);
-        piece = SLOW_PIECE_BYTES;
-        timeout(stall_max, socket.writable()).await.map_err(|_| stalled())??;
-    }
-    Ok(())
 }
 
 impl FileRange {
@@ -239,8 +279,5 @@ fn stalled() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers")
 }
 
-const PIECE_BYTES: u32 = 1 << 20;
-/// How much is read at a time for a client that did not take a whole piece at once.
-const SLOW_PIECE_BYTES: u32 = 128 << 10;
-/// A client that takes nothing for so long gives its buffer back.
-const HOLD_MAX: Duration = Duration::from_millis(200);
+#[cfg(test)]
+mod tests;
