@@ -34,7 +34,14 @@ pub(crate) fn check_join(join: &JoinGroup) -> Result<(), Refusal> {
 impl ClassicGroup {
     /// A member wants to be in the next generation.
     pub(crate) fn join(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &JoinGroup) {
-        if let Err(refusal) = self.admit(turn, join) {
+        let admission = if self.has_place_for(&join.member_id, turn.settings.group_members_max) {
+            self.check_admission(join)
+        } else {
+            // One that finds no place in the next generation is no member any more.
+            self.remove_member(turn, &join.member_id);
+            Err(Refusal::GroupMaxSizeReached)
+        };
+        if let Err(refusal) = admission {
             let refused = JoinAnswer::refused(&join.member_id, refusal);
             turn.answer(request, Answer::Join(Box::new(refused)));
         } else if join.member_id.is_empty() {
@@ -46,11 +53,7 @@ impl ClassicGroup {
         }
     }
 
-    fn admit(&mut self, turn: &mut Turn<'_>, join: &JoinGroup) -> Result<(), Refusal> {
-        if !self.has_room_for(&join.member_id, turn.settings.group_members_max) {
-            self.remove_member(turn, &join.member_id);
-            return Err(Refusal::GroupMaxSizeReached);
-        }
+    fn check_admission(&self, join: &JoinGroup) -> Result<(), Refusal> {
         if !self.supports(&join.protocol_type, &join.protocols) {
             return Err(Refusal::InconsistentGroupProtocol);
         }
@@ -65,7 +68,7 @@ impl ClassicGroup {
     }
 
     /// Is there a place for this member?
-    fn has_room_for(&self, member_id: &str, members_max: usize) -> bool {
+    fn has_place_for(&self, member_id: &str, members_max: usize) -> bool {
         let member = self.members.get(member_id);
         let expected = self.expected_members.len();
         let is_known = member.is_some() || self.expected_members.contains_key(member_id);
