@@ -10,7 +10,7 @@ use crate::classic_group::subscription::subscribed_topics;
 use crate::description::{ClassicGroupDescription, ClassicMemberDescription};
 use crate::group_id::GroupId;
 use crate::group_state::{ClassicGroupState, GroupEvent};
-use crate::limits::GROUP_BYTES;
+use crate::limits::NAME_ENTRY_BYTES;
 use crate::refusal::Refusal;
 use crate::request::{JoinProtocol, Now};
 use kafka_wire::group_record::{ClassicGroupMember, ClassicGroupValue, GroupRecord};
@@ -49,6 +49,8 @@ pub(crate) struct ClassicGroup {
     sync_deadline_ms: Option<u64>,
     /// Topics its members read, when they are consumers and say so.
     subscribed_topics: Option<BTreeSet<String>>,
+    /// Memory those names take.
+    subscribed_bytes: usize,
 }
 
 /// Until when a rebalance waits.
@@ -79,6 +81,7 @@ impl ClassicGroup {
             join_deadline: None,
             sync_deadline_ms: None,
             subscribed_topics: None,
+            subscribed_bytes: 0,
         }
     }
 
@@ -105,7 +108,7 @@ impl ClassicGroup {
                 .filter(|leader| group.members.contains_key(leader))
                 .or_else(|| group.members.keys().next().cloned());
         }
-        group.subscribed_topics = group.read_subscriptions();
+        group.take_subscriptions();
         group
     }
 
@@ -194,9 +197,12 @@ impl ClassicGroup {
         }
     }
 
-    /// Memory the group takes, about.
+    /// Memory the members take, about.
     pub(crate) fn bytes(&self) -> usize {
-        GROUP_BYTES + self.members.values().map(ClassicMember::bytes).sum::<usize>()
+        let members = self.members.values().map(ClassicMember::bytes).sum::<usize>();
+        let expected =
+            self.expected_members.keys().map(|id| id.len() + NAME_ENTRY_BYTES).sum::<usize>();
+        members + expected + self.subscribed_bytes
     }
 
     /// What tools are shown.
@@ -301,6 +307,13 @@ impl ClassicGroup {
             metadata: self.chosen_metadata(member),
         };
         self.members.values().map(joined).collect()
+    }
+
+    /// The members agreed on a protocol, or there are none: which topics do they read?
+    fn take_subscriptions(&mut self) {
+        self.subscribed_topics = self.read_subscriptions();
+        let names = self.subscribed_topics.iter().flatten();
+        self.subscribed_bytes = names.map(|name| name.len() + NAME_ENTRY_BYTES).sum();
     }
 
     fn read_subscriptions(&self) -> Option<BTreeSet<String>> {

@@ -40,7 +40,7 @@ impl CommittedOffsets {
         offset: CommittedOffsetValue,
     ) {
         self.count += 1;
-        self.bytes += bytes_of(&offset);
+        self.bytes += offset_bytes(&offset.metadata);
         let before = self.topics.entry(topic).or_default().insert(partition, offset);
         self.forget(before.as_ref());
     }
@@ -57,7 +57,7 @@ impl CommittedOffsets {
     fn forget(&mut self, before: Option<&CommittedOffsetValue>) {
         if let Some(before) = before {
             self.count -= 1;
-            self.bytes -= bytes_of(before);
+            self.bytes -= offset_bytes(&before.metadata);
         }
     }
 
@@ -71,6 +71,7 @@ impl CommittedOffsets {
     }
 }
 
-fn bytes_of(offset: &CommittedOffsetValue) -> usize {
-    OFFSET_BYTES + offset.metadata.len()
+/// Memory an offset with this metadata takes, about.
+pub(crate) const fn offset_bytes(metadata: &str) -> usize {
+    OFFSET_BYTES + metadata.len()
 }

@@ -10,7 +10,7 @@ use kafka_wire::partition::TopicId;
 use crate::consumer_group::member::ConsumerMember;
 use crate::description::{ConsumerGroupDescription, ConsumerMemberDescription};
 use crate::group_id::GroupId;
-use crate::limits::GROUP_BYTES;
+use crate::limits::NAME_ENTRY_BYTES;
 use crate::refusal::Refusal;
 use crate::request::Now;
 
@@ -113,9 +113,11 @@ impl ConsumerGroup {
         if member.epoch == member_epoch { Ok(()) } else { Err(Refusal::StaleMemberEpoch) }
     }
 
-    /// Memory the group takes, about.
+    /// Memory the members take, about.
     pub(crate) fn bytes(&self) -> usize {
-        GROUP_BYTES + self.members.values().map(ConsumerMember::bytes).sum::<usize>()
+        let members = self.members.values().map(ConsumerMember::bytes).sum::<usize>();
+        let unforgotten = self.unforgotten.iter().map(|id| id.len() + NAME_ENTRY_BYTES);
+        members + unforgotten.sum::<usize>() + self.shapes.len() * SHAPE_BYTES
     }
 
     /// When the group next wants to be looked at.
@@ -210,3 +212,6 @@ impl ConsumerGroup {
         names.cloned().collect()
     }
 }
+
+/// What the size of a topic takes.
+const SHAPE_BYTES: usize = 64;

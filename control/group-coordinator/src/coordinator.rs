@@ -6,7 +6,9 @@ use crate::answer::Answer;
 use crate::coordinator::group_table::GroupTable;
 use crate::description::{ClassicGroupDescription, ConsumerGroupDescription, ListedGroup};
 use crate::group_id::GroupId;
-use crate::limits::{GROUP_MEMBERS_MAX, OFFSETS_RETENTION_CHECK_INTERVAL_MS};
+use crate::limits::{
+    COORDINATOR_BYTES_MAX, GROUP_MEMBERS_MAX, OFFSETS_RETENTION_CHECK_INTERVAL_MS,
+};
 use crate::refusal::Refusal;
 use crate::request::{Now, Request, RequestId};
 use crate::topics::TopicTable;
@@ -47,6 +49,8 @@ pub struct GroupSettings {
     pub group_members_max: usize,
     /// How long offsets outlive their group's members (`offsets.retention.minutes`).
     pub offsets_retention_ms: u64,
+    /// Memory that all groups may take together, in bytes as [`crate::limits`] counts them.
+    pub bytes_max: usize,
 }
 
 impl Default for GroupSettings {
@@ -57,6 +61,7 @@ impl Default for GroupSettings {
             consumer_heartbeat_interval_ms: 5_000,
             group_members_max: GROUP_MEMBERS_MAX,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
+            bytes_max: COORDINATOR_BYTES_MAX,
         }
     }
 }
@@ -141,7 +146,9 @@ impl GroupCoordinator {
             return;
         }
         let Self { settings, topics, writes, .. } = self;
-        let mut turn = Turn { now, settings, topics, writes, actions };
+        let taken_bytes = self.table.bytes() + writes.committing_bytes();
+        let room_bytes = settings.bytes_max.saturating_sub(taken_bytes);
+        let mut turn = Turn { now, settings, topics, room_bytes, writes, actions };
         match input {
             Input::Request { request, body } => self.table.apply(&mut turn, request, body),
             Input::Persisted { write, outcome } => {

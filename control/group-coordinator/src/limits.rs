@@ -27,10 +27,15 @@ pub const OFFSET_METADATA_UNITS_MAX: usize = 4_096;
 /// Offsets one group may have committed.
 pub const GROUP_OFFSETS_MAX: usize = 200_000;
 /// All groups with all they hold, in bytes of memory as [`OFFSET_BYTES`] and its like count them.
+/// What would add more is refused: groups, members, what members say, offsets and their metadata.
+/// Partitions that members are given, and names that a regular expression means, are counted, but
+/// only what comes after them is refused.
 pub const COORDINATOR_BYTES_MAX: usize = 512 << 20;
+/// What a name in a table costs beside its text.
+pub const NAME_ENTRY_BYTES: usize = 64;
 /// What a committed offset costs beside its metadata.
 pub const OFFSET_BYTES: usize = 256;
-/// What a group costs without members and offsets.
+/// What a group costs without its name, members and offsets.
 pub const GROUP_BYTES: usize = 1_024;
 /// Offsets committed in one request.
 pub const OFFSETS_PER_COMMIT_MAX: usize = 100_000;

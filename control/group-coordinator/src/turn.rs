@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use crate::answer::{Answer, PartitionAnswer};
+use crate::committed_offsets::offset_bytes;
 use crate::coordinator::{Action, GroupSettings, WriteId};
 use crate::group_id::GroupId;
 use crate::limits::PENDING_WRITES_MAX;
@@ -18,6 +19,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Now,
     pub(crate) settings: &'a GroupSettings,
     pub(crate) topics: &'a KnownTopics,
+    /// What may be added to all groups together.
+    pub(crate) room_bytes: usize,
     pub(crate) writes: &'a mut PendingWrites,
     pub(crate) actions: &'a mut Vec<Action>,
 }
@@ -47,6 +50,8 @@ pub(crate) struct KnownTopics {
 pub(crate) struct PendingWrites {
     last: u64,
     waiting: BTreeMap<WriteId, AfterWrite>,
+    /// What the offsets of commits among them take.
+    committing_bytes: usize,
 }
 
 /// What follows when a write is reported.
@@ -96,6 +101,17 @@ pub(crate) struct StaticJoin {
     pub(crate) leader_before: String,
 }
 
+impl AfterWrite {
+    fn committing_bytes(&self) -> usize {
+        match self {
+            Self::Commit { offsets, .. } => {
+                offsets.iter().map(|(_, _, offset)| offset_bytes(&offset.metadata)).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
 impl PendingWrites {
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= PENDING_WRITES_MAX
@@ -124,8 +140,14 @@ impl PendingWrites {
         commits.flatten().map(|(topic, partition, _)| (topic.clone(), *partition)).collect()
     }
 
+    /// Memory that offsets on their way take, about.
+    pub(crate) const fn committing_bytes(&self) -> usize {
+        self.committing_bytes
+    }
+
     fn add(&mut self, then: AfterWrite) -> WriteId {
         self.last += 1;
+        self.committing_bytes += then.committing_bytes();
         let write = WriteId(self.last);
         let before = self.waiting.insert(write, then);
         assert!(before.is_none(), "every write has a number of its own");
@@ -137,6 +159,7 @@ impl PendingWrites {
     pub(crate) fn take(&mut self, write: WriteId) -> AfterWrite {
         let (first, then) = self.waiting.pop_first().expect("a reported write was asked for");
         assert!(first == write, "writes are reported in the order they were asked for");
+        self.committing_bytes -= then.committing_bytes();
         then
     }
 }

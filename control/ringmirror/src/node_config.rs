@@ -123,6 +123,7 @@ fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, C
         consumer_session_timeout_ms: session,
         consumer_heartbeat_interval_ms: heartbeat,
         group_members_max: members,
+        bytes_max: default.bytes_max,
         offsets_retention_ms: pick("offsets_retention_minutes", minutes, default_minutes)
             * MINUTE_MS,
     })

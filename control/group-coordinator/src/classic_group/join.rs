@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, JoinAnswer, SyncAnswer};
 use crate::classic_group::ClassicGroup;
-use crate::classic_group::member::{ClassicMember, milliseconds, protocols_bytes};
+use crate::classic_group::member::{ClassicMember, joining_bytes, milliseconds, protocols_bytes};
 use crate::group_state::ClassicGroupState as State;
 use crate::limits::{
     GROUP_METADATA_BYTES_MAX, MEMBER_PROTOCOLS_MAX, NAME_BYTES_MAX, NEW_MEMBER_JOIN_TIMEOUT_MS,
@@ -35,7 +35,7 @@ impl ClassicGroup {
     /// A member wants to be in the next generation.
     pub(crate) fn join(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &JoinGroup) {
         let admission = if self.has_place_for(&join.member_id, turn.settings.group_members_max) {
-            self.check_admission(join)
+            self.check_admission(turn, join)
         } else {
             // One that finds no place in the next generation is no member any more.
             self.remove_member(turn, &join.member_id);
@@ -53,7 +53,7 @@ impl ClassicGroup {
         }
     }
 
-    fn check_admission(&self, join: &JoinGroup) -> Result<(), Refusal> {
+    fn check_admission(&self, turn: &Turn<'_>, join: &JoinGroup) -> Result<(), Refusal> {
         if !self.supports(&join.protocol_type, &join.protocols) {
             return Err(Refusal::InconsistentGroupProtocol);
         }
@@ -64,7 +64,17 @@ impl ClassicGroup {
         if !join.member_id.is_empty() && !is_expected {
             self.check_member(&join.member_id, join.group_instance_id.as_deref())?;
         }
-        self.check_metadata_bytes(join)
+        self.check_metadata_bytes(join)?;
+        let owner = join.group_instance_id.as_ref().and_then(|name| self.static_members.get(name));
+        let former = self.members.get(owner.unwrap_or(&join.member_id));
+        let held_bytes = former.map_or(0, ClassicMember::subscription_bytes);
+        let added_bytes = joining_bytes(join).saturating_sub(held_bytes);
+        // A member that says no more than before stays, full or not.
+        let says_more = former.is_none_or(|former| former.protocols != join.protocols);
+        if says_more && added_bytes > turn.room_bytes {
+            return Err(Refusal::GroupMaxSizeReached);
+        }
+        Ok(())
     }
 
     /// Is there a place for this member?

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::limits::NAME_ENTRY_BYTES;
 use crate::request::{JoinGroup, JoinProtocol, Now, RequestId};
 use kafka_wire::group_record::ClassicGroupMember;
 
@@ -83,8 +84,10 @@ impl ClassicMember {
 
     /// What is kept of it, but for its assignment.
     pub(super) fn subscription_bytes(&self) -> usize {
-        let names = self.member_id.len() * 2 + self.client_id.len() + self.client_host.len();
-        MEMBER_BYTES + names + protocols_bytes(&self.protocols)
+        let instance = self.group_instance_id.as_deref().unwrap_or_default();
+        let ids = self.member_id.len() + instance.len();
+        let client = self.client_id.len() + self.client_host.len();
+        MEMBER_BYTES + ids * 2 + client + protocols_bytes(&self.protocols)
     }
 
     /// Memory it takes, about.
@@ -93,9 +96,21 @@ impl ClassicMember {
     }
 }
 
+/// What a member that joins so will take, but for its assignment.
+pub(super) fn joining_bytes(join: &JoinGroup) -> usize {
+    let instance = join.group_instance_id.as_deref().unwrap_or_default();
+    let client = join.client_id.len() + join.client_host.len();
+    // An id it has yet to be given begins with what the client calls itself, or its static name.
+    let id = join.member_id.len().max(instance.len().max(join.client_id.len()) + NAME_ENTRY_BYTES);
+    let ids = id + instance.len();
+    MEMBER_BYTES + ids * 2 + client + protocols_bytes(&join.protocols)
+}
+
 /// What the protocols of one member take.
 pub(super) fn protocols_bytes(protocols: &[JoinProtocol]) -> usize {
-    protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum()
+    let bytes_of =
+        |protocol: &JoinProtocol| NAME_ENTRY_BYTES + protocol.name.len() + protocol.metadata.len();
+    protocols.iter().map(bytes_of).sum()
 }
 
 /// A timeout from the wire, where a negative one is none at all.

@@ -99,7 +99,7 @@ impl ClassicGroup {
 
     fn begin_empty_generation(&mut self, turn: &mut Turn<'_>) {
         self.protocol_name = None;
-        self.subscribed_topics = self.read_subscriptions();
+        self.take_subscriptions();
         self.move_by(GroupEvent::NobodyJoined, turn.now);
         let record = self.to_record(turn.now, None);
         turn.keep(&self.group_id, vec![record], AfterWrite::Nothing);
@@ -108,7 +108,7 @@ impl ClassicGroup {
     fn begin_generation(&mut self, turn: &mut Turn<'_>) {
         self.protocol_name = self.choose_protocol();
         assert!(self.protocol_name.is_some(), "members without a common protocol are not let in");
-        self.subscribed_topics = self.read_subscriptions();
+        self.take_subscriptions();
         self.move_by(GroupEvent::MembersJoined, turn.now);
         self.sync_deadline_ms = Some(turn.now.elapsed_ms + self.rebalance_timeout_ms());
         self.unsynced_members = self.members.keys().cloned().collect();

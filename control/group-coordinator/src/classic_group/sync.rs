@@ -16,7 +16,7 @@ use crate::turn::{AfterWrite, Turn};
 impl ClassicGroup {
     /// A member wants its assignment; the leader brings everybody's.
     pub(crate) fn sync(&mut self, turn: &mut Turn<'_>, request: RequestId, sync: SyncGroup) {
-        let outcome = self.check_sync(&sync);
+        let outcome = self.check_sync(turn, &sync);
         if let Err(refusal) = outcome {
             turn.answer(request, Answer::Sync(Err(refusal)));
             return;
@@ -43,7 +43,7 @@ impl ClassicGroup {
         }
     }
 
-    fn check_sync(&self, sync: &SyncGroup) -> Result<(), Refusal> {
+    fn check_sync(&self, turn: &Turn<'_>, sync: &SyncGroup) -> Result<(), Refusal> {
         let member = &sync.member;
         self.check_member(&member.member_id, member.group_instance_id.as_deref())?;
         if member.generation != self.generation {
@@ -66,6 +66,11 @@ impl ClassicGroup {
         let assigned: usize = sync.assignments.iter().map(|(_, bytes)| bytes.len()).sum();
         if protocols + assigned > GROUP_METADATA_BYTES_MAX {
             return Err(Refusal::MessageTooLarge);
+        }
+        let held: usize = self.members.values().map(|member| member.assignment.len()).sum();
+        if assigned.saturating_sub(held) > turn.room_bytes {
+            // A client takes this for a reason to try again.
+            return Err(Refusal::CoordinatorNotAvailable);
         }
         Ok(())
     }

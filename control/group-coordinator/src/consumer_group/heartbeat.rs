@@ -62,7 +62,8 @@ impl ConsumerGroup {
         let answer = if asked.member_epoch < EPOCH_JOIN {
             self.leave(&asked, &mut records)
         } else {
-            self.admit(turn, &asked, &mut records)
+            self.check_room(turn, &asked)
+                .and_then(|()| self.admit(turn, &asked, &mut records))
                 .map(|member_id| self.serve(turn, &member_id, &asked, &mut records))
         };
         match answer {
@@ -72,6 +73,14 @@ impl ConsumerGroup {
                 self.keep(turn, records, Some((request, answer)));
             }
         }
+    }
+
+    /// Is there room for what the member says of itself?
+    fn check_room(&self, turn: &Turn<'_>, asked: &ConsumerGroupHeartbeat) -> Result<(), Refusal> {
+        let owner = asked.instance_id.as_ref().and_then(|name| self.static_members.get(name));
+        let former = self.members.get(owner.unwrap_or(&asked.member_id));
+        let added_bytes = ConsumerMember::added_bytes(former, asked);
+        if added_bytes > turn.room_bytes { Err(Refusal::GroupMaxSizeReached) } else { Ok(()) }
     }
 
     /// Keeps `records` and answers then; at once when there is nothing to keep.

@@ -8,6 +8,7 @@ use kafka_wire::group_record::{
 
 use crate::assignment::Assignment;
 use crate::assignor::Assignor;
+use crate::limits::NAME_ENTRY_BYTES;
 use crate::request::{ConsumerGroupHeartbeat, Now};
 use crate::topic_expression::TopicExpression;
 use crate::topics::TopicTable;
@@ -177,10 +178,35 @@ impl ConsumerMember {
         self.session_deadline_ms.into_iter().chain(self.revocation_deadline_ms).min()
     }
 
+    /// Memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
-        let names = self.topic_names.iter().map(|name| name.len() + NAME_BYTES).sum::<usize>();
         let partitions = self.assigned.count() + self.revoking.count() + self.target.count();
-        MEMBER_BYTES + names + partitions * PARTITION_BYTES
+        let meant = self.expression.as_ref().map_or(0, |expression| names_bytes(&expression.names));
+        self.said_bytes() + meant + partitions * PARTITION_BYTES
+    }
+
+    /// What it says of itself.
+    fn said_bytes(&self) -> usize {
+        let texts = [&self.instance_id, &self.instance_id, &self.rack_id];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        let names = self.member_id.len() * 2 + self.client_id.len() + self.client_host.len();
+        let expression = self.expression_text().map_or(0, str::len);
+        MEMBER_BYTES + texts + names + expression + names_bytes(&self.topic_names)
+    }
+
+    /// What a heartbeat adds to what is held of a member, which is new when there is no `former`.
+    pub(super) fn added_bytes(former: Option<&Self>, asked: &ConsumerGroupHeartbeat) -> usize {
+        let names = asked.topic_names.as_ref().map_or(0, names_bytes);
+        let expression = asked.topic_regex.as_ref().map_or(0, String::len);
+        let Some(former) = former else {
+            let texts = [&asked.instance_id, &asked.instance_id, &asked.rack_id];
+            let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+            let id = asked.member_id.len().max(asked.unique_id.len());
+            let client = asked.client_id.len() + asked.client_host.len();
+            return MEMBER_BYTES + texts + id * 2 + client + names + expression;
+        };
+        let held_expression = former.expression_text().map_or(0, str::len);
+        (names + expression).saturating_sub(names_bytes(&former.topic_names) + held_expression)
     }
 
     pub(super) fn value(&self) -> MemberValue {
@@ -262,7 +288,10 @@ const STATE_STABLE: i8 = 0;
 const STATE_UNREVOKED: i8 = 1;
 const STATE_UNRELEASED: i8 = 2;
 
-/// What a member takes, and each name and partition it has.
+fn names_bytes<'a>(names: impl IntoIterator<Item = &'a String>) -> usize {
+    names.into_iter().map(|name| name.len() + NAME_ENTRY_BYTES).sum()
+}
+
+/// What a member takes, and each partition it has.
 const MEMBER_BYTES: usize = 512;
-const NAME_BYTES: usize = 64;
 const PARTITION_BYTES: usize = 32;

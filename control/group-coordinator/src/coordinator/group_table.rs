@@ -9,7 +9,7 @@ use crate::coordinator::offsets::offset_record;
 use crate::description::{ClassicGroupDescription, ConsumerGroupDescription, ListedGroup};
 use crate::group_deadlines::GroupDeadlines;
 use crate::group_id::GroupId;
-use crate::limits::{COORDINATOR_BYTES_MAX, GROUPS_MAX};
+use crate::limits::{GROUP_BYTES, GROUPS_MAX};
 use crate::refusal::Refusal;
 use crate::request::{Now, Request, RequestId};
 use crate::turn::Turn;
@@ -42,16 +42,23 @@ impl GroupTable {
     }
 
     /// The group, made when there is none and room for it.
-    pub(super) fn get_or_make(&mut self, group_id: &GroupId) -> Result<&mut Group, Refusal> {
-        if !self.groups.contains_key(group_id) && !self.has_room() {
-            return Err(Refusal::PolicyViolation);
+    pub(super) fn get_or_make(
+        &mut self,
+        turn: &Turn<'_>,
+        group_id: &GroupId,
+    ) -> Result<&mut Group, Refusal> {
+        if !self.groups.contains_key(group_id) {
+            let is_full = self.groups.len() >= GROUPS_MAX;
+            if is_full || turn.room_bytes < group_id.as_str().len() + GROUP_BYTES {
+                return Err(Refusal::PolicyViolation);
+            }
         }
         Ok(self.get_or_insert(group_id))
     }
 
-    /// May anything be added?
-    pub(super) fn has_room(&self) -> bool {
-        self.groups.len() < GROUPS_MAX && self.bytes < COORDINATOR_BYTES_MAX
+    /// Memory that all groups take, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The group, made when there is none, room or not.
@@ -75,7 +82,8 @@ impl GroupTable {
             self.remove(group_id);
             return;
         }
-        let bytes = group.members.bytes() + group.offsets.bytes();
+        let name_bytes = group_id.as_str().len();
+        let bytes = GROUP_BYTES + name_bytes + group.members.bytes() + group.offsets.bytes();
         self.bytes = self.bytes - group.counted_bytes + bytes;
         group.counted_bytes = bytes;
         let deadline = group.members.next_deadline_ms();

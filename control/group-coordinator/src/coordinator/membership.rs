@@ -40,7 +40,7 @@ impl GroupTable {
         if !join.member_id.is_empty() && self.get(group_id).is_none() {
             return Err(Refusal::UnknownMemberId);
         }
-        let group = self.get_or_make(group_id)?;
+        let group = self.get_or_make(turn, group_id)?;
         if let GroupMembers::Consumer(consumers) = &group.members {
             if !consumers.is_empty() {
                 return Err(Refusal::InconsistentGroupProtocol);
@@ -60,7 +60,7 @@ impl GroupTable {
         request: RequestId,
         asked: ConsumerGroupHeartbeat,
     ) {
-        match self.group_to_serve(&asked) {
+        match self.group_to_serve(turn, &asked) {
             Ok((group, records)) => group.heartbeat(turn, request, asked, records),
             Err(refusal) => {
                 turn.answer(request, Answer::ConsumerGroupHeartbeat(Err(refusal)));
@@ -71,6 +71,7 @@ impl GroupTable {
     /// The consumer group, and what has to be kept when it was a classic one before.
     fn group_to_serve(
         &mut self,
+        turn: &Turn<'_>,
         asked: &ConsumerGroupHeartbeat,
     ) -> Result<(&mut ConsumerGroup, Vec<GroupRecord>), Refusal> {
         check_heartbeat(asked)?;
@@ -79,7 +80,7 @@ impl GroupTable {
         if !joins && self.get(group_id).is_none() {
             return Err(Refusal::GroupIdNotFound);
         }
-        let group = self.get_or_make(group_id)?;
+        let group = self.get_or_make(turn, group_id)?;
         let mut records = Vec::new();
         if joins
             && matches!(&group.members, GroupMembers::Classic(classic) if classic.is_abandoned())

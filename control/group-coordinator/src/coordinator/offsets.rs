@@ -3,6 +3,7 @@
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use crate::answer::{Answer, PartitionAnswer};
+use crate::committed_offsets::offset_bytes;
 use crate::coordinator::group_members::GroupMembers;
 use crate::coordinator::group_table::{Group, GroupTable};
 use crate::group_id::GroupId;
@@ -15,7 +16,7 @@ use kafka_wire::group_record::{CommittedOffsetKey, CommittedOffsetValue, GroupRe
 impl GroupTable {
     pub(super) fn commit(&mut self, turn: &mut Turn<'_>, request: RequestId, commit: OffsetCommit) {
         let group_id = commit.member.group_id.clone();
-        if let Err(refusal) = self.check_commit(&commit) {
+        if let Err(refusal) = self.check_commit(turn, &commit) {
             turn.answer(request, Answer::OffsetCommit(Err(refusal)));
             return;
         }
@@ -59,22 +60,27 @@ impl GroupTable {
     }
 
     /// Makes the group when the commit is one that needs no members.
-    fn check_commit(&mut self, commit: &OffsetCommit) -> Result<(), Refusal> {
+    fn check_commit(&mut self, turn: &Turn<'_>, commit: &OffsetCommit) -> Result<(), Refusal> {
         let member = &commit.member;
-        let asked = commit.offsets.len();
-        let has_room = self.has_room();
         let group = match self.get_mut(&member.group_id) {
             Some(group) => group,
-            None if member.generation < 0 => self.get_or_make(&member.group_id)?,
+            None if member.generation < 0 => self.get_or_make(turn, &member.group_id)?,
             None if commit.knows_consumer_groups => return Err(Refusal::GroupIdNotFound),
             None => return Err(Refusal::IllegalGeneration),
         };
         group.members.check_offset_commit(commit)?;
-        let is_new =
-            |asked: &&OffsetToCommit| group.offsets.get(&asked.topic, asked.partition).is_none();
-        let added = commit.offsets.iter().filter(is_new).count();
-        let is_over = group.offsets.count() + added > GROUP_OFFSETS_MAX || !has_room;
-        if asked > OFFSETS_PER_COMMIT_MAX || (added > 0 && is_over) {
+        let (mut added, mut wanted_bytes, mut held_bytes) = (0, 0, 0);
+        for asked in &commit.offsets {
+            wanted_bytes += offset_bytes(&asked.metadata);
+            match group.offsets.get(&asked.topic, asked.partition) {
+                Some(held) => held_bytes += offset_bytes(&held.metadata),
+                None => added += 1,
+            }
+        }
+        // What adds nothing is taken, whatever there is already: a log may hold more than a limit.
+        let is_over = (added > 0 && group.offsets.count() + added > GROUP_OFFSETS_MAX)
+            || (wanted_bytes > held_bytes && wanted_bytes - held_bytes > turn.room_bytes);
+        if commit.offsets.len() > OFFSETS_PER_COMMIT_MAX || is_over {
             return Err(Refusal::InvalidCommitOffsetSize);
         }
         Ok(())

@@ -17,6 +17,7 @@ use kafka_wire::group_record::GroupRecord;
 mod consumer_groups;
 mod consumer_histories;
 mod golden_table;
+mod memory;
 mod offsets;
 mod random_histories;
 mod rebalance;
