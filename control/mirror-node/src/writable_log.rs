@@ -14,6 +14,8 @@
 //! - State in memory moves after the bytes were written. Of a write that failed nothing remains:
 //!   it is cut off before the next one, and the log refuses appends until that worked.
 //! - Readers see an end only once every byte below it is in a file.
+//! - Once a sync failed the log takes nothing more, and nothing more of it is called durable: what
+//!   reached the disk is only known when it was read again, by the next start. Readers keep it.
 //! - Syncing never holds up appends: a segment that rolled is finished by the next flush.
 //! - Three files are open for each log at most, whatever the number of its segments.
 //!
@@ -39,6 +41,7 @@ use crate::log_view::LogView;
 use crate::writable_log::open_log::OpenLog;
 use crate::writable_log::produced_batch::ProducedBatch;
 use crate::writable_log::producer_window::ProducerWindows;
+use crate::writable_log::sync_watch::{SyncFault, SyncWatch};
 
 pub mod append_error;
 mod open_log;
@@ -46,11 +49,13 @@ mod produced_batch;
 mod producer_window;
 mod retention;
 pub mod settings;
+mod sync_watch;
 mod upkeep;
 
 pub use append_error::AppendError;
 pub use retention::{DeleteRecordsError, Retired};
 pub use settings::LogSettings;
+pub use sync_watch::SyncFailed;
 
 /// What is needed to open a log.
 #[derive(Clone, Debug)]
@@ -81,7 +86,9 @@ pub struct WritableLog<F = RealFiles> {
     /// `None` once it was closed.
     open: Mutex<Option<OpenLog<F>>>,
     /// The files as seen by slow work; taken before `open`, never after it.
-    finisher: Mutex<F>,
+    finisher: Mutex<SyncWatch<F>>,
+    /// The finisher's sync that failed.
+    sync_fault: SyncFault,
 }
 
 /// A batch that is in the log.
@@ -121,7 +128,7 @@ impl<F: PartitionFiles> WritableLog<F> {
         make_files: impl Fn(PathBuf) -> F,
     ) -> Result<(Self, Vec<LoadFinding>), LoadError> {
         let files = || make_files(spec.view.directory().to_owned());
-        let mut finisher = files();
+        let mut finisher = SyncWatch::new(files(), spec.view.directory().to_owned());
         let request = LoadRequest {
             topic_id: spec.topic_id,
             config: spec.settings.log,
@@ -142,6 +149,7 @@ impl<F: PartitionFiles> WritableLog<F> {
             view: spec.view,
             settings: RwLock::new(spec.settings),
             open: Mutex::new(Some(open)),
+            sync_fault: finisher.fault().clone(),
             finisher: Mutex::new(finisher),
         };
         Ok((log, loaded.findings))
@@ -199,6 +207,7 @@ impl<F: PartitionFiles> WritableLog<F> {
         let (appended, is_behind) = {
             let mut open = self.lock_open();
             let open = open.as_mut().ok_or(AppendError::Closed)?;
+            self.sync_fault.check()?;
             let appended = open.append(batch)?;
             if !appended.is_duplicate {
                 self.view.publish(open.state());
@@ -220,7 +229,7 @@ impl<F: PartitionFiles> WritableLog<F> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_finisher(&self) -> MutexGuard<'_, F> {
+    fn lock_finisher(&self) -> MutexGuard<'_, SyncWatch<F>> {
         self.finisher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -53,17 +53,17 @@ impl LocalTopics {
 
     /// Makes what was written durable and lets old records go; the next checkpoint has both. Ask
     /// every few seconds; `now_ms` is our clock, milliseconds since 1970. What the disk refuses is
-    /// logged, and tried again the next time.
+    /// logged, and tried again the next time; a log that a sync of failed is left alone.
     pub fn keep_up(&self, now_ms: i64) {
         let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         for partition in self.local_partitions() {
-            let Some(log) = partition.log() else { continue };
+            let Some(log) = partition.log().filter(|log| !log.has_sync_failed()) else { continue };
             if let Err(error) = log.apply_retention(now_ms) {
-                note_fault(&partition, &error);
+                warn_of_fault(&partition, &error);
             }
             match log.flush() {
                 Ok(recovery_point) => self.note_flushed(&partition, recovery_point),
-                Err(error) => note_fault(&partition, &error),
+                Err(error) => warn_of_fault(&partition, &error),
             }
         }
     }
@@ -111,7 +111,7 @@ impl LocalTopics {
 }
 
 /// A log that was closed or deleted meanwhile has no fault.
-fn note_fault(partition: &Partition, error: &io::Error) {
+fn warn_of_fault(partition: &Partition, error: &io::Error) {
     if partition.view.state().is_some() {
         tracing::warn!("{}: cannot keep the log up: {error}", partition.name);
     }

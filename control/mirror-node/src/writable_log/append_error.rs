@@ -7,6 +7,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_wire::producer::{ProducerEpoch, ProducerId};
 use kafka_wire::record_batch::BatchError;
 
+use super::sync_watch::SyncFailed;
 use crate::batch_records::RecordsError;
 
 /// Why a batch was not appended. Nothing of it is in the log then.
@@ -127,6 +128,9 @@ pub enum AppendError {
     /// The system refused; the log is as it was.
     #[error("log cannot be written: {0}")]
     Storage(#[from] io::Error),
+    /// What was appended before may be lost, and who reads the log again has to say.
+    #[error(transparent)]
+    SyncFailed(#[from] SyncFailed),
     /// The log was closed or deleted.
     #[error("log is closed")]
     Closed,
@@ -159,7 +163,9 @@ impl AppendError {
             Self::Timestamp { .. } | Self::TimestampType => ResponseError::InvalidTimestamp,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::ProducerEpoch { .. } => ResponseError::InvalidProducerEpoch,
-            Self::Refused(_) | Self::Storage(_) => ResponseError::KafkaStorageError,
+            Self::Refused(_) | Self::Storage(_) | Self::SyncFailed(_) => {
+                ResponseError::KafkaStorageError
+            }
             Self::Closed => ResponseError::NotLeaderOrFollower,
         }
     }

@@ -83,7 +83,7 @@ impl<F: PartitionFiles> OpenLog<F> {
         spec: &LogSpec,
         (log, windows): (PartitionLog, ProducerWindows),
         files: (F, F),
-        finisher: &mut F,
+        finisher: &mut impl PartitionFiles,
     ) -> io::Result<Self> {
         let epochs = (log.epochs_version(), Arc::new(log.epochs().clone()));
         let recovery_point = log.accepted_end().offset();
@@ -196,7 +196,7 @@ impl<F: PartitionFiles> OpenLog<F> {
     }
 
     /// Begins a segment at the log's end unless the active one is empty.
-    pub(super) fn roll_at_end(&mut self, finisher: &mut F) -> io::Result<()> {
+    pub(super) fn roll_at_end(&mut self, finisher: &mut impl PartitionFiles) -> io::Result<()> {
         self.cut_remains()?;
         if self.log.active_bytes() == 0 {
             return Ok(());

@@ -58,9 +58,11 @@ impl<F: PartitionFiles> WritableLog<F> {
     /// minutes (`log.retention.check.interval.ms`).
     ///
     /// # Errors
-    /// When the system refuses; files that could not be deleted are tried again next time.
+    /// When the system refuses; files that could not be deleted are tried again next time. When a
+    /// sync of the log failed, nothing leaves.
     pub fn apply_retention(&self, now_ms: i64) -> io::Result<Retired> {
         let mut finisher = self.lock_finisher();
+        self.sync_fault.check()?;
         let settings = self.settings();
         let retired = {
             let mut open = self.lock_open();
@@ -76,7 +78,7 @@ impl<F: PartitionFiles> WritableLog<F> {
             }
             Retired { segments, log_start: open.log.log_start() }
         };
-        self.remove_leaving(&mut finisher)?;
+        self.remove_leaving(&mut *finisher)?;
         Ok(retired)
     }
 
@@ -107,7 +109,7 @@ impl<F: PartitionFiles> WritableLog<F> {
             open.log.log_start()
         };
         // The records are gone for readers.
-        self.remove_leaving_or_later(&mut finisher);
+        self.remove_leaving_or_later(&mut *finisher);
         Ok(log_start)
     }
 
@@ -127,12 +129,12 @@ impl<F: PartitionFiles> WritableLog<F> {
             self.view.publish(open.state());
             open.log.log_start()
         };
-        self.remove_leaving_or_later(&mut finisher);
+        self.remove_leaving_or_later(&mut *finisher);
         Ok(log_start)
     }
 
     /// Deletes the files of segments that left; those that stay behind are tried again later.
-    fn remove_leaving_or_later(&self, finisher: &mut F) {
+    fn remove_leaving_or_later(&self, finisher: &mut impl PartitionFiles) {
         if let Err(error) = self.remove_leaving(finisher) {
             tracing::warn!(directory = %self.view.directory().display(), %error,
                 "segments cannot be deleted");
@@ -140,7 +142,7 @@ impl<F: PartitionFiles> WritableLog<F> {
     }
 
     /// Deletes the files of segments that left the log.
-    fn remove_leaving(&self, finisher: &mut F) -> io::Result<()> {
+    fn remove_leaving(&self, finisher: &mut impl PartitionFiles) -> io::Result<()> {
         let leaving = self.lock_open().as_ref().map(|open| open.leaving.clone());
         let leaving = leaving.unwrap_or_default();
         if leaving.is_empty() {
@@ -183,7 +185,11 @@ impl<F: PartitionFiles> OpenLog<F> {
     }
 
     /// Lets the segments below `kept_from` leave; when that is all, an empty one is begun.
-    fn retire_below(&mut self, kept_from: Offset, finisher: &mut F) -> io::Result<Vec<Offset>> {
+    fn retire_below(
+        &mut self,
+        kept_from: Offset,
+        finisher: &mut impl PartitionFiles,
+    ) -> io::Result<Vec<Offset>> {
         if kept_from > self.log.active_segment() {
             self.roll_at_end(finisher)?;
         }

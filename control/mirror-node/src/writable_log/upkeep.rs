@@ -26,9 +26,11 @@ impl<F: PartitionFiles> WritableLog<F> {
     /// then the epochs. Returns the recovery point: all below is durable. Appends go on meanwhile.
     ///
     /// # Errors
-    /// When the system refuses; what is not finished waits for the next call.
+    /// When the system refuses; what is not finished waits for the next call. Once a sync failed
+    /// every call fails, and the recovery point stays where it is.
     pub fn flush(&self) -> io::Result<Offset> {
         let mut finisher = self.lock_finisher();
+        self.sync_fault.check()?;
         let work = self.take_flush_work()?;
         let Some(work) = work else { return self.recovery_point() };
         let mut rolled = work.rolled.into_iter();
@@ -55,6 +57,12 @@ impl<F: PartitionFiles> WritableLog<F> {
         }
         open.recovery_point = open.recovery_point.max(work.end);
         Ok(open.recovery_point)
+    }
+
+    /// True when a sync failed: the log takes nothing more, and that was told.
+    #[must_use]
+    pub fn has_sync_failed(&self) -> bool {
+        self.sync_fault.check().is_err()
     }
 
     /// Below it everything is durable.
@@ -96,12 +104,14 @@ impl<F: PartitionFiles> WritableLog<F> {
     /// point. Appends are refused from now on, and readers have to wait.
     ///
     /// # Errors
-    /// When the system refuses; the log is closed all the same, and must be recovered.
+    /// When the system refuses, or a sync failed before; the log is closed all the same, and must be
+    /// recovered.
     pub fn close(&self) -> io::Result<Offset> {
         let mut finisher = self.lock_finisher();
         let taken = self.lock_open().take();
         self.view.withdraw();
         let mut open = taken.ok_or_else(closed_error)?;
+        self.sync_fault.check()?;
         open.cut_remains()?;
         open.write_index()?;
         for segment in &open.unfinished {

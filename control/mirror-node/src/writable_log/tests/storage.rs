@@ -19,6 +19,8 @@ struct FullDisk {
 struct Room {
     bytes: usize,
     cuts: bool,
+    /// Syncs that will fail; those after them do not.
+    failing_syncs: usize,
 }
 
 fn full() -> io::Error {
@@ -43,6 +45,11 @@ impl PartitionFiles for FullDisk {
         if self.room.lock().unwrap().cuts { self.files.truncate(file, bytes) } else { Err(full()) }
     }
     fn sync(&mut self, file: FileName) -> io::Result<()> {
+        let mut room = self.room.lock().unwrap();
+        if room.failing_syncs > 0 {
+            room.failing_syncs -= 1;
+            return Err(io::Error::other("injected"));
+        }
         self.files.sync(file)
     }
     fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()> {
@@ -66,7 +73,7 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        let room = Room { bytes: usize::MAX, cuts: true };
+        let room = Room { bytes: usize::MAX, cuts: true, failing_syncs: 0 };
         Self { scratch: Scratch::new(), room: Arc::new(Mutex::new(room)) }
     }
 
@@ -78,7 +85,11 @@ impl Disk {
     }
 
     fn set(&self, bytes: usize, cuts: bool) {
-        *self.room.lock().unwrap() = Room { bytes, cuts };
+        *self.room.lock().unwrap() = Room { bytes, cuts, failing_syncs: 0 };
+    }
+
+    fn fail_next_sync(&self) {
+        self.room.lock().unwrap().failing_syncs = 1;
     }
 }
 
@@ -143,7 +154,7 @@ fn a_segment_begun_for_a_batch_that_failed_goes_away() {
 }
 
 #[test]
-fn a_flush_that_failed_moves_no_recovery_point_and_is_made_up_for() {
+fn a_flush_without_room_moves_no_recovery_point_and_is_made_up_for() {
     let disk = Disk::new();
     let batch = plain(&[b"value"]);
     let log = disk.open(small_segments(u32::try_from(batch.len()).unwrap()));
@@ -158,6 +169,42 @@ fn a_flush_that_failed_moves_no_recovery_point_and_is_made_up_for() {
     for base in [1, 2] {
         assert!(disk.scratch.path(&format!("{base:020}.snapshot")).exists());
     }
+}
+
+#[test]
+fn after_a_sync_that_failed_nothing_is_taken_until_the_log_was_read_again() {
+    let batch = plain(&[b"value"]);
+    let one_each = small_segments(u32::try_from(batch.len()).unwrap());
+    // The sync of the active segment; that of a segment which is finished.
+    for settings in [LogSettings::default(), one_each] {
+        let disk = Disk::new();
+        let log = disk.open(settings);
+        accepted(&log, &batch);
+        let recovery_point = log.flush().unwrap();
+        accepted(&log, &batch);
+        disk.fail_next_sync();
+        log.flush().unwrap_err();
+        // The disk says that all is well now; it lies.
+        log.flush().unwrap_err();
+        assert!(log.has_sync_failed());
+        refused(&log, &batch);
+        log.apply_retention(i64::MAX).unwrap_err();
+        assert_eq!(log.view().state().unwrap().log_end.offset(), offset(2), "readers keep it");
+        log.close().unwrap_err();
+        let spec = LogSpec { recovery_point: Some(recovery_point), ..disk.scratch.spec(settings) };
+        let (log, _) = WritableLog::open(spec).unwrap();
+        assert_eq!((append(&log, &batch), log.flush().unwrap()), (2, offset(3)));
+    }
+}
+
+#[test]
+fn a_sync_that_fails_while_a_log_is_closed_leaves_it_to_recovery() {
+    let disk = Disk::new();
+    let log = disk.open(LogSettings::default());
+    accepted(&log, &plain(&[b"value"]));
+    disk.fail_next_sync();
+    log.close().unwrap_err();
+    assert!(!disk.scratch.path(&format!("{:020}.snapshot", 1)).exists());
 }
 
 #[test]
