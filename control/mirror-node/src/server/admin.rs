@@ -13,6 +13,7 @@ mod acls;
 mod alter_configs;
 mod alter_topic;
 mod client_quotas;
+mod config_resources;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -42,6 +43,9 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
             blocking(move || at_the_disk(&node, request.body)).await
         }
         RequestKind::DescribeConfigs(asked) => describe_configs::describe(node, &asked).into(),
+        RequestKind::ListConfigResources(asked) => {
+            config_resources::list(node, &asked, request.head.api_version).into()
+        }
         RequestKind::ListPartitionReassignments(_) => partition_reassignments::list().into(),
         RequestKind::AlterPartitionReassignments(asked) => {
             partition_reassignments::alter(node, &asked).into()

@@ -52,6 +52,7 @@ pub(super) const APIS: &[Api] = &[
     api(ApiKey::ConsumerGroupHeartbeat, 0..=1, Family::Groups),
     api(ApiKey::ConsumerGroupDescribe, 0..=1, Family::Groups),
     api(ApiKey::DescribeConfigs, 1..=4, Family::Admin),
+    api(ApiKey::ListConfigResources, 0..=1, Family::Admin),
     api(ApiKey::DescribeLogDirs, 1..=4, Family::Admin),
     api(ApiKey::DescribeProducers, 0..=0, Family::Admin),
     api(ApiKey::CreateTopics, 2..=7, Family::Admin),

@@ -34,7 +34,13 @@ pub fn read_calls(subjects: &ToolSubjects) -> Vec<ToolCall> {
             "configs topic all",
             &format!("--entity-type topics --entity-name {topic} --describe --all"),
         ),
+        configs("configs all topics", "--entity-type topics --describe --all"),
         configs("configs broker", "--entity-type brokers --entity-name {node} --describe"),
+        configs("configs all brokers", "--entity-type brokers --describe"),
+        configs("configs all groups", "--entity-type groups --describe"),
+        configs("configs all client metrics", "--entity-type client-metrics --describe"),
+        call("client metrics list", CLIENT_METRICS, "--list"),
+        call("client metrics describe", CLIENT_METRICS, "--describe"),
     ];
     for (name, what) in [
         ("offsets latest", ""),
@@ -176,6 +182,7 @@ fn call(name: &'static str, main_class: &'static str, args: &str) -> ToolCall {
 }
 
 pub(super) const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 const REASSIGNMENTS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";

@@ -15,11 +15,11 @@ use kafka_protocol::messages::{
     DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
     DescribeUserScramCredentialsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
     FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListOffsetsRequest, ListPartitionReassignmentsRequest, ListTransactionsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, SyncGroupRequest,
-    TxnOffsetCommitRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
+    SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::buf::ByteBuf;
 use kafka_protocol::protocol::{Decodable as _, Encodable as _};
@@ -110,6 +110,7 @@ fn is_decoded(api: ApiKey, version: i16, buffer: &mut Inventor<'_>) -> bool {
         DeleteRecords: DeleteRecordsRequest,
         IncrementalAlterConfigs: IncrementalAlterConfigsRequest,
         AlterConfigs: AlterConfigsRequest,
+        ListConfigResources: ListConfigResourcesRequest,
         ListPartitionReassignments: ListPartitionReassignmentsRequest,
         AlterPartitionReassignments: AlterPartitionReassignmentsRequest,
         ElectLeaders: ElectLeadersRequest, DescribeAcls: DescribeAclsRequest,
