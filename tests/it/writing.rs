@@ -68,12 +68,15 @@ fn the_command_line_tools_change_what_is_local() -> Result<()> {
         };
         let named = ["--entity-type", "topics", "--entity-name", "notes"];
         run(TOPICS, &["--create", "--topic", "notes", "--config", "retention.ms=1000"])?;
-        let policy = ["--alter", "--add-config", "cleanup.policy=[delete,compact]"];
-        run(CONFIGS, &[&named[..], &policy].concat())?;
+        let list = "leader.replication.throttled.replicas=[0:1,1:1]";
+        run(CONFIGS, &[&named[..], &["--alter", "--add-config", list]].concat())?;
+        let policy = ["--alter", "--add-config", "cleanup.policy=compact"];
+        let refused = run(CONFIGS, &[&named[..], &policy].concat()).unwrap_err().to_string();
+        assert!(refused.contains("this node does not compact"), "{refused}");
         let unset = ["--alter", "--delete-config", "retention.ms"];
         run(CONFIGS, &[&named[..], &unset].concat())?;
         let described = run(CONFIGS, &[&named[..], &["--describe"]].concat())?;
-        assert!(described.contains("cleanup.policy=delete,compact"), "{described}");
+        assert!(described.contains("throttled.replicas=0:1,1:1"), "{described}");
         assert!(!described.contains("retention.ms"), "{described}");
         run(TOPICS, &["--alter", "--topic", "notes", "--partitions", "4"])?;
         let described = run(TOPICS, &["--describe", "--topic", "notes"])?;

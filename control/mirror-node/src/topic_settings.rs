@@ -1,12 +1,13 @@
 //! Settings of topics: which there are, what each may be, what holds when nothing is said.
 //!
 //! Names, types, limits and defaults are those of Kafka 4.3 (`LogConfig`), so that tools show the
-//! same as with a stock broker. [`SETTINGS`] says of each what it does on a local topic; on a
-//! mirrored one the source decides about everything.
+//! same as with a stock broker. [`SETTINGS`] says of each what it does on a local topic, and what
+//! would do nothing there cannot be set; on a mirrored one the source decides about everything.
 
 use std::collections::BTreeMap;
 
 mod definitions;
+mod without_effect;
 
 pub use definitions::SETTINGS;
 
@@ -90,6 +91,16 @@ pub enum SettingError {
         /// As asked for.
         value: String,
     },
+    /// It is legal, and would do nothing here.
+    #[error("{name} cannot be set to {value}: {why}, so it would have no effect")]
+    WithoutEffect {
+        /// Which.
+        name: &'static str,
+        /// As asked for, without blanks.
+        value: String,
+        /// What this node does instead.
+        why: &'static str,
+    },
     /// Two settings contradict each other.
     #[error("{MIN_COMPACTION_LAG_MS} ({min}) is above {MAX_COMPACTION_LAG_MS} ({max})")]
     CompactionLag {
@@ -120,12 +131,12 @@ pub fn check(configs: &BTreeMap<String, String>) -> Result<(), SettingError> {
 /// Checks one setting.
 ///
 /// # Errors
-/// When there is none of that name, or the value is not legal.
+/// When there is none of that name, or the value is not legal or would do nothing here.
 pub fn check_one(name: &str, value: &str) -> Result<(), SettingError> {
     let Some(setting) = find(name) else {
         return Err(SettingError::Unknown { name: name.to_owned() });
     };
-    setting.normal(value).map(|_| ())
+    without_effect::check(setting, &setting.normal(value)?)
 }
 
 /// Checks settings of one topic against each other; those of other rules are left out.

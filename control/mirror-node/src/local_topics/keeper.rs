@@ -51,4 +51,5 @@ pub(crate) fn now_ms() -> i64 {
 
 /// What a crash of the machine may take from a local log, at most; a crash of the node takes
 /// nothing.
-const EVERY: Duration = Duration::from_secs(5);
+pub(crate) const FLUSH_EVERY_MS: i64 = 5_000;
+const EVERY: Duration = Duration::from_millis(FLUSH_EVERY_MS.unsigned_abs());

@@ -13,9 +13,9 @@ pub static SETTINGS: [TopicSetting; 33] = [
         rule: OneOf(&["compact", "delete"]),
         broker_name: Some("log.cleanup.policy"),
         documentation: "\
-            How old segments go. delete: by retention.ms and retention.bytes. compact: a \
-            broker that takes the topic over keeps the last record of each key; this node \
-            keeps all.",
+            How old segments go. delete: by retention.ms and retention.bytes. compact: the last \
+            record of each key is kept; this node does not compact, and takes delete or \
+            nothing.",
     },
     TopicSetting {
         name: "compression.gzip.level",
@@ -45,7 +45,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: Some("compression.type"),
         documentation: "\
             How a broker compresses batches; producer: as they come. This node keeps batches \
-            as producers send them, whatever is said here.",
+            as producers send them, and takes nothing else.",
     },
     TopicSetting {
         name: "compression.zstd.level",
@@ -74,7 +74,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: Some("log.segment.delete.delay.ms"),
         documentation: "\
             How long a broker keeps the files of a deleted segment. This node deletes them \
-            at once: who has them open reads on.",
+            at once (who has them open reads on), and takes 0 or the default.",
     },
     TopicSetting {
         name: "flush.messages",
@@ -84,7 +84,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: Some("log.flush.interval.messages"),
         documentation: "\
             After how many records a broker forces a log to disk. This node does so every \
-            few seconds.",
+            five seconds, and takes the default only.",
     },
     TopicSetting {
         name: "flush.ms",
@@ -93,8 +93,8 @@ pub static SETTINGS: [TopicSetting; 33] = [
         rule: Between(0, i64::MAX),
         broker_name: None,
         documentation: "\
-            After how long a broker forces records to disk. This node does so every few \
-            seconds.",
+            After how long a broker forces records to disk. This node does so every five \
+            seconds, and takes nothing shorter.",
     },
     TopicSetting {
         name: "follower.replication.throttled.replicas",
@@ -214,7 +214,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: Some("min.insync.replicas"),
         documentation: "\
             How many replicas must have a record before a producer with acks=all is \
-            answered. Here one is all there are, and it is enough.",
+            answered. Here one is all there are: nothing else is taken.",
     },
     TopicSetting {
         name: "preallocate",
@@ -224,7 +224,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: Some("log.preallocate"),
         documentation: "\
             Whether a broker gives a segment all its space when it begins. This node does \
-            not.",
+            not: only false is taken.",
     },
     TopicSetting {
         name: "remote.log.copy.disable",
@@ -300,7 +300,7 @@ pub static SETTINGS: [TopicSetting; 33] = [
         broker_name: None,
         documentation: "\
             By how much, at most and by chance, a broker shortens segment.ms. This node does \
-            not.",
+            not: only 0 is taken.",
     },
     TopicSetting {
         name: "segment.ms",

@@ -59,6 +59,54 @@ fn what_a_stock_broker_refuses_is_refused() {
 }
 
 #[test]
+fn what_would_do_nothing_here_is_refused_with_the_reason() {
+    for (name, value, reason) in [
+        ("cleanup.policy", "compact", "does not compact"),
+        ("cleanup.policy", "delete, compact", "does not compact"),
+        ("compression.type", "zstd", "keeps batches as producers send them"),
+        ("compression.type", "uncompressed", "keeps batches as producers send them"),
+        ("file.delete.delay.ms", "1000", "deletes files at once"),
+        ("flush.messages", "1", "every five seconds"),
+        ("flush.ms", "4999", "every five seconds"),
+        ("min.insync.replicas", "2", "only replica"),
+        ("preallocate", "true", "as it grows"),
+        ("segment.jitter.ms", "1", "without jitter"),
+    ] {
+        let error = check(&configs(&[(name, value)])).expect_err(name).to_string();
+        assert!(error.starts_with(&format!("{name} cannot be set to ")), "{error}");
+        assert!(error.contains(reason) && error.contains("no effect"), "{error}");
+    }
+}
+
+#[test]
+fn what_means_what_this_node_does_anyway_is_taken() {
+    for (name, value) in [
+        ("cleanup.policy", "delete"),
+        ("cleanup.policy", ""),
+        ("compression.type", " producer "),
+        ("file.delete.delay.ms", "0"),
+        ("flush.ms", "5000"),
+        ("min.insync.replicas", "1"),
+        ("preallocate", "False"),
+        ("unclean.leader.election.enable", "true"),
+        ("compression.gzip.level", "9"),
+    ] {
+        assert_eq!(check(&configs(&[(name, value)])), Ok(()), "{name}={value}");
+    }
+    for setting in &SETTINGS {
+        assert_eq!(check_one(setting.name, setting.default), Ok(()), "{setting:?}");
+    }
+}
+
+#[test]
+fn a_topic_that_has_what_would_do_nothing_keeps_it() {
+    let own = configs(&[(CLEANUP_POLICY, "compact"), ("compression.type", "zstd")]);
+    for (name, value) in &own {
+        assert_eq!(effective(&own, find(name).expect("the setting exists")), *value);
+    }
+}
+
+#[test]
 fn a_shortest_time_to_compaction_above_the_longest_is_refused() {
     let both = configs(&[("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")]);
     assert_eq!(check(&both), Err(SettingError::CompactionLag { min: 10, max: 5 }));

@@ -43,13 +43,17 @@ fn settings_are_set_and_unset() {
 
 #[test]
 fn lists_grow_and_shrink_from_what_holds() {
-    let policy = |changes: &[Change]| value_after(changes, "cleanup.policy").unwrap();
-    let append = ("cleanup.policy", APPEND, Some("compact"));
-    assert_eq!(policy(&[append]), "delete,compact");
-    assert_eq!(policy(&[append, append]), "delete,compact");
-    let subtract = ("cleanup.policy", SUBTRACT, Some("delete"));
-    assert_eq!(policy(&[append, subtract]), "compact");
-    assert_eq!(policy(&[subtract]), "");
+    const REPLICAS: &str = "leader.replication.throttled.replicas";
+    let after = |changes: &[Change]| value_after(changes, REPLICAS).unwrap();
+    let append = (REPLICAS, APPEND, Some("0:1"));
+    assert_eq!(after(&[append]), "0:1");
+    assert_eq!(after(&[append, append]), "0:1");
+    let more = (REPLICAS, APPEND, Some("1:1,2:1"));
+    assert_eq!(after(&[append, more]), "0:1,1:1,2:1");
+    let subtract = (REPLICAS, SUBTRACT, Some("0:1"));
+    assert_eq!(after(&[append, more, subtract]), "1:1,2:1");
+    let policy = ("cleanup.policy", SUBTRACT, Some("delete"));
+    assert_eq!(value_after(&[policy], "cleanup.policy").as_deref(), Some(""));
 }
 
 #[test]
@@ -79,6 +83,7 @@ fn what_cannot_be_set_changes_nothing() {
         (resource(2, "orders", &[good, ("segment.bytes", SET, None)]), 42),
         (resource(2, "orders", &[good, ("segment.bytes", 9, Some("1"))]), 42),
         (resource(2, "orders", &[good, good]), 42),
+        (resource(2, "orders", &[good, ("cleanup.policy", APPEND, Some("compact"))]), 40),
         (
             resource(
                 2,
