@@ -12,6 +12,7 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::partition::TopicName;
 use uuid::Uuid;
 
+use crate::groups::OFFSETS_TOPIC;
 use crate::local_topics::PARTITIONS_MAX;
 use crate::node::Node;
 use crate::server::admin::alter_topic;
@@ -70,6 +71,11 @@ fn planned(node: &Node, asked: &CreatableTopic) -> Result<Plan, Refusal> {
         return Err(Refusal::invalid_request(message));
     }
     check_name(node, &name)?;
+    // Made with other settings than its own it would forget what groups committed.
+    if name.as_str() == OFFSETS_TOPIC {
+        let message = format!("Topic '{name}' is made by this node when the first group needs it.");
+        return Err(Refusal::invalid_request(message));
+    }
     let configs = configs(asked)?;
     let partition_count = partition_count(node, asked)?;
     if usize::try_from(partition_count).map_or(true, |count| count > PARTITIONS_MAX) {

@@ -56,6 +56,22 @@ fn a_topic_is_made_and_described() {
 }
 
 #[test]
+fn a_setting_that_would_do_nothing_is_refused_with_the_reason() {
+    let node = TestNode::writable();
+    for (key, value) in
+        [("cleanup.policy", "compact"), ("compression.type", "zstd"), ("min.insync.replicas", "2")]
+    {
+        let response = node.ask(request(vec![configured("orders", key, Some(value))]));
+        let result = &response.topics[0];
+        let text = result.error_message.as_deref().unwrap_or_default();
+        assert_eq!(result.error_code, 40, "{text}");
+        assert!(text.starts_with(key) && text.contains("no effect"), "{text}");
+    }
+    assert!(node.node.catalog.topics().is_empty());
+    assert_eq!(code(&node, configured("orders", "min.insync.replicas", Some("1"))), 0);
+}
+
+#[test]
 fn without_counts_there_is_one_partition() {
     let node = TestNode::writable();
     assert_eq!(node.ask(request(vec![topic("orders")])).topics[0].num_partitions, 1);
@@ -87,6 +103,7 @@ fn names_that_are_taken_alike_or_illegal_are_refused() {
         ("..", 17),
         ("or ders", 17),
         ("__cluster_metadata", 42),
+        ("__consumer_offsets", 42),
     ] {
         assert_eq!(code(&node, topic(name)), expected, "{name:?}");
     }
