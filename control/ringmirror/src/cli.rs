@@ -111,6 +111,10 @@ pub(crate) struct NodeArgs {
     /// Print the values the node would run with, and where each came from; start nothing.
     #[arg(long)]
     pub(crate) check_config: bool,
+    /// Print a file for --config with every key, its unit, its default and its meaning; start
+    /// nothing.
+    #[arg(long)]
+    pub(crate) example_config: bool,
     /// Its data directory; made when it is missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -347,6 +351,7 @@ Examples:
       --mirror-from kafka-1:9092 --topics 'orders|payments-.*'
   ringmirror node --config node.toml
   ringmirror node --config node.toml --check-config
+  ringmirror node --example-config > node.toml
 
 A file that says the same, and a little more:
   data_dir = \"/var/lib/ringmirror\"
@@ -355,7 +360,7 @@ A file that says the same, and a little more:
   [mirror]
   bootstrap_servers = [\"kafka-1:9092\"]
   topics = \"orders|payments-.*\"
---check-config prints all keys. Without a section [mirror] nothing is mirrored.
+--example-config prints all keys and what they mean. Without a section [mirror] nothing is mirrored.
 
 Serves what it has whether the source answers or not. Stops cleanly on SIGINT and SIGTERM.";
 

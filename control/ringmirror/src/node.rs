@@ -8,12 +8,16 @@ use mirror_node::node_run::{self, NodeError};
 use crate::cli::NodeArgs;
 use crate::exit_code::{CommandError, ExitCode};
 use crate::mirror::words_of_open_logs;
-use crate::node_config::{Resolved, resolve};
+use crate::node_config::{EXAMPLE, Resolved, resolve};
 use crate::output::Output;
 use crate::progress::ProgressView;
 use crate::stop_signal::stop_signal;
 
 pub(crate) fn run(args: &NodeArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
+    if args.example_config {
+        output.line(EXAMPLE.trim_end())?;
+        return Ok(ExitCode::Done);
+    }
     let Resolved { config, effective, topics } = resolve(args)?;
     if args.check_config {
         effective.print(output)?;

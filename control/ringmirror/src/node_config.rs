@@ -3,21 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use group_coordinator::coordinator::GroupSettings;
 use group_coordinator::limits::GROUP_MEMBERS_MAX;
 use kafka_wire::partition::BrokerId;
 use mirror_node::node_run::{NodeConfig, advertised_by_default};
-use mirror_node::server::limits::ServerLimits;
 use mirror_uring::BrokerAddress;
 
 use crate::cli::NodeArgs;
 use crate::exit_code::CommandError;
 use effective::Effective;
-use raw::{MirroredWriteError, RawConfig, RawGroups, RawLimits};
+use raw::{MirroredWriteError, RawConfig, RawGroups};
 
 pub(crate) mod effective;
+mod limits;
 mod mirrored;
 mod raw;
 
@@ -54,7 +53,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let refusal =
         effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
     let groups = groups(&raw.groups, &mut effective)?;
-    let limits = limits(&raw.limits, &mut effective);
+    let limits = limits::resolve(&raw.limits, &mut effective)?;
     let mirrored = mirrored::resolve(args, raw.mirror, &data_dir, &mut effective)?;
     let (mirror, topics) = mirrored.unzip();
     let config = NodeConfig {
@@ -129,60 +128,6 @@ fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, C
     })
 }
 
-fn limits(raw: &RawLimits, effective: &mut Effective) -> ServerLimits {
-    let default = ServerLimits::default();
-    let mut pick = |key: &str, file: Option<u64>, default: u64| {
-        effective.pick(&format!("limits.{key}"), None, file, default)
-    };
-    let connections = raw.connections_max.map(|count| count.0.into());
-    let request = raw.request_bytes_max.map(|size| size.0);
-    let requests = raw.requests_bytes_max.map(|size| size.0);
-    let (idle, stall) = (raw.idle_ms_max, raw.stall_ms_max);
-    let fetch = raw.fetch_bytes_max.map(|size| size.0);
-    let sessions = raw.fetch_sessions_max.map(|count| count.0.into());
-    let of_sessions = raw.fetch_session_partitions_max.map(|count| count.0.into());
-    let (idle, stall) = (idle.map(|time| time.0.into()), stall.map(|time| time.0.into()));
-    ServerLimits {
-        connections_max: narrow(pick(
-            "connections_max",
-            connections,
-            wide(default.connections_max),
-        )),
-        request_bytes_max: narrow_bytes(pick(
-            "request_bytes_max",
-            request,
-            default.request_bytes_max.into(),
-        )),
-        requests_bytes_max: narrow(pick(
-            "requests_bytes_max",
-            requests,
-            wide(default.requests_bytes_max),
-        )),
-        idle_max: Duration::from_millis(pick("idle_ms_max", idle, millis(default.idle_max))),
-        stall_max: Duration::from_millis(pick("stall_ms_max", stall, millis(default.stall_max))),
-        fetch_bytes_max: narrow_bytes(pick(
-            "fetch_bytes_max",
-            fetch,
-            default.fetch_bytes_max.into(),
-        )),
-        fetch_sessions_max: narrow(pick(
-            "fetch_sessions_max",
-            sessions,
-            wide(default.fetch_sessions_max),
-        )),
-        fetch_session_partitions_max: narrow(pick(
-            "fetch_session_partitions_max",
-            of_sessions,
-            wide(default.fetch_session_partitions_max),
-        )),
-        ..default
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
@@ -191,10 +136,8 @@ fn narrow(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The protocol counts bytes of a message up to this.
-fn narrow_bytes(bytes: u64) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs())
-}
+/// A configuration file with every key, its unit, its default and its meaning.
+pub(crate) const EXAMPLE: &str = include_str!("../node.example.toml");
 
 const NETWORK_THREADS_MAX: usize = 4;
 const MINUTE_MS: u64 = 60_000;

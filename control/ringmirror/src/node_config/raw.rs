@@ -65,11 +65,16 @@ pub(super) struct RawLimits {
     pub(super) connections_max: Option<Positive>,
     pub(super) request_bytes_max: Option<Bytes>,
     pub(super) requests_bytes_max: Option<Bytes>,
+    pub(super) decoding_bytes_max: Option<Bytes>,
     pub(super) idle_ms_max: Option<Positive>,
     pub(super) stall_ms_max: Option<Positive>,
     pub(super) fetch_bytes_max: Option<Bytes>,
+    pub(super) open_files_max: Option<Positive>,
     pub(super) fetch_sessions_max: Option<Positive>,
     pub(super) fetch_session_partitions_max: Option<Positive>,
+    pub(super) fetch_partitions_max: Option<Positive>,
+    pub(super) created_topics_max: Option<Positive>,
+    pub(super) described_partitions_max: Option<Positive>,
 }
 
 /// What a client is told that writes to a mirrored topic.

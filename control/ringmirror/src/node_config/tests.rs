@@ -2,10 +2,11 @@ use std::fs;
 
 use clap::Parser as _;
 use mirror_node::random_id::random_id;
+use mirror_node::server::limits::ServerLimits;
 use serde_json::Value;
 
 use super::effective::Origin;
-use super::{Resolved, resolve};
+use super::{EXAMPLE, Resolved, resolve};
 use crate::cli::{Cli, Command, NodeArgs};
 
 fn args(line: &[&str]) -> NodeArgs {
@@ -83,6 +84,87 @@ fn what_is_shown_is_a_file_that_says_the_same() {
 }
 
 #[test]
+fn every_limit_of_the_server_can_be_set_and_is_shown_under_its_name() {
+    let limits = format!("{:#?}", ServerLimits::default());
+    let names = limits.lines().filter_map(|line| line.trim().split_once(": "));
+    let key = |(name, value): (&str, &str)| match name.strip_suffix("_max") {
+        Some(time) if value.ends_with("s,") => format!("{time}_ms_max"),
+        _ => name.to_owned(),
+    };
+    let mut expected: Vec<_> = names.map(key).collect();
+    let resolved = resolve(&args(&["--data-dir", "d"])).unwrap();
+    let settings = resolved.effective.settings.iter();
+    let keys = settings.filter_map(|setting| setting.key.strip_prefix("limits."));
+    let mut keys: Vec<_> = keys.map(str::to_owned).collect();
+    keys.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+
+    let lines: Vec<_> = keys.iter().map(|key| format!("{key} = 1234")).collect();
+    let file = format!("data_dir = \"a\"\n[limits]\n{}", lines.join("\n"));
+    let resolved = with_file(&file, &[]).unwrap();
+    for key in keys {
+        let key = format!("limits.{key}");
+        assert_eq!(shown(&resolved, &key), (1234.into(), Origin::File), "{key}");
+    }
+    let set = format!("{:#?}", resolved.config.limits);
+    let values = set.lines().filter_map(|line| line.trim().split_once(": "));
+    let values: Vec<_> = values.filter(|(_, value)| !value.starts_with("1.234s")).collect();
+    assert!(values.iter().all(|(_, value)| *value == "1234,"), "{values:?}");
+}
+
+#[test]
+fn the_example_file_has_every_key_with_its_default_and_a_word_before_it() {
+    let as_it_is = with_file(EXAMPLE, &[]).unwrap();
+    let properties = std::env::temp_dir().join(format!("{}.properties", random_id().unwrap()));
+    fs::write(&properties, "").unwrap();
+    let taken_in: Vec<_> = EXAMPLE.lines().map(taken_in).collect();
+    let taken_in = taken_in.join("\n");
+    let taken_in =
+        taken_in.replace("/etc/ringmirror/source.properties", &properties.display().to_string());
+    let taken_in = with_file(&taken_in, &[]);
+    fs::remove_file(properties).unwrap();
+    let taken_in = taken_in.unwrap();
+    for setting in &taken_in.effective.settings {
+        let key = setting.key.as_str();
+        assert_eq!(setting.from, Origin::File, "the file has no {key}");
+        if !WITHOUT_DEFAULT.contains(&key) {
+            let expected = (setting.value.clone(), Origin::Default);
+            assert_eq!(shown(&as_it_is, key), expected, "{key}");
+        }
+    }
+    let is_setting = |line: &str| taken_in_key(line).is_some();
+    let mut lines = EXAMPLE.lines().zip(EXAMPLE.lines().skip(1));
+    let bare = lines.find(|(before, line)| {
+        is_setting(line) && !before.starts_with("# ") && !is_setting(before)
+    });
+    assert_eq!(bare, None, "a key without a word");
+}
+
+/// A line of the example file, without the sign that leaves a setting out.
+fn taken_in(line: &str) -> &str {
+    line.strip_prefix('#').filter(|rest| rest.starts_with(char::is_alphabetic)).unwrap_or(line)
+}
+
+fn taken_in_key(line: &str) -> Option<&str> {
+    let is_key = |key: &&str| key.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    taken_in(line).split_once(" = ").map(|(key, _)| key).filter(is_key)
+}
+
+/// Keys of the example file whose lines are examples.
+const WITHOUT_DEFAULT: [&str; 9] = [
+    "data_dir",
+    "advertised",
+    "network_threads",
+    "mirror.bootstrap_servers",
+    "mirror.topics",
+    "mirror.exclude",
+    "mirror.command_config",
+    "mirror.cores",
+    "mirror.slab_bytes",
+];
+
+#[test]
 fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
     let wrong = [
         ("data_dir = \"a\"\nlissten = \"h:1\"", &["line 2", "lissten", "listen"][..]),
@@ -102,6 +184,18 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         ("listen = \"h:1\"", &["--data-dir", "data_dir"]),
         ("data_dir = \"a\"\nmirrored_write_error = \"NO\"", &["line 2", "NO", "POLICY_VIOLATION"]),
         ("data_dir = \"a\"\ndata_dir = \"b\"", &["line 2", "duplicate"]),
+        (
+            "data_dir = \"a\"\n[limits]\nrequests_bytes_max = \"64MiB\"",
+            &["limits.requests_bytes_max", "67108864", "limits.request_bytes_max (104857600)"],
+        ),
+        (
+            "data_dir = \"a\"\n[limits]\nrequest_bytes_max = \"2GiB\"",
+            &["limits.request_bytes_max", "2147483648", "2147483647"],
+        ),
+        (
+            "data_dir = \"a\"\n[limits]\ndescribed_partitions_max = 2147483648",
+            &["limits.described_partitions_max", "2147483648", "2147483647"],
+        ),
         (
             "data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\"]\ntopics = \"x\"\n\
              connections_per_broker = 65",
