@@ -2,9 +2,11 @@
 //! and what has not changed is not told again.
 //!
 //! A session is found by its id and may be used by whoever knows it, as in Kafka; its epoch keeps
-//! two users apart. When there is no room, clients are served without a session.
+//! two users apart. When there is no room, clients are served without a session; so is who asks for
+//! what cannot be a topic, since that may be of any size.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::error::ResponseError;
@@ -19,12 +21,20 @@ use crate::server::limits::ServerLimits;
 pub(crate) enum AskedTopic {
     /// Up to version 12.
     Name(TopicName),
-    /// Up to version 12: what cannot be a topic's name.
-    BadName(String),
+    /// Up to version 12: what cannot be a topic's name, and may be as long as the request; all
+    /// partitions share the one copy.
+    BadName(Arc<str>),
     /// From version 13 on.
     Id(TopicId),
     /// From version 13 on: the id that no topic has.
     NoId,
+}
+
+impl AskedTopic {
+    /// False for what names no topic, now or later.
+    const fn can_exist(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Id(_))
+    }
 }
 
 /// What is to be fetched of one partition.
@@ -149,7 +159,8 @@ impl FetchSessions {
     fn open(&mut self, asked: &FetchRequest, version: i16, now: Instant) -> FetchPlan {
         let mut plan = without_session(asked, version);
         let count = plan.partitions.len();
-        if count == 0 || !self.make_room(count, now) {
+        let fits = plan.partitions.iter().all(|(asked, _)| asked.topic.can_exist());
+        if count == 0 || !fits || !self.make_room(count, now) {
             return plan;
         }
         let id = self.new_id();
@@ -173,15 +184,22 @@ impl FetchSessions {
         let session = self.sessions.get_mut(&id).expect("looked up by the caller");
         let before = session.partitions.len();
         session.forget(asked, version);
+        let mut outside = Vec::new();
         for partition in asked_partitions(asked, version) {
-            session.put(partition);
+            if partition.topic.can_exist() {
+                session.put(partition);
+            } else {
+                outside.push((partition, None));
+            }
         }
         self.partition_count = self.partition_count - before + session.partitions.len();
-        let (is_incremental, partitions) = (true, session.partitions.clone());
-        if self.partition_count > self.partitions_max {
-            // All sessions together hold too much now: served this once, then started over.
+        let (is_incremental, mut partitions) = (true, session.partitions.clone());
+        if self.partition_count > self.partitions_max || !outside.is_empty() {
+            // All sessions together hold too much now, or this one would have to hold what it must
+            // not: served this once, then started over.
             self.end(id);
         }
+        partitions.extend(outside);
         FetchPlan { session_id: id, is_incremental, partitions }
     }
 
@@ -248,6 +266,9 @@ impl Session {
         let mut gone = Vec::new();
         for topic in &asked.forgotten_topics_data {
             let named = asked_topic(&topic.topic, topic.topic_id.into_bytes(), version);
+            if !named.can_exist() {
+                continue;
+            }
             let places = topic
                 .partitions
                 .iter()
@@ -318,7 +339,7 @@ fn asked_topic(name: &str, id: [u8; 16], version: i16) -> AskedTopic {
     }
     match TopicName::parse(name) {
         Some(name) => AskedTopic::Name(name),
-        None => AskedTopic::BadName(name.to_owned()),
+        None => AskedTopic::BadName(name.into()),
     }
 }
 

@@ -78,6 +78,37 @@ fn wrong_ids_and_epochs_make_the_client_start_over() {
 }
 
 #[test]
+fn what_cannot_be_a_topics_name_is_copied_once_and_kept_in_no_session() {
+    let mut sessions = sessions(10, 100);
+    let now = Instant::now();
+    let long = StrBytes::from_string("../".repeat(10_000));
+    let misnamed = |mut asked: FetchRequest| {
+        asked.topics[0].topic = long.clone().into();
+        asked
+    };
+    let asked = misnamed(request(0, 0, &[(0, 0), (1, 0)]));
+    let opened = sessions.begin(&asked, VERSION, now).unwrap();
+    let names: Vec<&Arc<str>> =
+        opened.partitions.iter().map(|(asked, _)| bad_name(asked)).collect();
+    assert!(Arc::ptr_eq(names[0], names[1]));
+    assert_eq!((opened.session_id, sessions.sessions.len()), (0, 0));
+    let id = sessions.begin(&request(0, 0, &[(0, 0)]), VERSION, now).unwrap().session_id;
+    let asked = misnamed(request(id, 1, &[(7, 0)]));
+    let next = sessions.begin(&asked, VERSION, now).unwrap();
+    assert_eq!((next.session_id, offsets(&next)), (id, vec![(0, 0), (7, 0)]));
+    let refused = sessions.begin(&request(id, 2, &[]), VERSION, now).unwrap_err();
+    assert_eq!(refused, ResponseError::FetchSessionIdNotFound);
+    assert_eq!(sessions.partition_count, 0);
+}
+
+fn bad_name(asked: &AskedPartition) -> &Arc<str> {
+    match &asked.topic {
+        AskedTopic::BadName(name) => name,
+        other => panic!("{other:?} is a name"),
+    }
+}
+
+#[test]
 fn an_ended_session_is_gone() {
     let mut sessions = sessions(10, 100);
     let now = Instant::now();
