@@ -1,8 +1,8 @@
 //! Incremental fetch sessions (KIP-227): what a client asked for before need not be said again,
 //! and what has not changed is not told again.
 //!
-//! A session is found by its id and may be used by whoever knows it, as in Kafka; its epoch keeps
-//! two users apart. When there is no room, clients are served without a session; so is who asks for
+//! A session is found by its id and may be used by whoever knows it, as in Kafka; ids are random, and
+//! an epoch keeps two users apart. When there is no room, clients are served without a session; so is who asks for
 //! what cannot be a topic, since that may be of any size.
 
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 use kafka_wire::partition::{TopicId, TopicName};
 
+use crate::random_id::random_id;
 use crate::server::limits::ServerLimits;
 
 /// A topic as a request names it.
@@ -74,7 +75,6 @@ pub(crate) struct FetchSessions {
     partitions_max: usize,
     /// Partitions of all sessions together.
     partition_count: usize,
-    last_id: i32,
 }
 
 #[derive(Debug)]
@@ -94,7 +94,6 @@ impl FetchSessions {
             sessions_max: limits.fetch_sessions_max,
             partitions_max: limits.fetch_session_partitions_max,
             partition_count: 0,
-            last_id: 0,
         }
     }
 
@@ -163,7 +162,7 @@ impl FetchSessions {
         if count == 0 || !fits || !self.make_room(count, now) {
             return plan;
         }
-        let id = self.new_id();
+        let Some(id) = self.new_id() else { return plan };
         let mut session = Session {
             next_epoch: FIRST_EPOCH + 1,
             uses_ids: version >= IDS_SINCE,
@@ -226,11 +225,14 @@ impl FetchSessions {
         true
     }
 
-    fn new_id(&mut self) -> i32 {
+    /// An id that nobody can guess, nor remember from before the node was started; `None` when the
+    /// system has none.
+    fn new_id(&self) -> Option<i32> {
         loop {
-            self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };
-            if !self.sessions.contains_key(&self.last_id) {
-                return self.last_id;
+            let bytes = random_id().ok()?.bytes();
+            let id = bytes.last_chunk().map(|last| i32::from_be_bytes(*last) & i32::MAX)?;
+            if id != NO_SESSION && !self.sessions.contains_key(&id) {
+                return Some(id);
             }
         }
     }

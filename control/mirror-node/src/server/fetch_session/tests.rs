@@ -52,6 +52,19 @@ fn a_session_remembers_what_was_asked_and_takes_changes() {
 }
 
 #[test]
+fn ids_cannot_be_told_from_others_nor_from_those_of_another_start() {
+    let first_ids = || {
+        let mut sessions = sessions(10, 100);
+        let mut open = || sessions.begin(&request(0, 0, &[(0, 0)]), VERSION, Instant::now());
+        [open().unwrap().session_id, open().unwrap().session_id]
+    };
+    let (ids, others) = (first_ids(), first_ids());
+    assert!(ids.iter().chain(&others).all(|id| *id > 0));
+    assert_ne!(ids[0] + 1, ids[1]);
+    assert_ne!(ids, others);
+}
+
+#[test]
 fn partitions_with_records_are_served_last_the_next_time() {
     let mut sessions = sessions(10, 100);
     let now = Instant::now();
