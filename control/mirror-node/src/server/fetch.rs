@@ -10,29 +10,46 @@ use kafka_wire::fetch_response::{
     LeaderEndpoint, TopicKey, write_fetch_response,
 };
 use tokio::sync::{Notify, SemaphorePermit};
+use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
 use crate::server::fetch_look::{FetchWish, Found, look};
-use crate::server::fetch_session::{AskedTopic, FetchPlan};
+use crate::server::fetch_session::{AskedTopic, BegunFetch, FetchPlan};
 use crate::server::limits::{FEW_FETCH_PARTITIONS, MANY_PARTITIONS_WAIT_MAX};
 use crate::server::request::RequestHead;
 
+/// Why a fetch is not answered with what was found.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    /// The client has to start over.
+    #[error("{0:?}")]
+    Refused(ResponseError),
+    /// Its version cannot carry the answer.
+    #[error(transparent)]
+    Response(#[from] FetchResponseError),
+    /// The thread that looked into the files was lost.
+    #[error("cannot look for records: {0}")]
+    Look(#[from] JoinError),
+}
+
 /// Answers a fetch as soon as it has enough, or has waited long enough.
-pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: &FetchRequest) -> Answer {
-    let room = take_room(node, asked).await;
-    let wait_max = if room.is_some() { MANY_PARTITIONS_WAIT_MAX } else { WAIT_MAX };
+pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: FetchRequest) -> Answer {
+    let wish = FetchWish::new(node, head, &asked);
     let begun = {
         let mut sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.begin(asked, head.api_version, std::time::Instant::now())
+        sessions.begin(&asked, head.api_version, std::time::Instant::now())
     };
-    let written = match begun {
-        Ok(plan) => {
-            let found = wait_for_enough(node, (head, asked), &plan, wait_max).await;
-            write(node, head, &plan, found)
-        }
-        Err(error) => write_refusal(head, error),
+    // Many times the size it had on the wire: gone before anything is waited for.
+    drop(asked);
+    let written = match begun.map_err(FetchError::Refused) {
+        Ok(begun) => find(node, head, begun, &wish).await,
+        Err(error) => Err(error),
+    };
+    let written = match written {
+        Err(FetchError::Refused(error)) => write_refusal(head, error).map_err(FetchError::from),
+        written => written,
     };
     match written {
         Ok(parts) => Answer::Parts(parts),
@@ -40,51 +57,60 @@ pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: &FetchReq
     }
 }
 
-/// Waits for room when the fetch is of many partitions: a session makes them of a few bytes.
-async fn take_room<'a>(node: &'a Node, asked: &FetchRequest) -> Option<SemaphorePermit<'a>> {
-    let count = {
+async fn find(
+    node: &Arc<Node>,
+    head: &RequestHead,
+    begun: BegunFetch,
+    wish: &FetchWish,
+) -> Result<Vec<Part>, FetchError> {
+    let room = take_room(node, begun.partition_count()).await;
+    let wait_max = if room.is_some() { MANY_PARTITIONS_WAIT_MAX } else { WAIT_MAX };
+    let plan = {
         let sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.partitions_asked(asked)
+        sessions.plan(begun).map_err(FetchError::Refused)?
     };
-    if count <= FEW_FETCH_PARTITIONS {
+    let deadline = Instant::now() + wish.wait.min(wait_max);
+    let found = wait_for_enough(node, &plan, wish, deadline).await?;
+    Ok(write(node, head, &plan, found)?)
+}
+
+/// Waits for room when the fetch is of many partitions: a session makes them of a few bytes.
+async fn take_room(node: &Node, partition_count: usize) -> Option<SemaphorePermit<'_>> {
+    if partition_count <= FEW_FETCH_PARTITIONS {
         return None;
     }
-    let count = count.min(node.limits.fetch_partitions_max);
+    let count = partition_count.min(node.limits.fetch_partitions_max);
     let taken = node.fetch_room.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await;
     Some(taken.expect("the room is never closed"))
 }
 
 async fn wait_for_enough(
     node: &Arc<Node>,
-    (head, asked): (&RequestHead, &FetchRequest),
     plan: &FetchPlan,
-    wait_max: Duration,
-) -> Vec<Found> {
-    let wish = FetchWish::new(node, head, asked);
-    let bytes_min = u64::try_from(asked.min_bytes).unwrap_or(0);
-    let wait = Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0));
-    let deadline = Instant::now() + wait.min(wait_max);
+    wish: &FetchWish,
+    deadline: Instant,
+) -> Result<Vec<Found>, JoinError> {
     let news = Arc::new(Notify::new());
-    let mut found = look(node, plan, &wish).await;
+    let mut found = look(node, plan, wish).await?;
     loop {
         let is_enough = found.iter().map(|found| u64::from(found.records_bytes)).sum::<u64>()
-            >= bytes_min
+            >= wish.bytes_min
             || found.iter().any(Found::cannot_wait);
         if is_enough || found.is_empty() || Instant::now() >= deadline {
-            return found;
+            return Ok(found);
         }
         for place in found.iter().filter_map(|found| found.partition.as_ref()) {
             place.view.wake_at_change(&news);
         }
         // What came since the look before would wake nobody.
-        let looked = look(node, plan, &wish).await;
+        let looked = look(node, plan, wish).await?;
         let has_grown =
             looked.iter().zip(&found).any(|(new, old)| new.records_bytes != old.records_bytes);
         found = looked;
         if !has_grown && !found.iter().any(Found::cannot_wait) {
             // Whether news or the deadline came, the answer is what is there then.
             let _ = timeout_at(deadline, news.notified()).await;
-            found = look(node, plan, &wish).await;
+            found = look(node, plan, wish).await?;
         }
     }
 }

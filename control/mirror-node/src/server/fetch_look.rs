@@ -1,6 +1,7 @@
 //! What a fetch finds, partition by partition.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::FetchRequest;
@@ -8,6 +9,7 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::fetch_event::{CurrentLeader, DivergingEpoch};
 use kafka_wire::fetch_response::{AbortedTransaction, AnsweredPartition};
 use kafka_wire::offset::Offset;
+use tokio::task::JoinError;
 
 use crate::catalog::{Partition, Topic};
 use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit, epoch_end_offset};
@@ -24,6 +26,10 @@ pub(super) struct FetchWish {
     reads_committed: bool,
     /// Bytes of records in the whole answer, but for a first batch that is larger.
     bytes_max: u32,
+    /// Bytes of records that are waited for.
+    pub(super) bytes_min: u64,
+    /// For how long.
+    pub(super) wait: Duration,
     /// A replica of another broker asks: there are none.
     is_replica: bool,
 }
@@ -57,13 +63,22 @@ impl FetchWish {
         Self {
             reads_committed: asked.isolation_level == READ_COMMITTED,
             bytes_max: bytes_max.min(node.limits.fetch_bytes_max),
+            bytes_min: u64::try_from(asked.min_bytes).unwrap_or(0),
+            wait: Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0)),
             is_replica: replica >= 0,
         }
     }
 }
 
 /// Looks at every partition of the plan, and finds the records in their files.
-pub(super) async fn look(node: &Arc<Node>, plan: &FetchPlan, wish: &FetchWish) -> Vec<Found> {
+///
+/// # Errors
+/// When the thread that looks into the files is lost.
+pub(super) async fn look(
+    node: &Arc<Node>,
+    plan: &FetchPlan,
+    wish: &FetchWish,
+) -> Result<Vec<Found>, JoinError> {
     let mut topic: Option<(AskedTopic, Option<Arc<Topic>>)> = None;
     let mut found = Vec::with_capacity(plan.partitions.len());
     let mut has_records = false;
@@ -77,14 +92,14 @@ pub(super) async fn look(node: &Arc<Node>, plan: &FetchPlan, wish: &FetchWish) -
         found.push(one);
     }
     if !has_records {
-        return found;
+        return Ok(found);
     }
     let (reader, wish) = (Arc::clone(node), *wish);
     let placed = tokio::task::spawn_blocking(move || {
         place_all(&reader, &mut found, &wish);
         found
     });
-    placed.await.expect("finding records does not panic")
+    placed.await
 }
 
 fn find_topic(node: &Node, asked: &AskedTopic) -> Option<Arc<Topic>> {

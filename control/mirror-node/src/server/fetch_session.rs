@@ -67,6 +67,31 @@ pub(crate) struct FetchPlan {
     pub(crate) partitions: Vec<(AskedPartition, Option<Told>)>,
 }
 
+/// A fetch whose request was read: what must be kept of it until there is room for its plan.
+#[derive(Debug)]
+pub(crate) struct BegunFetch {
+    session_id: i32,
+    is_incremental: bool,
+    /// Those that no session holds.
+    partitions: Vec<(AskedPartition, Option<Told>)>,
+    /// The session that holds the others.
+    held: Option<HeldPartitions>,
+}
+
+#[derive(Debug)]
+struct HeldPartitions {
+    count: usize,
+    /// Epoch that the session's next request will have.
+    next_epoch: i32,
+}
+
+impl BegunFetch {
+    /// How many partitions it is about, those its session holds included.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.partitions.len() + self.held.as_ref().map_or(0, |held| held.count)
+    }
+}
+
 /// All sessions of a node.
 #[derive(Debug)]
 pub(crate) struct FetchSessions {
@@ -97,15 +122,8 @@ impl FetchSessions {
         }
     }
 
-    /// How many partitions a request is about, those its session has told of before included.
-    pub(crate) fn partitions_asked(&self, asked: &FetchRequest) -> usize {
-        let named: usize = asked.topics.iter().map(|topic| topic.partitions.len()).sum();
-        let session = self.sessions.get(&asked.session_id);
-        let goes_on = session.filter(|_| asked.session_epoch > FIRST_EPOCH);
-        named + goes_on.map_or(0, |session| session.partitions.len())
-    }
-
-    /// Finds out what a request wants.
+    /// Reads a request, after which it is not needed any more. Takes no memory for what the session
+    /// holds: a request of a few bytes may be about any number of partitions.
     ///
     /// # Errors
     /// The error that makes the client start over.
@@ -114,7 +132,7 @@ impl FetchSessions {
         asked: &FetchRequest,
         version: i16,
         now: Instant,
-    ) -> Result<FetchPlan, ResponseError> {
+    ) -> Result<BegunFetch, ResponseError> {
         if version < SESSIONS_SINCE {
             return Ok(without_session(asked, version));
         }
@@ -136,6 +154,23 @@ impl FetchSessions {
         }
     }
 
+    /// Finds out what a request wants.
+    ///
+    /// # Errors
+    /// The error that makes the client start over, when the session was used or ended meanwhile.
+    pub(crate) fn plan(&self, begun: BegunFetch) -> Result<FetchPlan, ResponseError> {
+        let BegunFetch { session_id, is_incremental, mut partitions, held } = begun;
+        if let Some(held) = held {
+            let session = self.sessions.get(&session_id);
+            let session = session.ok_or(ResponseError::FetchSessionIdNotFound)?;
+            if session.next_epoch != held.next_epoch {
+                return Err(ResponseError::InvalidFetchSessionEpoch);
+            }
+            partitions.extend_from_slice(&session.partitions);
+        }
+        Ok(FetchPlan { session_id, is_incremental, partitions })
+    }
+
     /// Notes what a session's client is told of partitions, and serves those with records last the
     /// next time, so that each gets its turn.
     pub(crate) fn note_told<'a>(
@@ -155,14 +190,14 @@ impl FetchSessions {
         session.serve_last(&served);
     }
 
-    fn open(&mut self, asked: &FetchRequest, version: i16, now: Instant) -> FetchPlan {
-        let mut plan = without_session(asked, version);
-        let count = plan.partitions.len();
-        let fits = plan.partitions.iter().all(|(asked, _)| asked.topic.can_exist());
+    fn open(&mut self, asked: &FetchRequest, version: i16, now: Instant) -> BegunFetch {
+        let mut begun = without_session(asked, version);
+        let count = begun.partitions.len();
+        let fits = begun.partitions.iter().all(|(asked, _)| asked.topic.can_exist());
         if count == 0 || !fits || !self.make_room(count, now) {
-            return plan;
+            return begun;
         }
-        let Some(id) = self.new_id() else { return plan };
+        let Some(id) = self.new_id() else { return begun };
         let mut session = Session {
             next_epoch: FIRST_EPOCH + 1,
             uses_ids: version >= IDS_SINCE,
@@ -170,16 +205,16 @@ impl FetchSessions {
             partitions: Vec::new(),
             places: HashMap::new(),
         };
-        for (partition, _) in &plan.partitions {
+        for (partition, _) in &begun.partitions {
             session.put(partition.clone());
         }
         self.partition_count += session.partitions.len();
         self.sessions.insert(id, session);
-        plan.session_id = id;
-        plan
+        begun.session_id = id;
+        begun
     }
 
-    fn go_on(&mut self, id: i32, asked: &FetchRequest, version: i16) -> FetchPlan {
+    fn go_on(&mut self, id: i32, asked: &FetchRequest, version: i16) -> BegunFetch {
         let session = self.sessions.get_mut(&id).expect("looked up by the caller");
         let before = session.partitions.len();
         session.forget(asked, version);
@@ -191,21 +226,34 @@ impl FetchSessions {
                 outside.push((partition, None));
             }
         }
-        self.partition_count = self.partition_count - before + session.partitions.len();
-        let (is_incremental, mut partitions) = (true, session.partitions.clone());
-        if self.partition_count > self.partitions_max || !outside.is_empty() {
+        let held =
+            HeldPartitions { count: session.partitions.len(), next_epoch: session.next_epoch };
+        self.partition_count = self.partition_count - before + held.count;
+        let begun = BegunFetch {
+            session_id: id,
+            is_incremental: true,
+            partitions: outside,
+            held: Some(held),
+        };
+        if self.partition_count > self.partitions_max || !begun.partitions.is_empty() {
             // All sessions together hold too much now, or this one would have to hold what it must
             // not: served this once, then started over.
-            self.end(id);
+            return self.go_on_without(begun);
         }
-        partitions.extend(outside);
-        FetchPlan { session_id: id, is_incremental, partitions }
+        begun
     }
 
-    fn end(&mut self, id: i32) {
-        if let Some(session) = self.sessions.remove(&id) {
-            self.partition_count -= session.partitions.len();
-        }
+    fn go_on_without(&mut self, mut begun: BegunFetch) -> BegunFetch {
+        let ended = self.end(begun.session_id);
+        begun.partitions.extend(ended.into_iter().flat_map(|session| session.partitions));
+        begun.held = None;
+        begun
+    }
+
+    fn end(&mut self, id: i32) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        self.partition_count -= session.partitions.len();
+        Some(session)
     }
 
     /// Makes room for a session of so many partitions by ending those that were silent for long;
@@ -312,9 +360,9 @@ impl Session {
     }
 }
 
-fn without_session(asked: &FetchRequest, version: i16) -> FetchPlan {
+fn without_session(asked: &FetchRequest, version: i16) -> BegunFetch {
     let partitions = asked_partitions(asked, version).map(|partition| (partition, None)).collect();
-    FetchPlan { session_id: NO_SESSION, is_incremental: false, partitions }
+    BegunFetch { session_id: NO_SESSION, is_incremental: false, partitions, held: None }
 }
 
 fn asked_partitions(

@@ -21,7 +21,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         RequestKind::DescribeTopicPartitions(asked) => {
             describe_topic_partitions::describe(node, &asked).into()
         }
-        RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, &asked).await,
+        RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, asked).await,
         RequestKind::ListOffsets(asked) => {
             list_offsets::list_offsets(node, asked, version).await.into()
         }
