@@ -94,9 +94,9 @@ impl LogView {
         self.wake();
     }
 
-    /// `reader` is notified at the next change, once. Look at the state again afterwards: it may
-    /// have changed before.
-    pub fn wake_at_change(&self, reader: &Arc<Notify>) {
+    /// `reader` is notified at every change until it is dropped. Look at the state afterwards: it
+    /// may have changed before.
+    pub fn watch(&self, reader: &Arc<Notify>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.readers.len() >= waiting.sweep_at {
             waiting.readers.retain(|reader| reader.strong_count() > 0);
@@ -111,9 +111,15 @@ impl LogView {
 
     fn wake(&self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for reader in waiting.readers.drain(..).filter_map(|reader| reader.upgrade()) {
-            reader.notify_one();
-        }
+        waiting.readers.retain(|reader| {
+            let reader = reader.upgrade();
+            reader.inspect(|reader| reader.notify_one()).is_some()
+        });
+    }
+
+    #[cfg(test)]
+    pub(crate) fn watcher_count(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).readers.len()
     }
 }
 

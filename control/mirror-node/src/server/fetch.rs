@@ -13,6 +13,7 @@ use tokio::sync::{Notify, SemaphorePermit};
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 
+use crate::catalog::Partition;
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
 use crate::server::fetch_look::{FetchWish, Found, look};
@@ -90,7 +91,7 @@ async fn wait_for_enough(
     wish: &FetchWish,
     deadline: Instant,
 ) -> Result<Vec<Found>, JoinError> {
-    let news = Arc::new(Notify::new());
+    let mut watch = Watch::default();
     let mut found = look(node, plan, wish).await?;
     loop {
         let is_enough = found.iter().map(|found| u64::from(found.records_bytes)).sum::<u64>()
@@ -99,19 +100,43 @@ async fn wait_for_enough(
         if is_enough || found.is_empty() || Instant::now() >= deadline {
             return Ok(found);
         }
-        for place in found.iter().filter_map(|found| found.partition.as_ref()) {
-            place.view.wake_at_change(&news);
-        }
-        // What came since the look before would wake nobody.
-        let looked = look(node, plan, wish).await?;
-        let has_grown =
-            looked.iter().zip(&found).any(|(new, old)| new.records_bytes != old.records_bytes);
-        found = looked;
-        if !has_grown && !found.iter().any(Found::cannot_wait) {
+        let is_new = watch.follow(found.iter().map(|found| found.partition.as_ref()));
+        // What came between the look and the beginning of the watch wakes nobody.
+        if !is_new || found.iter().all(Found::is_current) {
             // Whether news or the deadline came, the answer is what is there then.
-            let _ = timeout_at(deadline, news.notified()).await;
-            found = look(node, plan, wish).await?;
+            let _ = timeout_at(deadline, watch.news.notified()).await;
         }
+        found = look(node, plan, wish).await?;
+    }
+}
+
+/// Tells a fetch that one of its logs has changed.
+#[derive(Debug, Default)]
+struct Watch {
+    news: Arc<Notify>,
+    /// Whose logs are watched, by place in the plan.
+    watched: Vec<Option<Arc<Partition>>>,
+}
+
+impl Watch {
+    /// Watches the logs of partitions, each once: in the order of the plan, every time all of them.
+    /// True when there was one that was not watched before.
+    fn follow<'a>(
+        &mut self,
+        partitions: impl ExactSizeIterator<Item = Option<&'a Arc<Partition>>>,
+    ) -> bool {
+        self.watched.resize(partitions.len(), None);
+        let mut is_new = false;
+        for (watched, partition) in self.watched.iter_mut().zip(partitions) {
+            let same = |held: &Arc<Partition>| partition.is_some_and(|new| Arc::ptr_eq(held, new));
+            // A topic that was deleted and made again has other logs.
+            if let Some(partition) = partition.filter(|_| !watched.as_ref().is_some_and(same)) {
+                partition.view.watch(&self.news);
+                *watched = Some(Arc::clone(partition));
+                is_new = true;
+            }
+        }
+        is_new
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) struct Found {
 impl FetchWish {
     pub(super) fn new(node: &Node, head: &RequestHead, asked: &FetchRequest) -> Self {
         let bytes_max = u32::try_from(asked.max_bytes).unwrap_or(0);
+        let bytes_max = bytes_max.min(node.limits.fetch_bytes_max);
         let replica = if head.api_version >= REPLICA_STATE_SINCE {
             asked.replica_state.replica_id.0
         } else {
@@ -62,8 +63,9 @@ impl FetchWish {
         };
         Self {
             reads_committed: asked.isolation_level == READ_COMMITTED,
-            bytes_max: bytes_max.min(node.limits.fetch_bytes_max),
-            bytes_min: u64::try_from(asked.min_bytes).unwrap_or(0),
+            bytes_max,
+            // More will never be there.
+            bytes_min: u64::from(bytes_max).min(u64::try_from(asked.min_bytes).unwrap_or(0)),
             wait: Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0)),
             is_replica: replica >= 0,
         }
@@ -194,6 +196,16 @@ impl Found {
     /// True when the client has to know at once.
     pub(super) fn cannot_wait(&self) -> bool {
         self.error.is_some() || self.diverging_epoch.is_some()
+    }
+
+    /// True while the log stands where it stood when it was looked at.
+    pub(super) fn is_current(&self) -> bool {
+        let now = self.partition.as_ref().and_then(|partition| partition.view.state());
+        match (&now, &self.state) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// True when the client does not know all of this.

@@ -15,8 +15,8 @@ fn follow(reader: &LogReader, log: &WritableLog, bytes_max: u32) -> Vec<i64> {
     let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let changed = Arc::new(Notify::new());
     let (mut found, mut next) = (Vec::new(), offset(0));
+    log.view().watch(&changed);
     while next.get() < BATCHES * 2 {
-        log.view().wake_at_change(&changed);
         let state = log.view().state().unwrap();
         let upper = state.log_end.offset();
         match reader.locate(log.view(), &state, next, upper, limit).unwrap() {

@@ -20,7 +20,9 @@ use kafka_wire::producer::{ProducerEpoch, ProducerId};
 use kafka_wire::record_batch::BatchAttributes;
 use uuid::Uuid;
 
+use super::Watch;
 use crate::catalog::{Catalog, Origin, TopicSpec};
+use crate::log_view::LogState;
 use crate::node::{Node, NodeIdentity};
 use crate::server::Server;
 use crate::server::limits::ServerLimits;
@@ -234,6 +236,43 @@ fn a_fetch_that_finds_too_little_is_answered_in_time_with_what_there_is() {
     let response = served.client().fetch(&wanted);
     assert!(!records(only(&response)).is_empty());
     assert!(begun.elapsed() >= Duration::from_millis(50));
+}
+
+#[test]
+fn no_more_is_waited_for_than_an_answer_may_hold() {
+    let served = Served::new();
+    served.append(0, &[&[7; 5000]]);
+    let wanted = request(vec![asked(0, 0)]).with_min_bytes(i32::MAX).with_max_bytes(100);
+    let response = served.client().fetch(&wanted.with_max_wait_ms(i32::MAX));
+    assert!(!records(only(&response)).is_empty());
+}
+
+#[test]
+fn a_waiting_fetch_is_known_to_each_of_its_logs_once() {
+    let served = Served::new();
+    let catalog = Catalog::new(served.root.clone());
+    let put = |last_byte| {
+        let spec = TopicSpec {
+            id: TopicId::from_wire([last_byte; 16]).unwrap(),
+            origin: Origin::Local,
+            configs: BTreeMap::new(),
+            partition_count: 1,
+        };
+        Arc::clone(&catalog.put(&TopicName::parse("orders").unwrap(), spec).partitions[0])
+    };
+    let (first, state) = (put(1), served.logs[0].view().state().unwrap());
+    let mut watch = Watch::default();
+    assert!(watch.follow([Some(&first), None].into_iter()));
+    for _ in 0..1000 {
+        assert!(!watch.follow([Some(&first), None].into_iter()));
+        first.view.publish(LogState::clone(&state));
+    }
+    assert_eq!(first.view.watcher_count(), 1);
+    let made_again = put(2);
+    assert!(watch.follow([Some(&made_again), None].into_iter()));
+    drop(watch);
+    first.view.publish(LogState::clone(&state));
+    assert_eq!((first.view.watcher_count(), made_again.view.watcher_count()), (0, 1));
 }
 
 #[test]
