@@ -76,6 +76,8 @@ pub struct Located {
     pub base_offset: Offset,
     /// No offset in the range is at or above this one.
     pub end_offset: Offset,
+    /// Base offset of the segment behind theirs; `None` when theirs is the last one.
+    pub next_segment: Option<Offset>,
 }
 
 /// How much to read.
@@ -235,7 +237,8 @@ impl LogReader {
         };
         let (position, bytes) = (u64::from(first.position), until - first.position);
         let range = FileRange { file: scan.file, position, bytes };
-        Ok(Some(Located { range, base_offset: first.header.base_offset, end_offset }))
+        let base_offset = first.header.base_offset;
+        Ok(Some(Located { range, base_offset, end_offset, next_segment: span.next }))
     }
 
     /// What came since an earlier read ended at `from`, as far as the log's latest ends are known:
@@ -264,7 +267,7 @@ impl LogReader {
         view.reading().note_place(state.cut_count, end_offset, end);
         let range =
             FileRange { file, position: u64::from(position), bytes: end.position - position };
-        Ok(Some(Located { range, base_offset: from, end_offset }))
+        Ok(Some(Located { range, base_offset: from, end_offset, next_segment: span.next }))
     }
 
     /// Where the last batch ends that lies before `cut`, not before `first`, and the offset there.

@@ -49,6 +49,8 @@ pub(super) struct Found {
     /// Where they are, and whether that is the segment being written.
     records: Option<(FileRange, bool)>,
     pub(super) records_bytes: u32,
+    /// What may be read reaches into a segment behind these records, so that no more can join them.
+    is_full: bool,
     us: i32,
 }
 
@@ -132,6 +134,7 @@ fn check(
         aborted: None,
         records: None,
         records_bytes: 0,
+        is_full: false,
         us: node.identity.node_id.get(),
     };
     found.error = found.refusal(wish).err();
@@ -193,9 +196,10 @@ impl Found {
         (from < upper).then_some((from, upper))
     }
 
-    /// True when the client has to know at once.
+    /// True when waiting brings the client nothing, as far as this partition goes
+    /// (`DelayedFetch.tryComplete`).
     pub(super) fn cannot_wait(&self) -> bool {
-        self.error.is_some() || self.diverging_epoch.is_some()
+        self.error.is_some() || self.diverging_epoch.is_some() || self.is_full
     }
 
     /// True while the log stands where it stood when it was looked at.
@@ -313,6 +317,7 @@ impl Found {
             }));
         }
         let is_tail = located.base_offset >= state.end_place.segment;
+        self.is_full = located.next_segment.is_some_and(|next| next <= upper);
         self.records_bytes = located.range.bytes;
         self.records = Some((located.range, is_tail));
         Ok(())

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kafka_log::log_config::LogConfig;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
@@ -245,6 +246,19 @@ fn no_more_is_waited_for_than_an_answer_may_hold() {
     let wanted = request(vec![asked(0, 0)]).with_min_bytes(i32::MAX).with_max_bytes(100);
     let response = served.client().fetch(&wanted.with_max_wait_ms(i32::MAX));
     assert!(!records(only(&response)).is_empty());
+}
+
+#[test]
+fn a_fetch_of_an_older_segment_does_not_wait_for_more() {
+    let served = Served::new();
+    let log = LogConfig { segment_bytes: 6000, ..LogConfig::default() };
+    served.logs[0].update_settings(LogSettings { log, ..LogSettings::default() });
+    for _ in 0..2 {
+        served.append(0, &[&[7; 5000]]);
+    }
+    let wanted = request(vec![asked(0, 0)]).with_min_bytes(1 << 20).with_max_wait_ms(i32::MAX);
+    let response = served.client().fetch(&wanted);
+    assert_eq!(batch(records(only(&response))).0, 0);
 }
 
 #[test]
