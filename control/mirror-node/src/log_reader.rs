@@ -214,7 +214,11 @@ impl LogReader {
             let mut to_upper = self.scan_to(view, state, span, upper)?;
             to_upper.find(upper)?.map_or(scan.end, |found| found.position)
         };
-        assert!(first.position < end, "a batch below the upper offset begins before its place");
+        if end < first.position + first.header.batch_bytes {
+            // Batches out of order: this one lies below the upper offset, but not before its place.
+            let (file, expected) = (scan.name(), upper);
+            return Err(ReadError::Damaged { file, position: end, expected });
+        }
         let available = end - first.position;
         if first.header.batch_bytes > limit.bytes_max && !limit.at_least_one_batch {
             return Ok(None);

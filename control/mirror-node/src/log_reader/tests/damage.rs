@@ -112,6 +112,27 @@ fn damage_inside_the_log_is_told_with_its_place() {
 }
 
 #[test]
+fn batches_out_of_order_are_damage() {
+    let scratch = Scratch::new();
+    let log = filled(&scratch, small_segments(1 << 20), 60);
+    let path = scratch.path("00000000000000000000.log");
+    let mut contents = fs::read(&path).unwrap();
+    // The batch at offset 0 says that it begins at 100; the index leads past it, except for 10.
+    contents[..8].copy_from_slice(&100_i64.to_be_bytes());
+    fs::write(&path, contents).unwrap();
+    let entries = [(3, batch_bytes()), (10, batch_bytes() + 1)];
+    let index: Vec<u8> = entries
+        .iter()
+        .flat_map(|(offset, position): &(u32, u32)| [offset.to_be_bytes(), position.to_be_bytes()])
+        .flatten()
+        .collect();
+    fs::write(scratch.path("00000000000000000000.index"), index).unwrap();
+    assert_eq!(bases(&locate_in(&reader(), log.view(), (3, 5), ALL).unwrap().unwrap()), [2]);
+    let refused = locate_in(&reader(), log.view(), (3, 60), ALL).unwrap_err();
+    assert!(matches!(refused, ReadError::Damaged { position: 0, .. }), "{refused}");
+}
+
+#[test]
 fn a_segment_deleted_meanwhile_is_out_of_range() {
     let scratch = Scratch::new();
     let log = filled(&scratch, small_segments(batch_bytes() * 3), 10);
