@@ -352,10 +352,13 @@ impl LogReader {
     }
 }
 
-/// Where `epoch` ends in the log; `None` when it is above all known ones.
+/// Where `epoch` ends in the log; `None` when it is above all known ones. Our own epoch, which may
+/// be above those of the batches, ends where the log ends.
 #[must_use]
 pub fn epoch_end_offset(state: &LogState, epoch: SourceLeaderEpoch) -> Option<EpochEndOffset> {
-    state.epochs.end_offset_for(epoch, state.log_end)
+    let is_ours = epoch.get() == state.leader_epoch.get();
+    let ours = is_ours.then(|| EpochEndOffset { epoch, end: state.log_end.offset() });
+    state.epochs.end_offset_for(epoch, state.log_end).or(ours)
 }
 
 /// The epoch that wrote `offset`, or will write it; `None` when none is known.

@@ -137,10 +137,12 @@ fn check(
         is_full: false,
         us: node.identity.node_id.get(),
     };
-    found.error = found.refusal(wish).err();
-    if found.error.is_none() {
-        found.diverging_epoch = found.divergence();
-        found.aborted = wish.reads_committed.then(Vec::new);
+    match found.refusal(wish).and_then(|()| found.divergence()) {
+        Ok(diverging_epoch) => {
+            found.diverging_epoch = diverging_epoch;
+            found.aborted = wish.reads_committed.then(Vec::new);
+        }
+        Err(error) => found.error = Some(error),
     }
     found
 }
@@ -167,17 +169,16 @@ impl Found {
     }
 
     /// Where the client's log leaves ours, when it says how far it believes to know it (KIP-595).
-    fn divergence(&self) -> Option<DivergingEpoch> {
-        let state = self.state.as_ref()?;
-        let epoch = SourceLeaderEpoch::from_wire(self.asked.last_fetched_epoch)?;
-        match epoch_end_offset(state, epoch) {
-            None => Some(DivergingEpoch { epoch: -1, end_offset: -1 }),
-            Some(end) => {
-                let differs = end.epoch < epoch || end.end.get() < self.asked.offset;
-                let (epoch, end_offset) = (end.epoch.get(), end.end.get());
-                differs.then_some(DivergingEpoch { epoch, end_offset })
-            }
-        }
+    ///
+    /// # Errors
+    /// When it knows an epoch that we do not (`Partition.fetchRecords`).
+    fn divergence(&self) -> Result<Option<DivergingEpoch>, ResponseError> {
+        let epoch = SourceLeaderEpoch::from_wire(self.asked.last_fetched_epoch);
+        let (Some(state), Some(epoch)) = (&self.state, epoch) else { return Ok(None) };
+        let end = epoch_end_offset(state, epoch).ok_or(ResponseError::OffsetOutOfRange)?;
+        let differs = end.epoch < epoch || end.end.get() < self.asked.offset;
+        let (epoch, end_offset) = (end.epoch.get(), end.end.get());
+        Ok(differs.then_some(DivergingEpoch { epoch, end_offset }))
     }
 
     /// First offset to read and the end of what may be read, when there is something.

@@ -1,5 +1,6 @@
 //! OffsetForLeaderEpoch (key 23): where an epoch ends in our log (KIP-101, KIP-320).
 
+use kafka_log::leader_epoch_checkpoint as epochs;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
@@ -31,7 +32,9 @@ pub(super) fn end_offsets(
 fn end_offset(topic: Option<&Topic>, asked: &OffsetForLeaderPartition) -> EpochEndOffset {
     let answer = EpochEndOffset::default().with_partition(asked.partition);
     match find_end(topic, asked) {
-        Ok(Some((epoch, end))) => answer.with_leader_epoch(epoch).with_end_offset(end),
+        Ok(Some(found)) => {
+            answer.with_leader_epoch(found.epoch.get()).with_end_offset(found.end.get())
+        }
         Ok(None) => answer,
         Err(error) => answer.with_error_code(error.code()),
     }
@@ -42,16 +45,11 @@ fn end_offset(topic: Option<&Topic>, asked: &OffsetForLeaderPartition) -> EpochE
 fn find_end(
     topic: Option<&Topic>,
     asked: &OffsetForLeaderPartition,
-) -> Result<Option<(i32, i64)>, ResponseError> {
+) -> Result<Option<epochs::EpochEndOffset>, ResponseError> {
     let partition = topic.and_then(|topic| topic.partition(asked.partition));
     let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
     let state = partition.view.state().ok_or(ResponseError::NotLeaderOrFollower)?;
     check_leader_epoch(&state, asked.current_leader_epoch)?;
-    let Some(epoch) = SourceLeaderEpoch::from_wire(asked.leader_epoch) else { return Ok(None) };
-    // Our own epoch may be above those of the batches: it ends where the log ends.
-    if epoch.get() == state.leader_epoch.get() {
-        return Ok(Some((epoch.get(), state.log_end.offset().get())));
-    }
-    let end = epoch_end_offset(&state, epoch);
-    Ok(end.map(|end| (end.epoch.get(), end.end.get())))
+    let epoch = SourceLeaderEpoch::from_wire(asked.leader_epoch);
+    Ok(epoch.and_then(|epoch| epoch_end_offset(&state, epoch)))
 }

@@ -142,6 +142,10 @@ fn epochs_are_answered_from_the_history() {
     assert_eq!(leader_epoch_of(&state, offset(6)), Some(epoch(5)));
     assert_eq!(epoch_end_offset(&state, epoch(4)).unwrap().end, offset(6));
     assert_eq!(epoch_end_offset(&state, epoch(6)), None);
+    let ours = LogState { leader_epoch: LeaderEpoch::from_wire(7).unwrap(), ..(*state).clone() };
+    assert_eq!(epoch_end_offset(&ours, epoch(6)), None);
+    let end = EpochEndOffset { epoch: epoch(7), end: offset(8) };
+    assert_eq!(epoch_end_offset(&ours, epoch(7)), Some(end));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kafka_log::log_config::LogConfig;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
@@ -324,6 +324,11 @@ fn a_log_that_left_ours_learns_where() {
     };
     assert_eq!(diverging(1, OUR_EPOCH), (-1, -1), "no divergence");
     assert_eq!(diverging(1, OUR_EPOCH - 1), (OUR_EPOCH - 1, 0), "an epoch before our first");
+    let wanted = request(vec![asked(0, 1).with_last_fetched_epoch(OUR_EPOCH + 1)]);
+    let response = client.fetch(&wanted);
+    let unknown = only(&response);
+    assert_eq!(unknown.error_code, 1, "an epoch above all of ours");
+    assert_eq!(unknown.diverging_epoch, EpochEndOffset::default());
 }
 
 #[test]
