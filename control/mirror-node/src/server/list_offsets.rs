@@ -1,7 +1,6 @@
 //! ListOffsets (key 2): offsets by timestamp, and the ends of logs.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -17,34 +16,30 @@ use crate::node::Node;
 use crate::server::fetch_look::{check_leader_epoch, readable_end};
 
 /// Answers for every partition asked about; blocking where timestamps are looked for in files.
-pub(super) async fn list_offsets(
-    node: &Arc<Node>,
-    asked: ListOffsetsRequest,
+pub(super) fn list_offsets(
+    node: &Node,
+    asked: &ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
-    let node = Arc::clone(node);
-    let listed = tokio::task::spawn_blocking(move || {
-        let reads_committed = asked.isolation_level == READ_COMMITTED;
-        let is_replica = asked.replica_id.0 >= 0;
-        let mut seen = HashSet::new();
-        let topics = asked.topics.iter().map(|asked| {
-            let (name, topic) = (&asked.name, node.catalog.topic_named(&asked.name));
-            let listed = asked.partitions.iter().map(|asked| {
-                // Without this a small request could have files searched any number of times.
-                let found = if seen.insert((name, asked.partition_index)) {
-                    find(&node, topic.as_deref(), asked, reads_committed, is_replica)
-                } else {
-                    Err(ResponseError::InvalidRequest)
-                };
-                answered(asked, found, version)
-            });
-            ListOffsetsTopicResponse::default()
-                .with_name(asked.name.clone())
-                .with_partitions(listed.collect())
+    let reads_committed = asked.isolation_level == READ_COMMITTED;
+    let is_replica = asked.replica_id.0 >= 0;
+    let mut seen = HashSet::new();
+    let topics = asked.topics.iter().map(|asked| {
+        let (name, topic) = (&asked.name, node.catalog.topic_named(&asked.name));
+        let listed = asked.partitions.iter().map(|asked| {
+            // Without this a small request could have files searched any number of times.
+            let found = if seen.insert((name, asked.partition_index)) {
+                find(node, topic.as_deref(), asked, reads_committed, is_replica)
+            } else {
+                Err(ResponseError::InvalidRequest)
+            };
+            answered(asked, found, version)
         });
-        ListOffsetsResponse::default().with_topics(topics.collect())
+        ListOffsetsTopicResponse::default()
+            .with_name(asked.name.clone())
+            .with_partitions(listed.collect())
     });
-    listed.await.expect("listing offsets does not panic")
+    ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
 /// An offset, the timestamp it was found by, and its epoch.

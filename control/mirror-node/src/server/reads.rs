@@ -7,6 +7,7 @@ use kafka_protocol::messages::RequestKind;
 use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::request::Request;
+use crate::server::writes::blocking;
 use crate::server::{
     api_versions, describe_topic_partitions, fetch, leader_epochs, list_offsets, metadata,
 };
@@ -23,7 +24,8 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         }
         RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, asked).await,
         RequestKind::ListOffsets(asked) => {
-            list_offsets::list_offsets(node, asked, version).await.into()
+            let node = Arc::clone(node);
+            blocking(move || list_offsets::list_offsets(&node, &asked, version).into()).await
         }
         RequestKind::OffsetForLeaderEpoch(asked) => leader_epochs::end_offsets(node, &asked).into(),
         other => Answer::Close { reason: format!("{other:?} does not read") },
