@@ -35,13 +35,13 @@ use kafka_wire::offset::Offset;
 
 use crate::batch_records::RecordsError;
 use crate::log_reader::batch_scan::{BatchScan, FoundBatch};
-use crate::log_reader::open_files::OpenFiles;
+use crate::log_reader::log_files::LogFiles;
 use crate::log_reader::segment_span::SegmentSpan;
 use crate::log_view::{LogState, LogView};
 
 mod batch_scan;
 mod index_search;
-mod open_files;
+mod log_files;
 pub(crate) mod reading;
 mod segment_span;
 mod timestamps;
@@ -53,7 +53,7 @@ pub use transactions::ABORTED_MAX;
 /// Reads logs; shared by all of the node.
 #[derive(Debug)]
 pub struct LogReader {
-    files: OpenFiles,
+    files: LogFiles,
 }
 
 /// A range of a segment file.
@@ -140,7 +140,7 @@ impl LogReader {
     /// A reader that keeps at most `open_files_max` files open.
     #[must_use]
     pub fn new(open_files_max: usize) -> Self {
-        Self { files: OpenFiles::new(open_files_max) }
+        Self { files: LogFiles::new(open_files_max) }
     }
 
     /// Finds the batch that holds `from`, and what follows it in the same segment as far as the
@@ -234,7 +234,7 @@ impl LogReader {
             (end, upper.min(span.ceiling))
         } else {
             let cut = first.position + limit.bytes_max.max(first.header.batch_bytes);
-            let (position, next) = self.last_batch_before(view, state, (span, &first), cut)?;
+            let (position, next) = self.last_batch_before(view, state, span, &first, cut)?;
             let place = LogPlace { segment: span.base, position };
             view.reading().note_place(state.cut_count, next, place);
             (position, next)
@@ -279,7 +279,8 @@ impl LogReader {
         &self,
         view: &LogView,
         state: &LogState,
-        (span, first): (SegmentSpan, &FoundBatch),
+        span: SegmentSpan,
+        first: &FoundBatch,
         cut: u32,
     ) -> Result<(u32, Offset), ReadError> {
         let from = self.indexed_before(view, state, span, cut)?;

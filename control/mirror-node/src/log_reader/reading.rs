@@ -10,7 +10,7 @@ use kafka_log::partition_files::{FileKind, FileName};
 use kafka_log::partition_log::LogPlace;
 use kafka_wire::offset::Offset;
 
-use super::open_files::OpenFiles;
+use super::log_files::LogFiles;
 use crate::log_view::LogState;
 
 /// Ends of reads remembered of each log: as many readers go on there without an index.
@@ -55,7 +55,7 @@ impl Default for Reading {
 
 impl Reading {
     /// Forgets everything, open files as well.
-    pub(super) fn forget(&mut self, files: &OpenFiles) {
+    pub(super) fn forget(&mut self, files: &LogFiles) {
         self.segments.clear();
         self.places.clear();
         self.log_ends.clear();
@@ -67,7 +67,7 @@ impl Reading {
         &mut self,
         directory: &Path,
         state: &LogState,
-        files: &OpenFiles,
+        files: &LogFiles,
     ) -> io::Result<()> {
         if self.cut_count != state.cut_count {
             self.forget(files);

@@ -1,5 +1,7 @@
 //! What readers of committed records must skip, and what is known of producers.
 
+use std::ops::Range;
+
 use kafka_log::partition_files::{FileKind, FileName};
 use kafka_log::producer_state::ProducerStates;
 use kafka_log::producer_state::snapshot::SNAPSHOT_BYTES_MAX;
@@ -34,7 +36,7 @@ impl LogReader {
             let mut next = Some(from);
             while let Some(wanted) = next {
                 let span = reader.span_of(view, state, wanted)?;
-                if reader.collect_aborted(view, span.base, (from, to), &mut found)? {
+                if reader.collect_aborted(view, span.base, from..to, &mut found)? {
                     break;
                 }
                 next = span.next;
@@ -48,7 +50,7 @@ impl LogReader {
         &self,
         view: &LogView,
         base: Offset,
-        (from, to): (Offset, Offset),
+        range: Range<Offset>,
         found: &mut Vec<AbortedTransaction>,
     ) -> Result<bool, ReadError> {
         let name = FileName::transaction_index(base);
@@ -70,14 +72,14 @@ impl LogReader {
                 ReadError::Io { file: name, error }
             })?;
             for entry in &entries {
-                if entry.last_offset >= from && entry.first_offset < to {
+                if entry.last_offset >= range.start && entry.first_offset < range.end {
                     if found.len() == ABORTED_MAX {
                         let error = std::io::Error::other("more aborted transactions than named");
                         return Err(ReadError::Io { file: name, error });
                     }
                     found.push(*entry);
                 }
-                if entry.last_stable_offset.offset() >= to {
+                if entry.last_stable_offset.offset() >= range.end {
                     return Ok(true);
                 }
             }

@@ -15,7 +15,7 @@ type FileKey = (u64, FileName);
 
 /// The open files.
 #[derive(Debug)]
-pub(crate) struct OpenFiles {
+pub(crate) struct LogFiles {
     files_max: usize,
     open: Mutex<Opened>,
 }
@@ -27,7 +27,7 @@ struct Opened {
     use_count: u64,
 }
 
-impl OpenFiles {
+impl LogFiles {
     pub(super) fn new(files_max: usize) -> Self {
         Self { files_max: files_max.max(1), open: Mutex::default() }
     }
