@@ -10,7 +10,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -64,19 +63,39 @@ pub const OFFSETS_CONFIGS: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub struct Groups {
     calls: Mutex<Option<SyncSender<Call>>>,
-    readiness: Arc<Readiness>,
+    progress: Arc<Progress>,
     /// Up to which change of the catalog the coordinator was told the topics.
     topics_told: Mutex<Option<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// May groups be asked?
+/// What the thread and those who call it know of each other.
 #[derive(Debug, Default)]
-struct Readiness(AtomicU8);
+struct Progress {
+    readiness: Mutex<Readiness>,
+}
 
-const LOADING: u8 = 0;
-const READY: u8 = 1;
-const UNUSABLE: u8 = 2;
+/// May groups be asked?
+#[derive(Clone, Copy, Debug, Default)]
+enum Readiness {
+    /// They are read from their logs.
+    #[default]
+    Loading,
+    /// They may.
+    Ready,
+    /// Their logs cannot be used, and are tried again and again.
+    Unusable,
+}
+
+impl Progress {
+    fn readiness(&self) -> Readiness {
+        *self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, readiness: Readiness) {
+        *self.readiness.lock().unwrap_or_else(PoisonError::into_inner) = readiness;
+    }
+}
 
 impl Groups {
     /// Begins to read groups from their topic, and answers requests once that is done.
@@ -85,12 +104,12 @@ impl Groups {
     /// When the system gives no thread.
     pub fn start(topic: Box<dyn OffsetsTopic>, settings: GroupSettings) -> io::Result<Self> {
         let (calls, receiver) = sync_channel(CALLS_MAX);
-        let readiness = Arc::new(Readiness::default());
-        let thread = CoordinatorThread::new(topic, settings, receiver, Arc::clone(&readiness));
+        let progress = Arc::new(Progress::default());
+        let thread = CoordinatorThread::new(topic, settings, receiver, Arc::clone(&progress));
         let thread =
             std::thread::Builder::new().name("groups".to_owned()).spawn(move || thread.run())?;
         let (calls, thread) = (Mutex::new(Some(calls)), Mutex::new(Some(thread)));
-        Ok(Self { calls, readiness, topics_told: Mutex::default(), thread })
+        Ok(Self { calls, progress, topics_told: Mutex::default(), thread })
     }
 
     /// Answers what was asked before and ends. Logs stay open: they are closed by who opened them.
@@ -154,10 +173,10 @@ impl Groups {
     }
 
     fn call(&self, call: Call) -> Result<(), Refusal> {
-        match self.readiness.0.load(Ordering::Acquire) {
-            READY => {}
-            LOADING => return Err(Refusal::CoordinatorLoadInProgress),
-            _ => return Err(Refusal::CoordinatorNotAvailable),
+        match self.progress.readiness() {
+            Readiness::Ready => {}
+            Readiness::Loading => return Err(Refusal::CoordinatorLoadInProgress),
+            Readiness::Unusable => return Err(Refusal::CoordinatorNotAvailable),
         }
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         match calls.as_ref().map(|calls| calls.try_send(call)) {

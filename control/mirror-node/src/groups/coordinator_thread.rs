@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::groups::loading::load_groups;
 use crate::groups::offsets_journal::OffsetsJournal;
-use crate::groups::{OffsetsTopic, READY, Readiness, UNUSABLE};
+use crate::groups::{OffsetsTopic, Progress, Readiness};
 
 /// What connections want of the coordinator.
 pub(super) enum Call {
@@ -46,7 +45,7 @@ pub(super) struct CoordinatorThread {
     coordinator: GroupCoordinator,
     journal: OffsetsJournal,
     calls: Receiver<Call>,
-    readiness: Arc<Readiness>,
+    progress: Arc<Progress>,
     started: Instant,
     last_request: u64,
     waiting: BTreeMap<RequestId, oneshot::Sender<Answer>>,
@@ -65,14 +64,14 @@ impl CoordinatorThread {
         topic: Box<dyn OffsetsTopic>,
         settings: GroupSettings,
         calls: Receiver<Call>,
-        readiness: Arc<Readiness>,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             settings,
             coordinator: GroupCoordinator::new(settings, Now::default()),
             journal: OffsetsJournal::new(topic),
             calls,
-            readiness,
+            progress,
             started: Instant::now(),
             last_request: 0,
             waiting: BTreeMap::new(),
@@ -97,12 +96,12 @@ impl CoordinatorThread {
         match load_groups(&mut self.journal, self.settings, now) {
             Ok(coordinator) => {
                 self.coordinator = coordinator;
-                self.readiness.0.store(READY, Ordering::Release);
+                self.progress.set(Readiness::Ready);
                 true
             }
             Err(reason) => {
                 tracing::error!(reason, "consumer groups cannot be read");
-                self.readiness.0.store(UNUSABLE, Ordering::Release);
+                self.progress.set(Readiness::Unusable);
                 false
             }
         }
