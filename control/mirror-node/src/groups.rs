@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -73,6 +74,8 @@ pub struct Groups {
 #[derive(Debug, Default)]
 struct Progress {
     readiness: Mutex<Readiness>,
+    /// Nobody waits for groups that are still to be read.
+    is_ending: AtomicBool,
 }
 
 /// May groups be asked?
@@ -90,6 +93,10 @@ enum Readiness {
 impl Progress {
     fn readiness(&self) -> Readiness {
         *self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     fn set(&self, readiness: Readiness) {
@@ -112,9 +119,10 @@ impl Groups {
         Ok(Self { calls, progress, topics_told: Mutex::default(), thread })
     }
 
-    /// Answers what was asked before and ends. Logs stay open: they are closed by who opened them.
-    /// Blocks.
+    /// Answers what was asked before and ends; groups that are still being read are left at that.
+    /// Logs stay open: they are closed by who opened them. Blocks.
     pub fn stop(&self) {
+        self.progress.is_ending.store(true, Ordering::Relaxed);
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread

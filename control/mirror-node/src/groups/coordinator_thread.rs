@@ -93,8 +93,10 @@ impl CoordinatorThread {
 
     fn load(&mut self) -> bool {
         let now = self.now();
-        match load_groups(&mut self.journal, self.settings, now) {
-            Ok(coordinator) => {
+        let progress = &self.progress;
+        match load_groups(&mut self.journal, self.settings, now, &|| progress.is_ending()) {
+            Ok(None) => false,
+            Ok(Some(coordinator)) => {
                 self.coordinator = coordinator;
                 self.progress.set(Readiness::Ready);
                 true

@@ -12,7 +12,7 @@ use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
 use crate::groups::offsets_journal::{JournalPartition, OffsetsJournal};
 use crate::local_log::LocalLog;
 
-/// A coordinator of the groups that the logs tell of.
+/// A coordinator of the groups that the logs tell of; `None` when `is_ending` said so meanwhile.
 ///
 /// # Errors
 /// Why the logs cannot be read, for people. Records that cannot be understood are left out, and
@@ -21,25 +21,28 @@ pub(super) fn load_groups(
     journal: &mut OffsetsJournal,
     settings: GroupSettings,
     now: Now,
-) -> Result<GroupCoordinator, String> {
+    is_ending: &dyn Fn() -> bool,
+) -> Result<Option<GroupCoordinator>, String> {
     let mut groups = GroupCoordinator::new(settings, now);
     for partition in journal.open()? {
         let directory = partition.log.view().directory().to_owned();
-        let unread = load_partition(partition, &mut groups, now)
+        let unread = load_partition(partition, &mut groups, now, is_ending)
             .map_err(|reason| format!("{}: {reason}", directory.display()))?;
         if unread > 0 {
             let directory = directory.display();
             tracing::warn!(%directory, unread, "records of consumer groups are not understood");
         }
     }
-    Ok(groups)
+    Ok(Some(groups).filter(|_| !is_ending()))
 }
 
-/// Reads one log up to its end; returns how many records were left out.
+/// Reads one log up to its end, or to the batch at which `is_ending` says so; returns how many
+/// records were left out.
 fn load_partition(
     partition: &mut JournalPartition,
     groups: &mut GroupCoordinator,
     now: Now,
+    is_ending: &dyn Fn() -> bool,
 ) -> Result<u64, String> {
     let state = partition.log.view().state().ok_or("the log is not open")?;
     let (log_start, log_end) = (state.log_start.offset(), state.log_end.offset());
@@ -47,7 +50,7 @@ fn load_partition(
     let mut batches = log.batches(log_start).of_open_log(log_end);
     partition.grown_bytes = 0;
     let mut unread = 0;
-    while batches.end() < log_end {
+    while batches.end() < log_end && !is_ending() {
         let Some(batch) = batches.next_batch().map_err(|error| error.to_string())? else { break };
         partition.grown_bytes += u64::from(batch.header.batch_bytes);
         if batch.header.last_offset() < log_start || batch.control.is_some() {

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -5,12 +6,13 @@ use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::GroupSettings;
 use group_coordinator::group_id::GroupId;
 use group_coordinator::refusal::Refusal;
-use group_coordinator::request::{MemberOfGeneration, OffsetCommit, OffsetToCommit, Request};
+use group_coordinator::request::{MemberOfGeneration, Now, OffsetCommit, OffsetToCommit, Request};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
 use super::Groups;
-use super::offsets_journal::GROWTH_BYTES_MAX;
+use super::loading::load_groups;
+use super::offsets_journal::{GROWTH_BYTES_MAX, OffsetsJournal};
 use super::test_topic::TestTopic;
 
 /// Groups over a directory of their own.
@@ -156,4 +158,30 @@ fn a_log_that_ends_in_the_middle_of_a_batch_loses_only_that() {
     }
     let again = Scene::new(topic);
     assert_eq!(again.committed("a"), [2]);
+}
+
+#[test]
+fn reading_groups_ends_at_the_next_batch_when_the_node_does() {
+    let scene = Scene::new(TestTopic::new());
+    for offset in 1..=5 {
+        scene.commit("a", offset, "", 1).unwrap();
+    }
+    let topic = scene.topic.clone();
+    scene.groups.stop();
+    topic.close();
+    let batches_read = |wanted: usize| {
+        let asked = Cell::new(0);
+        let is_ending = || asked.replace(asked.get() + 1) >= wanted;
+        let mut journal = OffsetsJournal::new(Box::new(topic.clone()));
+        let settings = GroupSettings::default();
+        let groups = load_groups(&mut journal, settings, Now::default(), &is_ending).unwrap();
+        let bytes = journal.open().unwrap().iter().map(|log| log.grown_bytes).sum::<u64>();
+        topic.close();
+        (groups.is_some(), bytes)
+    };
+    let (is_whole, all_bytes) = batches_read(usize::MAX);
+    assert!(is_whole && all_bytes > 0);
+    assert_eq!(batches_read(0), (false, 0));
+    let (is_whole, bytes) = batches_read(2);
+    assert!(!is_whole && bytes > 0 && bytes < all_bytes, "{bytes} of {all_bytes} bytes");
 }
