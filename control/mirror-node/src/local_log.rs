@@ -11,7 +11,7 @@ use kafka_wire::partition::TopicPartition;
 use kafka_wire::record_batch::{BatchError, BatchHeader, HEADER_BYTES, RecordBatchView};
 
 /// Largest batch read, in bytes: no more than a segment can hold.
-pub const BATCH_BYTES_MAX: u32 = i32::MAX.unsigned_abs();
+pub const READABLE_BATCH_BYTES_MAX: u32 = i32::MAX.unsigned_abs();
 
 /// The segments of one partition, by base offset.
 #[derive(Clone, Debug)]
@@ -231,7 +231,7 @@ impl LocalBatches {
         }
         let mut head = [0; HEADER_BYTES];
         open.reader.read_exact(&mut head).map_err(failed)?;
-        let header = BatchHeader::parse(&head, BATCH_BYTES_MAX).map_err(wrong)?;
+        let header = BatchHeader::parse(&head, READABLE_BATCH_BYTES_MAX).map_err(wrong)?;
         let batch_bytes = u64::from(header.batch_bytes);
         if batch_bytes > left_bytes {
             return Err(torn(batch_bytes));
@@ -240,7 +240,7 @@ impl LocalBatches {
         self.batch.extend_from_slice(&head);
         let mut body = (&mut open.reader).take(u64::from(header.body_bytes()));
         body.read_to_end(&mut self.batch).map_err(failed)?;
-        let batch = RecordBatchView::parse(&self.batch, BATCH_BYTES_MAX).map_err(wrong)?;
+        let batch = RecordBatchView::parse(&self.batch, READABLE_BATCH_BYTES_MAX).map_err(wrong)?;
         let control = batch.control();
         if header.base_offset < self.least {
             let (expected, found) = (self.least, header.base_offset);

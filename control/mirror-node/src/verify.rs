@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::client_properties::ClientProperties;
 use crate::directory::{DataDirectory, DirectoryCheckpoints, DirectoryError};
 use crate::local_log::{
-    BATCH_BYTES_MAX, LocalBatch, LocalBatches, LocalLog, LocalLogError, OpenEnd,
+    LocalBatch, LocalBatches, LocalLog, LocalLogError, OpenEnd, READABLE_BATCH_BYTES_MAX,
 };
 use crate::source_client::{FetchTarget, LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::SourceError;
@@ -279,7 +279,7 @@ impl<'a> Comparison<'a> {
         if rest.is_empty() {
             return None;
         }
-        match RecordBatchView::parse(rest, BATCH_BYTES_MAX) {
+        match RecordBatchView::parse(rest, READABLE_BATCH_BYTES_MAX) {
             Ok(batch) => {
                 *rest = &rest[batch.bytes().len()..];
                 Some(batch)

@@ -19,7 +19,7 @@ use crate::writable_log::WritableLog;
 /// Bytes a partition's log grows by before what counts is written anew.
 pub(super) const GROWTH_BYTES_MAX: u64 = 8 << 20;
 /// Largest batch written, but for its header (`message.max.bytes`).
-pub(super) const BATCH_BYTES_MAX: usize = 1 << 20;
+pub(super) const JOURNAL_BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// The logs, and how far they have grown.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ struct Batch {
     only_forgets: bool,
 }
 
-/// The records as batches of at most [`BATCH_BYTES_MAX`].
+/// The records as batches of at most [`JOURNAL_BATCH_BYTES_MAX`].
 fn batches_of(records: &[GroupRecord], unix_ms: i64) -> Result<Vec<Batch>, WriteFailure> {
     let mut batches = Vec::new();
     let mut encoded: Vec<EncodedGroupRecord> = Vec::new();
@@ -157,10 +157,10 @@ fn batches_of(records: &[GroupRecord], unix_ms: i64) -> Result<Vec<Batch>, Write
         })?;
         let record_bytes =
             RECORD_BYTES + record.key.len() + record.value.as_ref().map_or(0, Vec::len);
-        if record_bytes > BATCH_BYTES_MAX {
+        if record_bytes > JOURNAL_BATCH_BYTES_MAX {
             return Err(WriteFailure::TooLarge);
         }
-        if bytes + record_bytes > BATCH_BYTES_MAX {
+        if bytes + record_bytes > JOURNAL_BATCH_BYTES_MAX {
             batches.push(batch_of(&encoded, unix_ms));
             encoded.clear();
             bytes = 0;

@@ -12,7 +12,7 @@ use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
 
 use super::ReadError;
 use super::segment_span::SegmentSpan;
-use crate::local_log::BATCH_BYTES_MAX;
+use crate::local_log::READABLE_BATCH_BYTES_MAX;
 
 /// Bytes read at once: the headers of many small batches.
 const AHEAD_BYTES: usize = 8 << 10;
@@ -76,7 +76,7 @@ impl BatchScan {
         let left = self.end - position;
         let wanted = HEADER_BYTES.min(left as usize);
         let head: Option<&[u8; HEADER_BYTES]> = self.bytes_at(position, wanted)?.first_chunk();
-        let header = head.and_then(|head| BatchHeader::parse(head, BATCH_BYTES_MAX).ok());
+        let header = head.and_then(|head| BatchHeader::parse(head, READABLE_BATCH_BYTES_MAX).ok());
         let is_next = |header: &BatchHeader| {
             header.batch_bytes <= left
                 && header.base_offset >= self.least

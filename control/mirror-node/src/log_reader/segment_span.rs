@@ -10,7 +10,7 @@ use kafka_wire::record_batch::HEADER_BYTES;
 use super::batch_scan::{BatchScan, read_at};
 use super::index_search::IndexFile;
 use super::{LogReader, ReadError};
-use crate::local_log::BATCH_BYTES_MAX;
+use crate::local_log::READABLE_BATCH_BYTES_MAX;
 use crate::log_view::{LogState, LogView};
 
 /// A segment as far as a state reaches.
@@ -126,7 +126,7 @@ impl LogReader {
         let is_finished = is_finished(view, span);
         let file = self.files.get(log_id, view.directory(), name)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BATCH_BYTES_MAX);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(READABLE_BATCH_BYTES_MAX);
         let mut end = self.scan_end(view, span, &file, bytes)?;
         if is_finished && end < bytes {
             let mut behind = [0; HEADER_BYTES];

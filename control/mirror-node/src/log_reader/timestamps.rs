@@ -16,7 +16,7 @@ use crate::batch_records::visit_records;
 use crate::log_view::{LogState, LogView};
 
 /// Largest batch whose records are looked at; of a larger one the first offset is told.
-const BATCH_BYTES_MAX: u32 = 128 << 20;
+const SEARCHED_BATCH_BYTES_MAX: u32 = 128 << 20;
 /// Timestamp type bit of the attributes: all records have the batch's largest timestamp.
 const LOG_APPEND_TIME: u16 = 0x08;
 
@@ -189,7 +189,7 @@ fn find_record(
     let leader_epoch = header.leader_epoch;
     let at = |offset, timestamp_ms| Some(TimestampOffset { offset, timestamp_ms, leader_epoch });
     let is_ours = header.attributes.get() & LOG_APPEND_TIME != 0;
-    if header.batch_bytes > BATCH_BYTES_MAX || header.record_count == 0 {
+    if header.batch_bytes > SEARCHED_BATCH_BYTES_MAX || header.record_count == 0 {
         let offset = header.base_offset.max(wanted.from);
         return Ok(at(offset, header.max_timestamp_ms).filter(|_| header.record_count > 0));
     }

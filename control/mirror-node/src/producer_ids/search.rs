@@ -15,7 +15,7 @@ use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
 use crate::catalog::Catalog;
 use crate::directory::DirectoryError;
 use crate::durable_file;
-use crate::local_log::{BATCH_BYTES_MAX, LocalLog, LocalLogError, LocalSegment};
+use crate::local_log::{LocalLog, LocalLogError, LocalSegment, READABLE_BATCH_BYTES_MAX};
 use crate::producer_ids::ProducerIdError;
 use crate::shared_directory::SharedDirectory;
 
@@ -80,7 +80,7 @@ fn in_segment(
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             read => read.map_err(failed)?,
         }
-        let Ok(header) = BatchHeader::parse(&head, BATCH_BYTES_MAX) else { break };
+        let Ok(header) = BatchHeader::parse(&head, READABLE_BATCH_BYTES_MAX) else { break };
         largest = largest.max(header.producer_id);
         position += u64::from(header.batch_bytes);
         reader.seek_relative(i64::from(header.body_bytes())).map_err(failed)?;

@@ -12,7 +12,7 @@ use kafka_wire::record_batch::{
 use super::append_error::AppendError;
 use super::settings::{LogSettings, TimestampType};
 use crate::batch_records::{RecordFacts, visit_records};
-use crate::local_log::BATCH_BYTES_MAX;
+use crate::local_log::READABLE_BATCH_BYTES_MAX;
 
 /// A checked batch whose offset is not known yet.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl<'a> ProducedBatch<'a> {
         let mut head: [u8; HEADER_BYTES] = *head;
         // The client's offset says nothing: the log gives its own.
         head[BASE_OFFSET].fill(0);
-        let header = BatchHeader::parse(&head, BATCH_BYTES_MAX)?;
+        let header = BatchHeader::parse(&head, READABLE_BATCH_BYTES_MAX)?;
         let batch_bytes = header.batch_bytes as usize;
         match bytes.len().checked_sub(batch_bytes) {
             None => Err(truncated(batch_bytes).into()),
@@ -177,7 +177,7 @@ impl<'a> ProducedBatch<'a> {
         let mut head = self.head;
         head[BASE_OFFSET].copy_from_slice(&base_offset.get().to_be_bytes());
         head[LEADER_EPOCH].copy_from_slice(&leader_epoch.get().to_be_bytes());
-        Ok((BatchHeader::parse(&head, BATCH_BYTES_MAX)?, head))
+        Ok((BatchHeader::parse(&head, READABLE_BATCH_BYTES_MAX)?, head))
     }
 }
 
