@@ -14,7 +14,12 @@
 //!     }
 //!   },
 //!   "local_topics": {
-//!     "notes": { "topic_id": "Q2h5_1zYRdGf5a1kVh3w0A", "partitions": 1, "configs": {} }
+//!     "notes": {
+//!       "topic_id": "Q2h5_1zYRdGf5a1kVh3w0A",
+//!       "partitions": 1,
+//!       "configs": {},
+//!       "leader_epochs": [1]
+//!     }
 //!   },
 //!   "deleted_topics": {},
 //!   "next_producer_id": 4000
@@ -28,7 +33,7 @@
 use std::collections::BTreeMap;
 
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +83,8 @@ pub struct LocalTopic {
     pub partition_count: i32,
     /// Settings explicitly made for it.
     pub configs: BTreeMap<String, String>,
+    /// The leader epochs that clients were told, by partition; ends where all are zero.
+    pub leader_epochs: Vec<LeaderEpoch>,
 }
 
 /// A topic that was made and deleted here.
@@ -118,7 +125,7 @@ impl DirectoryState {
                 source_has_topic_ids: topic.source_has_topic_ids,
                 partitions: topic.partition_count,
                 configs: topic.configs.clone(),
-                leader_epochs: topic.leader_epochs.iter().map(|epoch| epoch.get()).collect(),
+                leader_epochs: encoded_epochs(&topic.leader_epochs),
             };
             (name.to_string(), raw)
         };
@@ -127,6 +134,7 @@ impl DirectoryState {
                 topic_id: topic.topic_id.to_string(),
                 partitions: topic.partition_count,
                 configs: topic.configs.clone(),
+                leader_epochs: encoded_epochs(&topic.leader_epochs),
             };
             (name.to_string(), raw)
         };
@@ -175,6 +183,15 @@ impl DirectoryState {
     pub fn partition_count(&self, name: &TopicName) -> Option<i32> {
         let local = || self.local_topics.get(name).map(|topic| topic.partition_count);
         self.topics.get(name).map(|topic| topic.partition_count).or_else(local)
+    }
+
+    /// The leader epoch that clients were told last of a partition, mirrored or made here.
+    #[must_use]
+    pub fn leader_epoch(&self, name: &TopicPartition) -> LeaderEpoch {
+        let mirrored = self.topics.get(&name.topic).map(|topic| &topic.leader_epochs);
+        let local = || self.local_topics.get(&name.topic).map(|topic| &topic.leader_epochs);
+        let epochs = mirrored.or_else(local);
+        epochs.map_or(LeaderEpoch::ZERO, |epochs| told_epoch(epochs, name.partition))
     }
 
     fn format_version(&self) -> u32 {
@@ -232,6 +249,38 @@ fn parsed_id(id: &str) -> Result<TopicId, &'static str> {
     TopicId::parse(id).ok_or("an illegal topic id")
 }
 
+fn encoded_epochs(epochs: &[LeaderEpoch]) -> Vec<i32> {
+    epochs.iter().map(|epoch| epoch.get()).collect()
+}
+
+fn parsed_epochs(epochs: Vec<i32>) -> Result<Vec<LeaderEpoch>, &'static str> {
+    let epochs = epochs.into_iter().map(LeaderEpoch::from_wire);
+    epochs.collect::<Option<_>>().ok_or("a negative leader epoch")
+}
+
+fn told_epoch(epochs: &[LeaderEpoch], partition: PartitionIndex) -> LeaderEpoch {
+    epochs.get(place_of(partition)).copied().unwrap_or(LeaderEpoch::ZERO)
+}
+
+fn raise_epoch(
+    epochs: &mut Vec<LeaderEpoch>,
+    partition: PartitionIndex,
+    epoch: LeaderEpoch,
+) -> bool {
+    let place = place_of(partition);
+    if epochs.len() <= place {
+        epochs.resize(place + 1, LeaderEpoch::ZERO);
+    }
+    let told = &mut epochs[place];
+    let is_news = *told < epoch;
+    *told = epoch.max(*told);
+    is_news
+}
+
+fn place_of(partition: PartitionIndex) -> usize {
+    usize::try_from(partition.get()).expect("a partition index is not negative")
+}
+
 fn parsed_count(count: i32) -> Result<i32, &'static str> {
     if count < 0 { Err("a negative partition count") } else { Ok(count) }
 }
@@ -240,33 +289,32 @@ impl MirrorTopic {
     /// Notes that clients are told this leader epoch, unless they were told a higher one; says
     /// whether that is news.
     pub fn raise_leader_epoch(&mut self, partition: PartitionIndex, epoch: LeaderEpoch) -> bool {
-        let index = usize::try_from(partition.get()).expect("a partition index is not negative");
-        if self.leader_epochs.len() <= index {
-            self.leader_epochs.resize(index + 1, LeaderEpoch::ZERO);
-        }
-        let told = &mut self.leader_epochs[index];
-        let is_news = *told < epoch;
-        *told = epoch.max(*told);
-        is_news
+        raise_epoch(&mut self.leader_epochs, partition, epoch)
     }
 
     /// The leader epoch that clients were told last.
     #[must_use]
     pub fn leader_epoch(&self, partition: PartitionIndex) -> LeaderEpoch {
-        let index = usize::try_from(partition.get()).expect("a partition index is not negative");
-        self.leader_epochs.get(index).copied().unwrap_or(LeaderEpoch::ZERO)
+        told_epoch(&self.leader_epochs, partition)
+    }
+}
+
+impl LocalTopic {
+    /// Notes that clients are told this leader epoch, unless they were told a higher one; says
+    /// whether that is news.
+    pub fn raise_leader_epoch(&mut self, partition: PartitionIndex, epoch: LeaderEpoch) -> bool {
+        epoch > LeaderEpoch::ZERO && raise_epoch(&mut self.leader_epochs, partition, epoch)
     }
 }
 
 impl RawTopic {
     fn parsed(self, name: &str) -> Result<(TopicName, MirrorTopic), &'static str> {
-        let epochs = self.leader_epochs.into_iter().map(LeaderEpoch::from_wire);
         let topic = MirrorTopic {
             topic_id: parsed_id(&self.topic_id)?,
             source_has_topic_ids: self.source_has_topic_ids,
             partition_count: parsed_count(self.partitions)?,
             configs: self.configs,
-            leader_epochs: epochs.collect::<Option<_>>().ok_or("a negative leader epoch")?,
+            leader_epochs: parsed_epochs(self.leader_epochs)?,
         };
         Ok((parsed_name(name)?, topic))
     }
@@ -278,6 +326,7 @@ impl RawLocalTopic {
             topic_id: parsed_id(&self.topic_id)?,
             partition_count: parsed_count(self.partitions)?,
             configs: self.configs,
+            leader_epochs: parsed_epochs(self.leader_epochs)?,
         };
         Ok((parsed_name(name)?, topic))
     }
@@ -332,6 +381,8 @@ struct RawLocalTopic {
     topic_id: String,
     partitions: i32,
     configs: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leader_epochs: Vec<i32>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -210,7 +210,7 @@ pub fn hand_over(
     }
     let mut handed = Vec::new();
     for check in &checks {
-        let told = told_leader_epoch(&directory, &check.name);
+        let told = directory.state.leader_epoch(&check.name);
         handed.push(hand_partition(check, told, &checkpoints)?);
         note_open_transactions(check, &mut notes);
     }
@@ -263,12 +263,6 @@ fn make_missing(directory: &DataDirectory) -> Result<(), HandoverError> {
         }
     }
     Ok(())
-}
-
-/// The leader epoch that clients of a node were told; zero when none was.
-fn told_leader_epoch(directory: &DataDirectory, name: &TopicPartition) -> LeaderEpoch {
-    let topic = directory.state.topics.get(&name.topic);
-    topic.map_or(LeaderEpoch::ZERO, |topic| topic.leader_epoch(name.partition))
 }
 
 /// The partitions of every remembered topic, which must be what lies in the directory.

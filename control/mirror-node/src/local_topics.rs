@@ -112,11 +112,8 @@ impl LocalTopics {
         let _alone = self.lock_changing();
         self.finish_deletions();
         let topics = self.directory.lock().state.local_topics.clone();
-        let mut news = Vec::new();
-        for (name, topic) in &topics {
-            news.extend(self.open_logs(&self.show(name, topic)));
-        }
-        news
+        let shown: Vec<_> = topics.iter().map(|(name, topic)| self.show(name, topic)).collect();
+        self.open_logs(&shown)
     }
 
     /// Makes a topic; clients can write to it when this returns.
@@ -132,7 +129,7 @@ impl LocalTopics {
         let _alone = self.lock_changing();
         self.check_room(partition_count)?;
         let topic_id = random_id().map_err(LocalTopicError::Id)?;
-        let topic = LocalTopic { topic_id, partition_count, configs };
+        let topic = LocalTopic { topic_id, partition_count, configs, leader_epochs: Vec::new() };
         // The directories of a topic that had the name have to be gone.
         self.finish_deletions();
         {
@@ -148,7 +145,7 @@ impl LocalTopics {
             }
         }
         let shown = self.show(name, &topic);
-        if let Some(error) = first_unusable(self.open_logs(&shown)) {
+        if let Some(error) = first_unusable(self.open_logs(std::slice::from_ref(&shown))) {
             self.delete_shown(&shown)?;
             return Err(error);
         }
@@ -171,7 +168,7 @@ impl LocalTopics {
         self.check_room(partition_count - held)?;
         let topic = self.change(&name, |topic| topic.partition_count = partition_count)?;
         // A partition whose log cannot be opened now is tried again at the next start.
-        first_unusable(self.open_logs(&self.show(&name, &topic))).map_or(Ok(()), Err)
+        first_unusable(self.open_logs(&[self.show(&name, &topic)])).map_or(Ok(()), Err)
     }
 
     /// Replaces the settings explicitly made for a topic.

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use kafka_log::partition_files::PartitionFiles;
 use kafka_log::recovery::{LoadError, LoadFinding, LoadRequest, LogCut, load_telling};
-use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 use mirror_uring::real_files::RealFiles;
@@ -116,13 +116,25 @@ impl WritableLog {
     /// # Errors
     /// When the system refuses or the directory belongs to another topic.
     pub fn open(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
+        let (log, findings) = Self::open_unseen(spec)?;
+        log.publish();
+        Ok((log, findings))
+    }
+
+    /// Opens the log as [`Self::open`] does, and shows it to no reader before
+    /// [`Self::set_leader_epoch`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_unseen(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
         RealFiles::new(spec.view.directory().to_owned()).create_directory()?;
         Self::open_in(spec, RealFiles::new)
     }
 }
 
 impl<F: PartitionFiles> WritableLog<F> {
-    /// Opens the log in files that `make_files` gives, in a directory that exists.
+    /// Opens the log in files that `make_files` gives, in a directory that exists; readers do not
+    /// see it yet.
     fn open_in(
         spec: LogSpec,
         make_files: impl Fn(PathBuf) -> F,
@@ -144,7 +156,6 @@ impl<F: PartitionFiles> WritableLog<F> {
         // Recovery made all it kept durable.
         let log = (loaded.log, windows);
         let open = OpenLog::new(&spec, log, (files(), files()), &mut finisher)?;
-        spec.view.publish(open.state());
         let log = Self {
             view: spec.view,
             settings: RwLock::new(spec.settings),
@@ -175,10 +186,22 @@ impl<F: PartitionFiles> WritableLog<F> {
         }
     }
 
-    /// New batches carry this epoch from now on.
+    /// New batches carry this epoch from now on, and readers are told.
     pub fn set_leader_epoch(&self, leader_epoch: LeaderEpoch) {
         if let Some(open) = self.lock_open().as_mut() {
             open.leader_epoch = leader_epoch;
+            self.view.publish(open.state());
+        }
+    }
+
+    /// Epoch of the newest batch; `None` when no batch was ever appended, or the log is closed.
+    #[must_use]
+    pub fn latest_epoch(&self) -> Option<SourceLeaderEpoch> {
+        self.lock_open().as_ref()?.log.latest_epoch()
+    }
+
+    fn publish(&self) {
+        if let Some(open) = self.lock_open().as_ref() {
             self.view.publish(open.state());
         }
     }

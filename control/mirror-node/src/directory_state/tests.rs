@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
 
 use super::{DeletedTopic, DirectoryState, DirectoryStateError, LocalTopic, MirrorTopic};
@@ -32,7 +32,13 @@ fn state_of_a_node() -> DirectoryState {
     let (second, epoch) = (PartitionIndex::from_wire(1).unwrap(), LeaderEpoch::from_wire(16));
     assert!(orders.raise_leader_epoch(second, epoch.unwrap()));
     let topic_id = TopicId::from_wire([8; 16]).unwrap();
-    let notes = LocalTopic { topic_id, partition_count: 2, configs: BTreeMap::new() };
+    let mut notes = LocalTopic {
+        topic_id,
+        partition_count: 2,
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    };
+    assert!(notes.raise_leader_epoch(second, LeaderEpoch::from_wire(3).unwrap()));
     state.local_topics.insert(name("notes"), notes);
     let gone = DeletedTopic { name: name("gone"), partition_count: 1 };
     state.deleted_topics.insert(TopicId::from_wire([7; 16]).unwrap(), gone);
@@ -79,6 +85,8 @@ fn leader_epochs_that_clients_were_told_only_rise() {
     assert_eq!(topic.leader_epoch(first), LeaderEpoch::ZERO);
     assert!(!topic.raise_leader_epoch(second, LeaderEpoch::from_wire(9).unwrap()));
     assert_eq!(topic.leader_epoch(second).get(), 16);
+    let of = |text| state.leader_epoch(&TopicPartition::parse_directory(text).unwrap()).get();
+    assert_eq!(["orders-1", "notes-0", "notes-1", "unknown-0"].map(of), [16, 0, 3, 0]);
 }
 
 #[test]

@@ -3,26 +3,58 @@
 use std::io;
 use std::sync::{Arc, PoisonError};
 
-use kafka_wire::epoch::LeaderEpoch;
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
 
 use super::{LocalTopics, LogNews, log_settings};
 use crate::catalog::{Origin, Partition, Topic};
+use crate::directory::DirectoryError;
 use crate::log_ledger::LogCheckpoint;
 use crate::writable_log::{LogSettings, LogSpec, WritableLog};
 
+/// A log that was opened, and that nobody sees yet.
+struct OpenedLog {
+    partition: Arc<Partition>,
+    log: WritableLog,
+    /// The epoch it will have; clients may be told once it is remembered.
+    leader_epoch: LeaderEpoch,
+}
+
 impl LocalTopics {
-    /// Opens the logs of a topic that are not open.
-    pub(super) fn open_logs(&self, topic: &Topic) -> Vec<LogNews> {
-        let settings = log_settings::of(&topic.configs);
-        let closed = topic.partitions.iter().filter(|partition| partition.log().is_none());
-        closed.flat_map(|partition| self.open_log(partition, settings)).collect()
+    /// Opens the logs of topics that are not open.
+    pub(super) fn open_logs(&self, topics: &[Arc<Topic>]) -> Vec<LogNews> {
+        let (mut opened, mut news) = (Vec::new(), Vec::new());
+        for topic in topics {
+            let settings = log_settings::of(&topic.configs);
+            for partition in topic.partitions.iter().filter(|one| one.log().is_none()) {
+                opened.extend(self.open_log(partition, settings, &mut news));
+            }
+        }
+        let remembered = self.remember_epochs(&opened);
+        for opened in opened {
+            let name = &opened.partition.name;
+            let is_told = self.directory.lock().state.leader_epoch(name) >= opened.leader_epoch;
+            match &remembered {
+                Err(error) if !is_told => {
+                    let reason = format!("its leader epoch cannot be remembered: {error}");
+                    news.push(LogNews::Unusable { partition: name.clone(), reason });
+                }
+                _ => self.show_log(opened),
+            }
+        }
+        news
     }
 
-    fn open_log(&self, partition: &Arc<Partition>, settings: LogSettings) -> Vec<LogNews> {
+    fn open_log(
+        &self,
+        partition: &Arc<Partition>,
+        settings: LogSettings,
+        news: &mut Vec<LogNews>,
+    ) -> Option<OpenedLog> {
         let (directory, name) = (&self.directory, &partition.name);
         let is_new = !partition.view.directory().is_dir();
         let clean = is_new || directory.is_closed(name);
+        let told = directory.lock().state.leader_epoch(name);
         let spec = LogSpec {
             view: Arc::clone(&partition.view),
             topic_id: partition.id.topic_id,
@@ -30,25 +62,50 @@ impl LocalTopics {
             recovery_point: directory.recovery_point(name),
             log_start: directory.log_start(name),
             clean,
-            leader_epoch: LeaderEpoch::ZERO,
+            leader_epoch: told,
             cut_count: 0,
         };
         directory.note_open(name);
-        let (log, findings) = match WritableLog::open(spec) {
+        let (log, findings) = match WritableLog::open_unseen(spec) {
             Ok(opened) => opened,
             Err(error) => {
                 let reason = format!("cannot open the log: {error}");
-                return vec![LogNews::Unusable { partition: name.clone(), reason }];
+                news.push(LogNews::Unusable { partition: name.clone(), reason });
+                return None;
             }
         };
-        log.set_leader_epoch(leader_epoch(&log, clean));
+        let repaired = |finding| LogNews::Repaired { partition: name.clone(), finding };
+        news.extend(findings.into_iter().map(repaired));
+        let leader_epoch = leader_epoch(told, log.latest_epoch(), clean);
+        Some(OpenedLog { partition: Arc::clone(partition), log, leader_epoch })
+    }
+
+    /// Remembers the leader epochs that clients are about to be told.
+    fn remember_epochs(&self, opened: &[OpenedLog]) -> Result<(), DirectoryError> {
+        let mut directory = self.directory.lock();
+        let is_told =
+            |one: &OpenedLog| directory.state.leader_epoch(&one.partition.name) >= one.leader_epoch;
+        if opened.iter().all(is_told) {
+            return Ok(());
+        }
+        let before = directory.state.local_topics.clone();
+        for OpenedLog { partition, leader_epoch, .. } in opened {
+            if let Some(topic) = directory.state.local_topics.get_mut(&partition.name.topic) {
+                topic.raise_leader_epoch(partition.name.partition, *leader_epoch);
+            }
+        }
+        directory.write_state().inspect_err(|_| directory.state.local_topics = before)
+    }
+
+    /// Clients may read the log and write to it.
+    fn show_log(&self, opened: OpenedLog) {
+        let OpenedLog { partition, log, leader_epoch } = opened;
+        log.set_leader_epoch(leader_epoch);
         // Recovery made all it kept durable.
         if let Some(state) = partition.view.state() {
-            self.note(partition, state.log_end.offset(), state.log_start);
+            self.note(&partition, state.log_end.offset(), state.log_start);
         }
         partition.set_log(Arc::new(log));
-        let found = findings.into_iter();
-        found.map(|finding| LogNews::Repaired { partition: name.clone(), finding }).collect()
     }
 
     /// Makes what was written durable and lets old records go; the next checkpoint has both. Ask
@@ -117,15 +174,14 @@ fn warn_of_fault(partition: &Partition, error: &io::Error) {
     }
 }
 
-/// The epoch of new batches: another one when the log may have lost some, so that a reader who saw
-/// them notices.
-fn leader_epoch(log: &WritableLog, clean: bool) -> LeaderEpoch {
-    let state = log.view().state();
-    let latest = state.and_then(|state| state.epochs.latest()).map(|epoch| epoch.get());
-    let next = match latest {
-        None => 0,
-        Some(latest) if clean => latest,
-        Some(latest) => latest.saturating_add(1),
-    };
+/// The epoch of new batches, never below one that clients were told: another one when the log may
+/// have lost some, so that a reader who saw them notices.
+fn leader_epoch(
+    told: LeaderEpoch,
+    latest: Option<SourceLeaderEpoch>,
+    is_clean: bool,
+) -> LeaderEpoch {
+    let known = latest.map_or(told.get(), |latest| latest.get().max(told.get()));
+    let next = if is_clean { known } else { known.saturating_add(1) };
     LeaderEpoch::from_wire(next).expect("an epoch of a log is not negative")
 }

@@ -41,6 +41,10 @@ fn batch() -> Vec<u8> {
     batch.finish()
 }
 
+fn topic_of(topics: &LocalTopics) -> Arc<Topic> {
+    topics.catalog.topic_named("notes").unwrap()
+}
+
 fn append(topic: &Topic) -> i64 {
     let log = topic.partitions[0].log().unwrap();
     log.append_produced(&batch(), NOW_MS).unwrap().base_offset.get()
@@ -75,6 +79,58 @@ fn a_log_that_was_not_closed_gets_another_epoch() {
     let topic = topics.catalog.topic_named("notes").unwrap();
     assert_eq!(topic.partitions[0].view.state().unwrap().leader_epoch.get(), 1);
     assert_eq!(append(&topic), 1);
+}
+
+fn leader_epoch(topics: &LocalTopics) -> i32 {
+    topic_of(topics).partitions[0].view.state().unwrap().leader_epoch.get()
+}
+
+#[test]
+fn a_leader_epoch_that_clients_were_told_never_goes_back() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    append(&topics.create(&name("notes"), 1, BTreeMap::new()).unwrap());
+    drop(topics);
+    let (topics, _) = start(&root);
+    assert_eq!(leader_epoch(&topics), 1);
+    // Nothing was written in epoch 1: no batch tells of it.
+    stop(&topics);
+    drop(topics);
+    let (topics, _) = start(&root);
+    assert_eq!(leader_epoch(&topics), 1);
+}
+
+#[test]
+fn an_epoch_whose_batches_were_lost_is_not_used_again() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    append(&topics.create(&name("notes"), 1, BTreeMap::new()).unwrap());
+    drop(topics);
+    let (topics, _) = start(&root);
+    assert_eq!((leader_epoch(&topics), append(&topic_of(&topics))), (1, 1));
+    drop(topics);
+    // As a power cut leaves it: the batch of epoch 1 never reached the disk.
+    let log = root.0.join("notes-0/00000000000000000000.log");
+    let half = fs::metadata(&log).unwrap().len() / 2;
+    fs::OpenOptions::new().write(true).open(log).unwrap().set_len(half).unwrap();
+    let (topics, _) = start(&root);
+    assert_eq!((leader_epoch(&topics), append(&topic_of(&topics))), (2, 1));
+}
+
+#[test]
+fn a_log_whose_new_epoch_cannot_be_remembered_is_shown_to_nobody() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    drop(topics);
+    let in_the_way = root.0.join("ringmirror.json.tmp");
+    fs::create_dir(&in_the_way).unwrap();
+    let (topics, news) = start(&root);
+    assert!(matches!(news[..], [LogNews::Unusable { .. }]), "{news:?}");
+    assert_eq!(topic_of(&topics).partitions[0].view.state(), None);
+    drop(topics);
+    fs::remove_dir(in_the_way).unwrap();
+    assert_eq!(leader_epoch(&start(&root).0), 1);
 }
 
 #[test]

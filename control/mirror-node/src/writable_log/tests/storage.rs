@@ -81,7 +81,9 @@ impl Disk {
         fs::create_dir(self.scratch.path("")).unwrap();
         let make =
             |directory| FullDisk { files: RealFiles::new(directory), room: Arc::clone(&self.room) };
-        WritableLog::open_in(self.scratch.spec(settings), make).unwrap().0
+        let log = WritableLog::open_in(self.scratch.spec(settings), make).unwrap().0;
+        log.publish();
+        log
     }
 
     fn set(&self, bytes: usize, cuts: bool) {
