@@ -9,6 +9,8 @@ use harness::{ClusterOptions, KafkaRelease, TempDir};
 
 use crate::source_tree::root;
 
+mod read_the_mirror;
+
 #[test]
 fn a_real_cluster_is_mirrored_as_readme_says() -> Result<()> {
     let commands = commands_of("Mirror a real cluster")?;
