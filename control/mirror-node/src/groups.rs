@@ -68,6 +68,7 @@ pub struct Groups {
     /// Up to which change of the catalog the coordinator was told the topics.
     topics_told: Mutex<Option<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    settings: GroupSettings,
 }
 
 /// What the thread and those who call it know of each other.
@@ -116,7 +117,12 @@ impl Groups {
         let thread =
             std::thread::Builder::new().name("groups".to_owned()).spawn(move || thread.run())?;
         let (calls, thread) = (Mutex::new(Some(calls)), Mutex::new(Some(thread)));
-        Ok(Self { calls, progress, topics_told: Mutex::default(), thread })
+        Ok(Self { calls, progress, topics_told: Mutex::default(), thread, settings })
+    }
+
+    /// What holds for all groups.
+    pub(crate) const fn settings(&self) -> &GroupSettings {
+        &self.settings
     }
 
     /// Answers what was asked before and ends; groups that are still being read are left at that.

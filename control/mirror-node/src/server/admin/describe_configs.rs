@@ -103,7 +103,7 @@ fn entries(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Entry>, R
             Err(Refusal::invalid_request("The name of the resource must not be empty."))
         }
         CLIENT_METRICS => Ok(Vec::new()),
-        GROUP => Ok(group_settings::entries()),
+        GROUP => Ok(group_settings::entries(node)),
         other => Err(Refusal::invalid_request(format!("Unsupported resource type {other}."))),
     }
 }

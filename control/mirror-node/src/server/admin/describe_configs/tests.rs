@@ -1,4 +1,8 @@
+use group_coordinator::coordinator::GroupSettings;
+
 use super::*;
+use crate::groups::Groups;
+use crate::groups::test_topic::TestTopic;
 use crate::server::test_node::TestNode;
 
 fn resource(kind: i8, name: &'static str) -> DescribeConfigsResource {
@@ -90,10 +94,19 @@ fn resources_without_settings_are_empty() {
 }
 
 #[test]
-fn a_group_has_the_timeouts_of_its_protocol() {
-    let response = TestNode::new().ask(all(vec![resource(GROUP, "readers")]));
-    let timeout = entry(&response.results[0], "consumer.session.timeout.ms");
-    assert_eq!(timeout.value.as_deref(), Some("45000"));
+fn a_group_has_the_timeouts_that_the_node_was_given() {
+    let timeout = |node: &TestNode| {
+        let response = node.ask(all(vec![resource(GROUP, "readers")]));
+        let timeout = entry(&response.results[0], "consumer.session.timeout.ms");
+        (timeout.value.as_deref().map(str::to_owned), timeout.config_source)
+    };
+    let node = TestNode::new();
+    assert_eq!(timeout(&node), (Some("45000".to_owned()), 5));
+    let topic = TestTopic::in_directory(node.node.catalog.root().join("groups"));
+    let settings =
+        GroupSettings { consumer_session_timeout_ms: 60_000, ..GroupSettings::default() };
+    node.node.groups.set(Groups::start(Box::new(topic), settings).unwrap()).unwrap();
+    assert_eq!(timeout(&node), (Some("60000".to_owned()), 4));
 }
 
 #[test]
