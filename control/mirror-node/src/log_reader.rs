@@ -15,7 +15,7 @@
 //! - Nothing is read past the state's `end_place`, nor past the batches of a segment: space
 //!   reserved behind them, zeros or the older life of a recycled file, is never handed out.
 //! - What was learnt of a log is dropped when its end was cut off (`cut_count`).
-//! - Open files are limited for the whole node.
+//! - Open files are limited for the whole node, those included that answers hold.
 //!
 //! **What it does not know.** Requests, sessions, who waits for records. Whether records below the
 //! end may be shown is the caller's to say, as the `upper` offset.
@@ -54,6 +54,16 @@ pub use transactions::ABORTED_MAX;
 #[derive(Debug)]
 pub struct LogReader {
     files: LogFiles,
+}
+
+/// How many files may be open for reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Files kept open, whether somebody reads them or not; 0 counts as 1.
+    pub open_max: usize,
+    /// Files beyond these that answers hold: at so many, none is given to another answer. Up to
+    /// `open_max` more come to be held when all that are kept open are.
+    pub lent_max: usize,
 }
 
 /// A range of a segment file.
@@ -137,10 +147,16 @@ pub enum ReadError {
 }
 
 impl LogReader {
-    /// A reader that keeps at most `open_files_max` files open.
+    /// A reader without open files.
     #[must_use]
-    pub fn new(open_files_max: usize) -> Self {
-        Self { files: LogFiles::new(open_files_max) }
+    pub fn new(limits: FileLimits) -> Self {
+        Self { files: LogFiles::new(limits) }
+    }
+
+    /// True when an answer that holds `held` files already may hold one more that is located.
+    #[must_use]
+    pub fn may_lend(&self, held: usize) -> bool {
+        self.files.may_lend(held)
     }
 
     /// Finds the batch that holds `from`, and what follows it in the same segment as far as the

@@ -12,6 +12,7 @@ use crate::log_reader::LogReader;
 use crate::producer_ids::ProducerIds;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
+use crate::server::open_files_limit;
 use crate::server::sending::{ColdReads, RecordSource};
 
 /// A node that answers the Kafka protocol over its own data directory.
@@ -67,7 +68,7 @@ impl Node {
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
         let fetch_room = Semaphore::new(limits.fetch_partitions_max);
-        let log_reader = LogReader::new(limits.open_files_max);
+        let log_reader = LogReader::new(open_files_limit::reading(&limits));
         let cold_reads = ColdReads::default();
         let groups = OnceLock::new();
         Self {

@@ -40,7 +40,7 @@ mod leader_epochs;
 pub mod limits;
 mod list_offsets;
 mod metadata;
-mod open_files_limit;
+pub(crate) mod open_files_limit;
 mod reads;
 mod refusal;
 mod request;

@@ -1,14 +1,17 @@
 //! Files kept open for reading: a limited number for the whole node, the longest unused go first.
+//!
+//! A file that goes while an answer is being sent from it is closed when that was sent. Such lent
+//! files are counted, so that clients that do not read do not take all descriptors of the process.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use kafka_log::partition_files::FileName;
 
-use super::ReadError;
+use super::{FileLimits, ReadError};
 
 /// A file of one log; logs are told apart by numbers that are never used twice.
 type FileKey = (u64, FileName);
@@ -16,20 +19,33 @@ type FileKey = (u64, FileName);
 /// The open files.
 #[derive(Debug)]
 pub(crate) struct LogFiles {
-    files_max: usize,
+    limits: FileLimits,
     open: Mutex<Opened>,
 }
 
 #[derive(Debug, Default)]
 struct Opened {
     files: HashMap<FileKey, (u64, Arc<File>)>,
+    /// Not among the files any more, but somebody held them then.
+    lent: Vec<Weak<File>>,
     /// Counts uses, to tell the longest unused.
     use_count: u64,
 }
 
 impl LogFiles {
-    pub(super) fn new(files_max: usize) -> Self {
-        Self { files_max: files_max.max(1), open: Mutex::default() }
+    pub(super) fn new(limits: FileLimits) -> Self {
+        Self { limits, open: Mutex::default() }
+    }
+
+    /// True when an answer that holds so many files may hold one more. Half of what may be lent is
+    /// for the first file of an answer.
+    pub(super) fn may_lend(&self, held: usize) -> bool {
+        let lent_max = self.limits.lent_max / if held == 0 { 1 } else { 2 };
+        let mut open = self.lock();
+        if open.lent.len() >= lent_max {
+            open.lent.retain(|file| file.strong_count() > 0);
+        }
+        open.lent.len() < lent_max
     }
 
     /// The file, opened unless it is open; [`ReadError::Gone`] when there is none.
@@ -52,8 +68,8 @@ impl LogFiles {
         })?;
         let file = Arc::new(opened);
         let mut open = self.lock();
-        if open.files.len() >= self.files_max {
-            open.evict(self.files_max);
+        if open.files.len() >= self.limits.open_max {
+            open.evict(self.limits.open_max);
         }
         open.use_count += 1;
         let entry = (open.use_count, Arc::clone(&file));
@@ -63,7 +79,7 @@ impl LogFiles {
 
     /// Closes the files of a log for which `is_old` holds, once nobody reads them any more.
     pub(super) fn forget(&self, log_id: u64, is_old: impl Fn(FileName) -> bool) {
-        self.lock().files.retain(|(id, name), _| *id != log_id || !is_old(*name));
+        self.lock().close(|(id, name), _| *id == log_id && is_old(*name));
     }
 
     fn lock(&self) -> MutexGuard<'_, Opened> {
@@ -89,6 +105,15 @@ impl Opened {
         let mut uses: Vec<u64> = self.files.values().map(|(used, _)| *used).collect();
         uses.sort_unstable();
         let Some(newest_closed) = uses.get(files_max / 8) else { return };
-        self.files.retain(|_, (used, _)| *used > *newest_closed);
+        let newest_closed = *newest_closed;
+        self.close(|_, used| used <= newest_closed);
+    }
+
+    /// Closes the files for which `goes` holds, by key and last use, once nobody holds them.
+    fn close(&mut self, goes: impl Fn(&FileKey, u64) -> bool) {
+        self.lent.retain(|file| file.strong_count() > 0);
+        let closed = self.files.extract_if(|key, (used, _)| goes(key, *used));
+        let lent = closed.filter(|(_, (_, file))| Arc::strong_count(file) > 1);
+        self.lent.extend(lent.map(|(_, (_, file))| Arc::downgrade(&file)));
     }
 }

@@ -23,7 +23,7 @@ mod transactions;
 const ALL: ReadLimit = ReadLimit { bytes_max: u32::MAX, at_least_one_batch: true };
 
 fn reader() -> LogReader {
-    LogReader::new(8)
+    LogReader::new(FileLimits { open_max: 8, lent_max: 8 })
 }
 
 fn small_segments(segment_bytes: u32) -> LogSettings {

@@ -17,6 +17,7 @@ use crate::log_view::LogState;
 use crate::node::Node;
 use crate::server::answer::FoundRecords;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
+use crate::server::limits::ANSWER_FILES_MAX;
 use crate::server::request::RequestHead;
 
 /// What a request wants of all its partitions.
@@ -285,16 +286,20 @@ pub(super) fn readable_end(state: &LogState, reads_committed: bool) -> Offset {
 /// Finds the records of all partitions, as far as the answer has room for them. Blocking.
 fn place_all(node: &Node, found: &mut [Found], wish: &FetchWish) {
     let mut room = wish.bytes_max;
-    let mut is_first = true;
+    let mut held = 0;
     for one in found {
         let Some((from, upper)) = one.readable(wish) else { continue };
+        let is_full = held == ANSWER_FILES_MAX || held > 0 && room == 0;
+        if is_full || !node.log_reader.may_lend(held) {
+            return;
+        }
         let asked_max = u32::try_from(one.asked.bytes_max).unwrap_or(0);
-        let limit = ReadLimit { bytes_max: asked_max.min(room), at_least_one_batch: is_first };
+        let limit = ReadLimit { bytes_max: asked_max.min(room), at_least_one_batch: held == 0 };
         if let Err(error) = one.place(&node.log_reader, from, upper, limit) {
             one.error = Some(one.answer_to(&error));
             one.aborted = None;
         }
-        is_first &= one.records_bytes == 0;
+        held += usize::from(one.records_bytes > 0);
         room = room.saturating_sub(one.records_bytes);
     }
 }

@@ -26,6 +26,9 @@ pub struct ServerLimits {
     pub fetch_bytes_max: u32,
     /// Segment and index files open for reading at once.
     pub open_files_max: usize,
+    /// Segment files beyond these that answers being sent hold; fetches find no more records at so
+    /// many.
+    pub sent_files_max: usize,
     /// Fetch sessions at once (`max.incremental.fetch.session.cache.slots`).
     pub fetch_sessions_max: usize,
     /// Partitions of all fetch sessions together.
@@ -51,6 +54,7 @@ impl Default for ServerLimits {
             stall_max: Duration::from_secs(30),
             fetch_bytes_max: 55 << 20,
             open_files_max: 512,
+            sent_files_max: 8_192,
             fetch_sessions_max: 1_000,
             fetch_session_partitions_max: 1 << 20,
             fetch_partitions_max: 1 << 20,
@@ -75,3 +79,7 @@ pub const MANY_PARTITIONS_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Bytes of an answer in memory that a client must take in a second.
 pub const SENT_PER_SECOND_MIN: u32 = 256 << 10;
+
+/// Segment files that one answer is sent from: partitions behind them have their turn with the next
+/// fetch.
+pub const ANSWER_FILES_MAX: usize = 256;

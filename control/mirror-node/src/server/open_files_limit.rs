@@ -1,7 +1,8 @@
-//! How many connections the system has file descriptors for.
+//! How many connections, and files of answers, the system has file descriptors for.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::log_reader::FileLimits;
 use crate::server::limits::ServerLimits;
 
 /// Raises the process's limit of open files as far as it may, and returns how many connections
@@ -25,6 +26,17 @@ pub(super) fn connections(limits: &ServerLimits) -> usize {
         );
     }
     connections
+}
+
+/// How many files may be open for reading: those that answers hold are an eighth of all files at
+/// most, beside the connections, those being written and those kept open.
+pub(crate) fn reading(limits: &ServerLimits) -> FileLimits {
+    reading_with(limits, getrlimit(Resource::Nofile).maximum)
+}
+
+fn reading_with(limits: &ServerLimits, files: Option<u64>) -> FileLimits {
+    let eighth = files.and_then(|files| usize::try_from(files / 8).ok()).unwrap_or(usize::MAX);
+    FileLimits { open_max: limits.open_files_max, lent_max: limits.sent_files_max.min(eighth) }
 }
 
 fn connections_with(limits: &ServerLimits, files: Option<u64>) -> usize {

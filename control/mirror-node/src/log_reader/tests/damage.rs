@@ -137,7 +137,7 @@ fn a_segment_deleted_meanwhile_is_out_of_range() {
     let scratch = Scratch::new();
     let log = filled(&scratch, small_segments(batch_bytes() * 3), 10);
     let old = log.view().state().unwrap();
-    let reader = LogReader::new(1);
+    let reader = LogReader::new(FileLimits { open_max: 1, lent_max: 1 });
     bases(&locate(&reader, &log, 0));
     bases(&locate(&reader, &log, 19));
     log.delete_records(8).unwrap();

@@ -34,6 +34,20 @@ fn a_reader_follows_a_log_that_grows_and_rolls() {
 }
 
 #[test]
+fn files_that_answers_hold_are_counted_until_they_are_let_go() {
+    let scratch = Scratch::new();
+    let log = filled(&scratch, small_segments(batch_bytes()), 8);
+    let reader = LogReader::new(FileLimits { open_max: 1, lent_max: 4 });
+    let mut held: Vec<Located> = (0..3).map(|batch| locate(&reader, &log, batch * 2)).collect();
+    assert!(reader.may_lend(0));
+    assert!(!reader.may_lend(1), "the other half is for who holds none");
+    held.extend((3..5).map(|batch| locate(&reader, &log, batch * 2)));
+    assert!(!reader.may_lend(0));
+    held.truncate(1);
+    assert!(reader.may_lend(1));
+}
+
+#[test]
 fn a_range_ends_with_the_last_batch_within_the_limit() {
     let scratch = Scratch::new();
     let log = filled(&scratch, small_segments(1 << 20), 500);

@@ -26,14 +26,14 @@ use crate::catalog::{Catalog, Origin, TopicSpec};
 use crate::log_view::LogState;
 use crate::node::{Node, NodeIdentity};
 use crate::server::Server;
-use crate::server::limits::ServerLimits;
+use crate::server::limits::{ANSWER_FILES_MAX, ServerLimits};
 use crate::writable_log::{LogSettings, LogSpec, WritableLog};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const OUR_EPOCH: i32 = 3;
 const TOPIC_ID: [u8; 16] = [9; 16];
 
-/// A node that serves two partitions of the topic `orders`.
+/// A node that serves partitions of the topic `orders`.
 struct Served {
     root: std::path::PathBuf,
     logs: Vec<WritableLog>,
@@ -43,6 +43,10 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
+        Self::with_partitions(2)
+    }
+
+    fn with_partitions(partition_count: i32) -> Self {
         let id = crate::random_id::random_id().unwrap();
         let root = std::env::temp_dir().join(format!("ringmirror-fetch-{id}"));
         std::fs::create_dir_all(&root).unwrap();
@@ -51,7 +55,7 @@ impl Served {
             id: TopicId::from_wire(TOPIC_ID).unwrap(),
             origin: Origin::Local,
             configs: BTreeMap::new(),
-            partition_count: 2,
+            partition_count,
         };
         let topic = catalog.put(&TopicName::parse("orders").unwrap(), spec);
         let open = |partition: &Arc<crate::catalog::Partition>| {
@@ -259,6 +263,27 @@ fn a_fetch_of_an_older_segment_does_not_wait_for_more() {
     let wanted = request(vec![asked(0, 0)]).with_min_bytes(1 << 20).with_max_wait_ms(i32::MAX);
     let response = served.client().fetch(&wanted);
     assert_eq!(batch(records(only(&response))).0, 0);
+}
+
+#[test]
+fn an_answer_is_sent_from_a_limited_number_of_files_and_the_next_one_from_the_others() {
+    let count = ANSWER_FILES_MAX + 3;
+    let served = Served::with_partitions(i32::try_from(count).unwrap());
+    for partition in 0..count {
+        served.append(partition, &[b"one"]);
+    }
+    let mut client = served.client();
+    let all = (0..i32::try_from(count).unwrap()).map(|partition| asked(partition, 0));
+    let opened = client.fetch(&request(all.collect()).with_session_epoch(0));
+    let with_records = |response: &FetchResponse| -> Vec<i32> {
+        let told = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let found = told.filter(|told| !records(told).is_empty());
+        found.map(|told| told.partition_index).collect()
+    };
+    assert_eq!(with_records(&opened).len(), ANSWER_FILES_MAX);
+    let wanted = request(Vec::new()).with_topics(Vec::new()).with_session_id(opened.session_id);
+    let next = client.fetch(&wanted.with_session_epoch(1));
+    assert_eq!(with_records(&next)[..3], [256, 257, 258]);
 }
 
 #[test]
