@@ -48,6 +48,7 @@ pub(super) fn resolve(
             default.fetch_bytes_max,
         )?,
         open_files_max: section.count("open_files_max", raw.open_files_max, default.open_files_max),
+        sent_files_max: section.count("sent_files_max", raw.sent_files_max, default.sent_files_max),
         fetch_sessions_max: section.count(
             "fetch_sessions_max",
             raw.fetch_sessions_max,

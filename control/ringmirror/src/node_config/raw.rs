@@ -70,6 +70,7 @@ pub(super) struct RawLimits {
     pub(super) stall_ms_max: Option<Positive>,
     pub(super) fetch_bytes_max: Option<Bytes>,
     pub(super) open_files_max: Option<Positive>,
+    pub(super) sent_files_max: Option<Positive>,
     pub(super) fetch_sessions_max: Option<Positive>,
     pub(super) fetch_session_partitions_max: Option<Positive>,
     pub(super) fetch_partitions_max: Option<Positive>,
