@@ -47,7 +47,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let node_id = effective.pick("node_id", args.node_id, raw.node_id.map(|id| id.0), 1);
     let node_id = BrokerId::from_wire(node_id)
         .ok_or_else(|| CommandError::usage("node_id is a number from 0"))?;
-    let file = raw.network_threads.map(|count| usize::from(count.get()));
+    let file = raw.network_threads.map(|count| usize::from(count.0));
     let network_threads = effective.pick("network_threads", None, file, default_threads());
     let by_default_error = MirroredWriteError::default();
     let refusal =

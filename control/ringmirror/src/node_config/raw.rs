@@ -1,7 +1,6 @@
 //! A node's configuration file as it is written.
 
 use std::fmt;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use mirror_node::client_properties::parse_address;
@@ -19,7 +18,7 @@ pub(super) struct RawConfig {
     pub(super) listen: Option<Listen>,
     pub(super) advertised: Option<Address>,
     pub(super) node_id: Option<NodeId>,
-    pub(super) network_threads: Option<NonZeroU16>,
+    pub(super) network_threads: Option<Threads>,
     pub(super) mirrored_write_error: Option<MirroredWriteError>,
     pub(super) mirror: Option<RawMirror>,
     #[serde(default)]
@@ -155,6 +154,8 @@ macro_rules! read_from_number {
 read_from_number! {
     /// A count that is never nothing.
     Positive(u32, 1, "between 1 and 4294967295");
+    /// A count of threads.
+    Threads(u16, 1, "between 1 and 65535");
     /// A broker's id.
     NodeId(i32, 0, "between 0 and 2147483647");
 }
