@@ -1,6 +1,7 @@
 //! The records of a batch, walked one by one without being kept: what a broker has to know of
 //! them. Compressed records are decompressed as a stream, so that a batch costs a buffer and the
-//! window of its codec, whatever it grows to; how far it may grow is limited.
+//! window of its codec, whatever it grows to; how far it may grow is limited, and how many batches
+//! are decompressed at one time.
 //!
 //! ```text
 //!  record: length:varint | attributes:1 | timestampDelta:varlong | offsetDelta:varint
@@ -14,9 +15,35 @@ use std::ops::ControlFlow;
 use kafka_wire::record_batch::BatchHeader;
 
 mod decompression;
+mod slots;
 
 /// Bytes the records of one batch may have once decompressed: what checking one batch may cost.
 pub const DECOMPRESSED_BYTES_MAX: u64 = 256 << 20;
+
+/// Batches decompressed at one time, by all threads: a batch of a few bytes may ask for a window
+/// of 128 MiB.
+pub const DECOMPRESSIONS_AT_ONCE: usize = 8;
+
+/// Bytes that may still be decompressed for one purpose, whatever the number of batches.
+#[derive(Debug)]
+pub struct DecompressionBudget {
+    bytes: u64,
+}
+
+impl DecompressionBudget {
+    /// So many bytes in all.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self { bytes }
+    }
+}
+
+impl Default for DecompressionBudget {
+    /// What one batch may take.
+    fn default() -> Self {
+        Self::new(DECOMPRESSED_BYTES_MAX)
+    }
+}
 
 /// What a broker has to know of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +73,8 @@ pub enum RecordsError {
         /// What was said.
         error: io::Error,
     },
-    /// Decompressed, the records are longer than [`DECOMPRESSED_BYTES_MAX`].
+    /// Decompressed, the records are longer than [`DECOMPRESSED_BYTES_MAX`], or than what was left
+    /// to decompress.
     #[error("records have more than {bytes_max} bytes once decompressed")]
     TooLong {
         /// The limit.
@@ -90,19 +118,45 @@ pub fn visit_records(
     body: &[u8],
     visit: impl FnMut(&RecordFacts) -> ControlFlow<()>,
 ) -> Result<(), RecordsError> {
+    visit_records_within(&mut DecompressionBudget::default(), header, body, visit)
+}
+
+/// The same as [`visit_records`], for one of many batches that share a budget. Waits while
+/// [`DECOMPRESSIONS_AT_ONCE`] others are decompressed.
+///
+/// # Errors
+/// When the records are not what their header and lengths say, or the budget is used up.
+pub fn visit_records_within(
+    budget: &mut DecompressionBudget,
+    header: &BatchHeader,
+    body: &[u8],
+    visit: impl FnMut(&RecordFacts) -> ControlFlow<()>,
+) -> Result<(), RecordsError> {
     let count = header.record_count;
-    decompression::with_records(header.attributes.codec(), body, Walk { count, visit })
+    decompression::with_records(header.attributes.codec(), body, Walk { count, visit, budget })
 }
 
 /// What is done with the decompressed bytes.
-struct Walk<V> {
+struct Walk<'a, V> {
     count: i32,
     visit: V,
+    budget: &'a mut DecompressionBudget,
 }
 
-impl<V: FnMut(&RecordFacts) -> ControlFlow<()>> Walk<V> {
-    fn over(mut self, source: impl BufRead, bytes_max: u64) -> Result<(), RecordsError> {
+impl<V: FnMut(&RecordFacts) -> ControlFlow<()>> Walk<'_, V> {
+    fn over_decompressed(mut self, source: impl BufRead) -> Result<(), RecordsError> {
+        let bytes_max = self.budget.bytes.min(DECOMPRESSED_BYTES_MAX);
         let mut bytes = RecordBytes { source, index: 0, taken: 0, bytes_max };
+        let walked = self.over(&mut bytes);
+        self.budget.bytes = self.budget.bytes.saturating_sub(bytes.taken);
+        walked
+    }
+
+    fn over_plain(mut self, source: impl BufRead) -> Result<(), RecordsError> {
+        self.over(&mut RecordBytes { source, index: 0, taken: 0, bytes_max: u64::MAX })
+    }
+
+    fn over(&mut self, bytes: &mut RecordBytes<impl BufRead>) -> Result<(), RecordsError> {
         for index in 0..self.count {
             bytes.index = index;
             let record = bytes.record()?;

@@ -37,6 +37,7 @@ use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 use mirror_uring::real_files::RealFiles;
 
+use crate::batch_records::DecompressionBudget;
 use crate::log_view::LogView;
 use crate::writable_log::open_log::OpenLog;
 use crate::writable_log::produced_batch::ProducedBatch;
@@ -213,7 +214,20 @@ impl<F: PartitionFiles> WritableLog<F> {
     /// # Errors
     /// Why nothing was appended.
     pub fn append_produced(&self, batch: &[u8], now_ms: i64) -> Result<Appended, AppendError> {
-        let batch = ProducedBatch::check(batch, &self.settings(), now_ms)?;
+        self.append_produced_within(&mut DecompressionBudget::default(), batch, now_ms)
+    }
+
+    /// The same as [`Self::append_produced`], for one of many batches that share a budget.
+    ///
+    /// # Errors
+    /// Why nothing was appended.
+    pub fn append_produced_within(
+        &self,
+        budget: &mut DecompressionBudget,
+        batch: &[u8],
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let batch = ProducedBatch::check(batch, &self.settings(), now_ms, budget)?;
         self.append(&batch)
     }
 

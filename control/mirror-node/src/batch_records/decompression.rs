@@ -4,7 +4,8 @@
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 
-use super::{DECOMPRESSED_BYTES_MAX, RecordFacts, RecordsError, Walk};
+use super::slots::Slots;
+use super::{DECOMPRESSIONS_AT_ONCE, RecordFacts, RecordsError, Walk};
 
 /// Bytes decompressed ahead of the record being read.
 const AHEAD_BYTES: usize = 16 << 10;
@@ -17,25 +18,33 @@ const SNAPPY_BLOCK_BYTES_MAX: usize = 128 << 20;
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 
+static DECOMPRESSIONS: Slots = Slots::new(DECOMPRESSIONS_AT_ONCE);
+
 /// Walks the records in `body`, compressed with `codec`.
-pub(super) fn with_records<V>(codec: u16, body: &[u8], walk: Walk<V>) -> Result<(), RecordsError>
+pub(super) fn with_records<V>(
+    codec: u16,
+    body: &[u8],
+    walk: Walk<'_, V>,
+) -> Result<(), RecordsError>
 where
     V: FnMut(&RecordFacts) -> ControlFlow<()>,
 {
-    let bytes_max = DECOMPRESSED_BYTES_MAX;
+    if codec == NONE {
+        return walk.over_plain(body);
+    }
+    let _slot = DECOMPRESSIONS.take();
     let unreadable = |error| RecordsError::Unreadable { index: 0, error };
     match codec {
-        NONE => walk.over(body, u64::MAX),
-        GZIP => walk.over(buffered(flate2::bufread::MultiGzDecoder::new(body)), bytes_max),
-        SNAPPY => walk.over(buffered(SnappyBlocks::new(body)), bytes_max),
+        GZIP => walk.over_decompressed(buffered(flate2::bufread::MultiGzDecoder::new(body))),
+        SNAPPY => walk.over_decompressed(buffered(SnappyBlocks::new(body))),
         LZ4 => {
             let decoder = lz4::Decoder::new(body).map_err(unreadable)?;
-            walk.over(buffered(decoder), bytes_max)
+            walk.over_decompressed(buffered(decoder))
         }
         ZSTD => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(unreadable)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(unreadable)?;
-            walk.over(buffered(decoder), bytes_max)
+            walk.over_decompressed(buffered(decoder))
         }
         codec => Err(RecordsError::UnknownCodec { codec }),
     }

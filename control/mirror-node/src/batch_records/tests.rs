@@ -107,6 +107,23 @@ fn records_that_grow_beyond_the_limit_are_refused_without_being_held() {
     assert!(matches!(refused, RecordsError::TooLong { .. }), "{refused}");
 }
 
+#[test]
+fn batches_share_what_may_be_decompressed() {
+    let batch = encoded(&[record(0, None, vec![0; 100_000])], Compression::Zstd);
+    let view = RecordBatchView::parse(&batch, u32::MAX).unwrap();
+    let mut budget = DecompressionBudget::new(250_000);
+    let mut visit = || {
+        visit_records_within(&mut budget, view.header(), view.body(), |_| ControlFlow::Continue(()))
+    };
+    visit().unwrap();
+    visit().unwrap();
+    assert!(matches!(visit(), Err(RecordsError::TooLong { bytes_max: ..100_000 })));
+    let plain = encoded(&[record(0, None, vec![0; 100_000])], Compression::None);
+    let view = RecordBatchView::parse(&plain, u32::MAX).unwrap();
+    let none = &mut DecompressionBudget::new(0);
+    visit_records_within(none, view.header(), view.body(), |_| ControlFlow::Continue(())).unwrap();
+}
+
 fn push_varint(out: &mut Vec<u8>, value: i32) {
     let mut raw = u64::try_from(value).unwrap() << 1;
     while raw >= 0x80 {

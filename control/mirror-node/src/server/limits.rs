@@ -16,6 +16,9 @@ pub struct ServerLimits {
     /// Bytes of the bodies being decoded or answered, those of Produce and those up to
     /// [`SMALL_BODY_BYTES`] not counted. Decoded, a body takes up to fifty times its size.
     pub decoding_bytes_max: usize,
+    /// Bytes that the records of one Produce request may have once decompressed, all batches
+    /// together; what comes behind is refused as too large.
+    pub produce_decompressed_bytes_max: u64,
     /// A connection without a request for so long is closed (`connections.max.idle.ms`).
     pub idle_max: Duration,
     /// A request must be complete so long after its first byte. Records must make progress within
@@ -50,6 +53,7 @@ impl Default for ServerLimits {
             request_bytes_max: 100 << 20,
             requests_bytes_max: 512 << 20,
             decoding_bytes_max: 16 << 20,
+            produce_decompressed_bytes_max: 1 << 30,
             idle_max: Duration::from_secs(600),
             stall_max: Duration::from_secs(30),
             fetch_bytes_max: 55 << 20,

@@ -11,7 +11,7 @@ use kafka_wire::record_batch::{
 
 use super::append_error::AppendError;
 use super::settings::{LogSettings, TimestampType};
-use crate::batch_records::{RecordFacts, visit_records};
+use crate::batch_records::{DecompressionBudget, RecordFacts, visit_records_within};
 use crate::local_log::READABLE_BATCH_BYTES_MAX;
 
 /// A checked batch whose offset is not known yet.
@@ -33,12 +33,13 @@ impl<'a> ProducedBatch<'a> {
         bytes: &'a [u8],
         settings: &LogSettings,
         now_ms: i64,
+        budget: &mut DecompressionBudget,
     ) -> Result<Self, AppendError> {
         let mut batch = Self::parse(bytes)?;
         batch.check_sizes(settings)?;
         batch.check_crc()?;
         batch.check_header()?;
-        let max_timestamp_ms = batch.check_records(settings, now_ms)?;
+        let max_timestamp_ms = batch.check_records(settings, now_ms, budget)?;
         match settings.timestamp_type {
             TimestampType::CreateTime => {
                 batch.set_timestamps(batch.header.attributes, max_timestamp_ms);
@@ -127,7 +128,12 @@ impl<'a> ProducedBatch<'a> {
     }
 
     /// Checks every record; returns the largest timestamp.
-    fn check_records(&self, settings: &LogSettings, now_ms: i64) -> Result<i64, AppendError> {
+    fn check_records(
+        &self,
+        settings: &LogSettings,
+        now_ms: i64,
+        budget: &mut DecompressionBudget,
+    ) -> Result<i64, AppendError> {
         let is_producers_time = settings.timestamp_type == TimestampType::CreateTime;
         if is_producers_time && self.header.attributes.get() & LOG_APPEND_TIME != 0 {
             return Err(AppendError::TimestampType);
@@ -135,7 +141,7 @@ impl<'a> ProducedBatch<'a> {
         let earliest = now_ms.saturating_sub(settings.timestamp_before_max_ms);
         let latest = now_ms.saturating_add(settings.timestamp_after_max_ms);
         let (mut index, mut max_timestamp_ms, mut wrong) = (0, NO_TIMESTAMP_MS, None);
-        visit_records(&self.header, self.body, |record: &RecordFacts| {
+        visit_records_within(budget, &self.header, self.body, |record: &RecordFacts| {
             let found = self.header.base_timestamp_ms.wrapping_add(record.timestamp_delta_ms);
             max_timestamp_ms = max_timestamp_ms.max(found);
             let is_timed = is_producers_time && found != NO_TIMESTAMP_MS;

@@ -40,6 +40,11 @@ pub(super) fn resolve(
             raw.decoding_bytes_max,
             default.decoding_bytes_max,
         ),
+        produce_decompressed_bytes_max: section.long_bytes(
+            "produce_decompressed_bytes_max",
+            raw.produce_decompressed_bytes_max,
+            default.produce_decompressed_bytes_max,
+        ),
         idle_max: section.time("idle_ms_max", raw.idle_ms_max, default.idle_max),
         stall_max: section.time("stall_ms_max", raw.stall_ms_max, default.stall_max),
         fetch_bytes_max: section.message_bytes(
@@ -84,9 +89,8 @@ fn check_together(limits: &ServerLimits) -> Result<(), CommandError> {
     let (one, all) = (u64::from(limits.request_bytes_max), wide(limits.requests_bytes_max));
     if all < one {
         return Err(CommandError::usage(format!(
-            "limits.requests_bytes_max is {all}, below limits.request_bytes_max ({one}): a \
-             request of that size would wait for room until its connection is closed; raise the \
-             first or lower the second"
+            "limits.requests_bytes_max is {all}, below limits.request_bytes_max ({one}): one \
+             request may take as much as all together; raise the first or lower the second"
         )));
     }
     Ok(())
@@ -107,6 +111,10 @@ impl Section<'_> {
 
     fn bytes(&mut self, key: &str, file: Option<Bytes>, default: usize) -> usize {
         narrow(self.pick(key, file.map(|size| size.0), wide(default)))
+    }
+
+    fn long_bytes(&mut self, key: &str, file: Option<Bytes>, default: u64) -> u64 {
+        self.pick(key, file.map(|size| size.0), default)
     }
 
     fn time(&mut self, key: &str, file: Option<Positive>, default: Duration) -> Duration {

@@ -8,6 +8,7 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::batch_records::DecompressionBudget;
 use crate::catalog::{Origin, Topic};
 use crate::node::Node;
 use crate::server::answer::Answer;
@@ -22,6 +23,7 @@ use crate::writable_log::{AppendError, Appended};
 pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answer {
     let whole = refusal_of_all(asked);
     let mut first_refused = None;
+    let mut budget = DecompressionBudget::new(node.limits.produce_decompressed_bytes_max);
     let responses = asked.topic_data.iter().map(|data| {
         let topic = node.catalog.topic_named(&data.name);
         let usable = match &whole {
@@ -30,7 +32,7 @@ pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answe
         };
         let partitions = data.partition_data.iter().map(|part| {
             let outcome = match &usable {
-                Ok(topic) => append(topic, part, now_ms),
+                Ok(topic) => append(topic, part, &mut budget, now_ms),
                 Err(refusal) => Err(refused(refusal)),
             };
             let response = PartitionProduceResponse::default().with_index(part.index);
@@ -96,7 +98,12 @@ fn usable<'a>(
     }
 }
 
-fn append(topic: &Topic, part: &PartitionProduceData, now_ms: i64) -> Result<Appended, Refused> {
+fn append(
+    topic: &Topic,
+    part: &PartitionProduceData,
+    budget: &mut DecompressionBudget,
+    now_ms: i64,
+) -> Result<Appended, Refused> {
     let Some(partition) = topic.partition(part.index) else {
         let message = format!("Topic '{}' has no partition {}.", topic.name, part.index);
         return Err(refused(&Refusal::new(ResponseError::UnknownTopicOrPartition, message)));
@@ -106,7 +113,7 @@ fn append(topic: &Topic, part: &PartitionProduceData, now_ms: i64) -> Result<App
         return Err(refused(&Refusal::new(ResponseError::NotLeaderOrFollower, message)));
     };
     let records = part.records.as_deref().unwrap_or_default();
-    log.append_produced(records, now_ms).map_err(|error| {
+    log.append_produced_within(budget, records, now_ms).map_err(|error| {
         if let AppendError::Storage(_) = error {
             tracing::warn!("{}: {error}", partition.name);
         }

@@ -3,6 +3,7 @@ use kafka_protocol::messages::{TopicName, TransactionalId};
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
 use kafka_wire::offset::Offset;
 use kafka_wire::producer::{ProducerEpoch, ProducerId};
+use kafka_wire::record_batch::{CRC_START, HEADER_BYTES};
 
 use super::*;
 use crate::local_topics::keeper::now_ms;
@@ -72,6 +73,46 @@ fn the_time_of_appending_is_told_when_it_is_the_records_time() {
     let before = now_ms();
     assert!(one(&node, "orders", batch(1)).log_append_time_ms >= before);
     assert_eq!(one(&node, "notes", batch(1)).log_append_time_ms, -1);
+}
+
+#[test]
+fn what_a_request_may_decompress_is_shared_by_its_batches() {
+    let mut node = TestNode::writable();
+    std::sync::Arc::get_mut(&mut node.node).unwrap().limits.produce_decompressed_bytes_max =
+        150_000;
+    node.local("orders", &[]);
+    let plain = builder_of(&vec![0; 100_000]).finish();
+    let compressed = || gzipped(&plain);
+    let asked = vec![(0, compressed()), (1, compressed()), (1, batch(1))];
+    let response = node.ask(records("orders", asked.clone()));
+    let codes = |response: &ProduceResponse| -> Vec<i16> {
+        let parts = response.responses[0].partition_responses.iter();
+        parts.map(|part| part.error_code).collect()
+    };
+    assert_eq!(codes(&response), [0, 10, 0]);
+    let next = node.ask(records("orders", vec![asked[1].clone()]));
+    assert_eq!(codes(&next), [0]);
+}
+
+/// One record of that value.
+fn builder_of(value: &[u8]) -> BatchBuilder {
+    let mut batch = BatchBuilder::new(Offset::ZERO, None);
+    batch.push(&NewRecord { timestamp_ms: now_ms(), key: None, value: Some(value) });
+    batch
+}
+
+/// The same batch with its records compressed.
+fn gzipped(batch: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &batch[HEADER_BYTES..]).unwrap();
+    let body = encoder.finish().unwrap();
+    let mut out = [&batch[..HEADER_BYTES], &body].concat();
+    let length = i32::try_from(out.len() - 12).unwrap();
+    out[8..12].copy_from_slice(&length.to_be_bytes());
+    out[22] |= 1;
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &out[CRC_START..]);
+    out[17..21].copy_from_slice(&u32::try_from(crc).unwrap().to_be_bytes());
+    out
 }
 
 #[test]
@@ -182,6 +223,7 @@ fn a_deleted_topic_takes_nothing_more() {
     let topic = node.local("orders", &[]);
     node.node.writes.as_ref().unwrap().topics.delete(topic.id).unwrap();
     let part = PartitionProduceData::default().with_records(Some(Bytes::from(batch(1))));
-    let refused = append(&topic, &part, now_ms()).err().unwrap();
+    let mut budget = DecompressionBudget::default();
+    let refused = append(&topic, &part, &mut budget, now_ms()).err().unwrap();
     assert_eq!(refused.refusal.code(), 6);
 }
