@@ -18,12 +18,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::node::Node;
 use crate::server::connection::Incoming;
-use crate::server::decoding_room::DecodingRoom;
 use crate::server::frame::FrameReader;
-use crate::server::request_room::RequestRoom;
+use crate::server::limits::BLOCKING_THREADS_MAX;
+use crate::server::rooms::Rooms;
 
 mod admin;
 pub mod answer;
+mod answer_room;
 mod api;
 mod api_versions;
 mod connection;
@@ -45,7 +46,9 @@ mod reads;
 mod refusal;
 mod request;
 mod request_room;
+mod rooms;
 pub(crate) mod sending;
+mod work_slots;
 mod writes;
 
 /// A running server; ends by [`Server::stop`].
@@ -68,6 +71,7 @@ impl Server {
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("server")
             .on_thread_start(yield_to_the_mirror)
             .enable_all()
@@ -99,8 +103,7 @@ impl Server {
 }
 
 async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(RequestRoom::new(&node.limits));
-    let decoding = DecodingRoom::new(&node.limits);
+    let rooms = Rooms::new(&node.limits);
     let connections_max = open_files_limit::connections(&node.limits);
     let slots = Arc::new(Semaphore::new(connections_max));
     loop {
@@ -125,8 +128,8 @@ async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receive
             tracing::debug!(%peer, "connection lost at once: {error}");
             continue;
         }
-        let frames = FrameReader::new(node.limits, Arc::clone(&room));
-        let incoming = Incoming { frames, room: decoding.clone() };
+        let frames = FrameReader::new(node.limits, Arc::clone(&rooms.requests));
+        let incoming = Incoming { frames, rooms: rooms.clone() };
         let (node, stop) = (Arc::clone(&node), stop.clone());
         tokio::spawn(async move {
             connection::serve(node, socket, peer, incoming, stop).await;

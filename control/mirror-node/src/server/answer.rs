@@ -40,6 +40,16 @@ pub(super) enum Part {
     File(FoundRecords),
 }
 
+impl Part {
+    /// How much of the frame it is.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(records) => usize::try_from(records.range.bytes).unwrap_or(usize::MAX),
+        }
+    }
+}
+
 /// Records that were found in a log, to be sent from their file.
 #[derive(Debug)]
 pub(super) struct FoundRecords {

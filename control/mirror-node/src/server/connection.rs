@@ -12,10 +12,11 @@ use tokio::sync::watch;
 
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
-use crate::server::decoding_room::DecodingRoom;
+use crate::server::answer_room::{NoRoom, Reply};
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
 use crate::server::request::{Outcome, api_key, decode, encode};
+use crate::server::rooms::Rooms;
 use crate::server::sending::Sender;
 
 /// Why a connection ended, when the client did not just leave.
@@ -30,6 +31,9 @@ pub(super) enum ConnectionError {
     /// An answer that its version cannot carry.
     #[error(transparent)]
     Answer(#[from] MessageError),
+    /// An answer that nobody has memory for.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The answer is the end of the connection.
     #[error("{0}")]
     Closed(String),
@@ -41,7 +45,7 @@ pub(super) enum ConnectionError {
 /// What a connection brings, and its share of what all connections may take.
 pub(super) struct Incoming {
     pub(super) frames: FrameReader,
-    pub(super) room: DecodingRoom,
+    pub(super) rooms: Rooms,
 }
 
 /// Answers a client until it leaves, does something that cannot be answered, or the node stops.
@@ -72,9 +76,9 @@ async fn converse(
     let mut sender = Sender::new(node.limits.stall_max);
     loop {
         let frame = incoming.frames.next(socket).await?;
-        let may_leave = incoming.frames.is_empty() && waits_for_others(&frame.bytes);
-        let parts = {
-            let answered = answer_frame(node, client, frame.bytes.clone(), &incoming.room);
+        let may_leave = incoming.frames.is_empty() && waits_for_others(api_key(&frame.bytes));
+        let reply = {
+            let answered = answer_frame(node, client, frame.bytes.clone(), &incoming.rooms);
             if may_leave {
                 tokio::select! {
                     // First, so that what a client asks for before it leaves is begun.
@@ -87,7 +91,7 @@ async fn converse(
             }
         };
         drop(frame);
-        sender.send(socket, parts, node.record_source()).await?;
+        sender.send(socket, reply, node.record_source()).await?;
     }
 }
 
@@ -96,32 +100,34 @@ pub(super) async fn answer_frame(
     node: &Arc<Node>,
     client: &mut Client,
     frame: Bytes,
-    room: &DecodingRoom,
-) -> Result<Vec<Part>, ConnectionError> {
-    let taken = room.take(&frame).await;
-    // Whoever waits for others holds nothing that these may need.
-    let taken = taken.filter(|_| !waits_for_others(&frame));
+    rooms: &Rooms,
+) -> Result<Reply, ConnectionError> {
+    let key = api_key(&frame);
+    let _working = rooms.work.take(key).await;
+    let decoding = rooms.decoding.take(key, &frame).await;
     let request = match decode(frame)? {
         Outcome::Request(request) => request,
-        Outcome::Answered(bytes) => return Ok(vec![Part::Bytes(bytes)]),
+        Outcome::Answered(bytes) => return Ok(rooms.answers.take(vec![Part::Bytes(bytes)])?),
     };
+    // Whoever waits for others holds nothing that these may need.
+    let decoding = decoding.filter(|_| !waits_for_others(key));
     let head = request.head.clone();
     client.note(&head);
     let answered = answer(node, client, *request).await;
-    drop(taken);
-    match answered {
-        Answer::Message(message) => Ok(vec![Part::Bytes(encode(&head, &message)?)]),
-        Answer::Parts(parts) => Ok(parts),
-        Answer::Nothing => Ok(Vec::new()),
-        Answer::Close { reason } => Err(ConnectionError::Closed(reason)),
-    }
+    drop(decoding);
+    let parts = match answered {
+        Answer::Message(message) => vec![Part::Bytes(encode(&head, &message)?)],
+        Answer::Parts(parts) => parts,
+        Answer::Nothing => Vec::new(),
+        Answer::Close { reason } => return Err(ConnectionError::Closed(reason)),
+    };
+    Ok(rooms.answers.take(parts)?)
 }
 
 /// True when the answer may depend on what other clients do. Nobody waits for it in vain: such a
 /// request is given up when its client leaves.
-fn waits_for_others(frame: &[u8]) -> bool {
-    const WAITING: [ApiKey; 3] = [ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
-    WAITING.iter().any(|api| api_key(frame) == Some(*api as i16))
+fn waits_for_others(key: Option<ApiKey>) -> bool {
+    matches!(key, Some(ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup))
 }
 
 /// Returns when the client has closed its side; not while it has sent something else.

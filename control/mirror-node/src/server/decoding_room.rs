@@ -5,34 +5,63 @@ use std::sync::Arc;
 use kafka_protocol::messages::ApiKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::server::limits::{SMALL_BODY_BYTES, ServerLimits};
-use crate::server::request::api_key;
+use crate::server::limits::{ADMINISTRATION_SHARE, SMALL_BODY_BYTES, ServerLimits};
+use crate::server::work_slots::administers;
 
-/// Room for what all connections decode.
+/// Room for what all connections decode. Administration has a part of its own: it waits for the
+/// disk with its requests decoded, and nobody else is to wait for that.
 #[derive(Clone, Debug)]
 pub(super) struct DecodingRoom {
-    units: Arc<Semaphore>,
-    units_max: usize,
+    common: Units,
+    administration: Units,
+}
+
+#[derive(Clone, Debug)]
+struct Units {
+    free: Arc<Semaphore>,
+    max: usize,
 }
 
 impl DecodingRoom {
     pub(super) fn new(limits: &ServerLimits) -> Self {
-        let units_max = (limits.decoding_bytes_max / UNIT_BYTES).max(1);
-        Self { units: Arc::new(Semaphore::new(units_max)), units_max }
+        let administration = limits.decoding_bytes_max / ADMINISTRATION_SHARE;
+        Self {
+            common: Units::new(limits.decoding_bytes_max - administration),
+            administration: Units::new(administration),
+        }
     }
 
     /// Takes the room for a frame, in the order of those who ask; nothing for small ones and for
     /// records, which are not decoded. A frame larger than all the room takes all of it.
-    pub(super) async fn take(&self, frame: &[u8]) -> Option<OwnedSemaphorePermit> {
-        let is_produce = api_key(frame) == Some(ApiKey::Produce as i16);
-        if is_produce || frame.len() <= SMALL_BODY_BYTES {
+    pub(super) async fn take(
+        &self,
+        key: Option<ApiKey>,
+        frame: &[u8],
+    ) -> Option<OwnedSemaphorePermit> {
+        if key == Some(ApiKey::Produce) || frame.len() <= SMALL_BODY_BYTES {
             return None;
         }
-        let units = frame.len().div_ceil(UNIT_BYTES).min(self.units_max);
+        let is_administration = key.is_some_and(administers);
+        let units = if is_administration { &self.administration } else { &self.common };
+        Some(units.take(frame.len()).await)
+    }
+}
+
+impl Units {
+    fn new(bytes: usize) -> Self {
+        let max = (bytes / UNIT_BYTES).max(1);
+        Self { free: Arc::new(Semaphore::new(max)), max }
+    }
+
+    async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let units = bytes.div_ceil(UNIT_BYTES).min(self.max);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let taken = Arc::clone(&self.units).acquire_many_owned(units).await;
-        Some(taken.expect("the room is never closed"))
+        let taken = Arc::clone(&self.free).acquire_many_owned(units).await;
+        taken.expect("the room is never closed")
     }
 }
 
 const UNIT_BYTES: usize = 1 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use crate::log_reader::FileRange;
 use crate::node::Node;
 use crate::server::answer::Part;
 use crate::server::connection::{ConnectionError, answer_frame};
-use crate::server::decoding_room::DecodingRoom;
 use crate::server::dispatch::Client;
+use crate::server::rooms::Rooms;
 
 /// Why a request is not answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,10 +33,10 @@ pub async fn exchange(
     frame: Bytes,
 ) -> Result<Vec<u8>, Unanswered> {
     let mut client = Client::new(peer);
-    let room = DecodingRoom::new(&node.limits);
-    let parts = answer_frame(node, &mut client, frame, &room).await.map_err(unanswered)?;
+    let rooms = Rooms::new(&node.limits);
+    let reply = answer_frame(node, &mut client, frame, &rooms).await.map_err(unanswered)?;
     let mut answer = Vec::new();
-    for part in parts {
+    for part in reply.parts {
         match part {
             Part::Bytes(bytes) => answer.extend(bytes),
             Part::File(records) => append(&mut answer, &records.range),

@@ -34,9 +34,10 @@ pub(super) enum Outcome {
     Answered(Bytes),
 }
 
-/// The API that a frame asks, before it is decoded.
-pub(super) fn api_key(frame: &[u8]) -> Option<i16> {
-    frame.first_chunk().map(|key| i16::from_be_bytes(*key))
+/// The API that a frame asks, before it is decoded; `None` when nobody answers that.
+pub(super) fn api_key(frame: &[u8]) -> Option<ApiKey> {
+    let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key))?;
+    find(key).map(|api| api.key)
 }
 
 /// Decodes a frame, given without its size.

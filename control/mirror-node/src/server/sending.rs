@@ -4,7 +4,7 @@
 //!
 //! A buffer of the node's is lent to a client for a fraction of a second, by [`pace`], whether it
 //! takes some of the bytes meanwhile or none. Beyond that a slow client holds its connection, its
-//! open files and what its answer has in memory.
+//! open files and what its answer has in memory, which [`answer_room`](super::answer_room) limits.
 //!
 //! Records are checked to be still those that were found, before each piece: a log that was cut
 //! meanwhile ends the connection. That is told to us after the cut was made, so a piece may have
@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use crate::log_reader::FileRange;
 use crate::server::answer::{FoundRecords, Part};
+use crate::server::answer_room::Reply;
 use crate::server::limits::SENT_PER_SECOND_MIN;
 use crate::server::sending::pace::{PIECE_BYTES, Pace};
 
@@ -103,8 +104,24 @@ impl Sender {
         Self { pace: Pace::default(), stall_max }
     }
 
-    /// Sends the parts in order.
+    /// Sends an answer. One that holds room for answers is given up when it is not taken at a
+    /// lowest rate: a client that takes a byte now and then does not keep others from theirs.
     pub(super) async fn send(
+        &mut self,
+        socket: &mut TcpStream,
+        reply: Reply,
+        source: RecordSource<'_>,
+    ) -> io::Result<()> {
+        let Reply { parts, room } = reply;
+        if room.is_none() {
+            return self.send_parts(socket, parts, source).await;
+        }
+        let bytes = parts.iter().map(Part::bytes).sum();
+        let patience = self.patience(bytes);
+        timeout(patience, self.send_parts(socket, parts, source)).await.map_err(|_| stalled())?
+    }
+
+    async fn send_parts(
         &mut self,
         socket: &mut TcpStream,
         parts: Vec<Part>,
@@ -135,9 +152,8 @@ impl Sender {
         Ok(())
     }
 
-    /// How long it may take to send so many bytes: a client that takes one now and then does not
-    /// keep the others in our memory.
-    pub(super) fn patience(&self, bytes: usize) -> Duration {
+    /// How long it may take to send so many bytes.
+    fn patience(&self, bytes: usize) -> Duration {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.stall_max + Duration::from_secs(1) * (bytes / SENT_PER_SECOND_MIN)
     }

@@ -45,6 +45,11 @@ pub(super) fn resolve(
             raw.produce_decompressed_bytes_max,
             default.produce_decompressed_bytes_max,
         ),
+        answers_bytes_max: section.bytes(
+            "answers_bytes_max",
+            raw.answers_bytes_max,
+            default.answers_bytes_max,
+        ),
         idle_max: section.time("idle_ms_max", raw.idle_ms_max, default.idle_max),
         stall_max: section.time("stall_ms_max", raw.stall_ms_max, default.stall_max),
         fetch_bytes_max: section.message_bytes(

@@ -66,6 +66,7 @@ pub(super) struct RawLimits {
     pub(super) requests_bytes_max: Option<Bytes>,
     pub(super) decoding_bytes_max: Option<Bytes>,
     pub(super) produce_decompressed_bytes_max: Option<Bytes>,
+    pub(super) answers_bytes_max: Option<Bytes>,
     pub(super) idle_ms_max: Option<Positive>,
     pub(super) stall_ms_max: Option<Positive>,
     pub(super) fetch_bytes_max: Option<Bytes>,

@@ -45,7 +45,7 @@ const SLOW_PIECE_BYTES: u32 = 128 << 10;
 /// when its socket takes bytes.
 const HOLD_MAX: Duration = Duration::from_millis(250);
 
-const _: () = assert!(PIECE_BYTES % SLOW_PIECE_BYTES == 0);
+const _: () = assert!(PIECE_BYTES.is_multiple_of(SLOW_PIECE_BYTES));
 
 #[cfg(test)]
 mod tests;

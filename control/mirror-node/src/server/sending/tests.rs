@@ -28,6 +28,13 @@ async fn a_client_that_takes_a_byte_now_and_then_gives_its_buffer_back() {
     taking.await.unwrap();
 }
 
+#[test]
+fn what_is_in_memory_must_be_taken_at_a_lowest_rate() {
+    let sender = Sender::new(Duration::from_secs(30));
+    assert_eq!(sender.patience(1000), Duration::from_secs(30));
+    assert_eq!(sender.patience(8 << 20), Duration::from_secs(30 + 32));
+}
+
 /// A server's end of a connection and the client's.
 async fn connected() -> (TcpStream, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,7 +64,8 @@ async fn an_answer_ends_when_its_log_is_cut_while_it_is_sent() {
     let topic = node.local("notes", &[]);
     let partition = &topic.partitions[0];
     let (mut server, mut client) = connected().await;
-    let parts = vec![Part::File(records_of(partition, &node.node.catalog.root().join("records")))];
+    let records = records_of(partition, &node.node.catalog.root().join("records"));
+    let reply = Reply { parts: vec![Part::File(records)], room: None };
     let mut sender = Sender::new(Duration::from_secs(20));
     let source = node.node.record_source();
     let view = &partition.view;
@@ -74,16 +82,18 @@ async fn an_answer_ends_when_its_log_is_cut_while_it_is_sent() {
             }
             taken
         })
+        .await
+        .unwrap()
     };
     let send = async {
-        let sent = sender.send(&mut server, parts, source).await;
+        let sent = sender.send(&mut server, reply, source).await;
         drop(server);
         sent
     };
-    let (sent, reading) = tokio::join!(send, cut);
+    let (sent, taken) = tokio::join!(send, cut);
     let error = sent.unwrap_err().to_string();
     assert_eq!(error, "the log of notes-0 was cut or closed meanwhile");
-    assert!(reading.await.unwrap() < RECORDS_BYTES as usize);
+    assert!(taken < RECORDS_BYTES as usize);
 }
 
 async fn server_has_sent(client: &StdStream) {

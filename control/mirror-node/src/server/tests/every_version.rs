@@ -95,7 +95,7 @@ fn whatever_is_asked_the_answer_fits_the_version() {
         for version in api.versions.clone() {
             let found = (0..REQUESTS_PER_VERSION).find_map(|_| {
                 let frame = request(api.key, version, &mut dice);
-                assert_eq!(api_key(&frame), Some(api.key as i16));
+                assert_eq!(api_key(&frame), Some(api.key));
                 let fault = runtime.block_on(asked(&node, api.key, version, &frame))?;
                 Some(format!("{:?} version {version}: {fault}: {frame:02x?}", api.key))
             });
