@@ -1,6 +1,8 @@
 //! JoinGroup (key 11), SyncGroup (14), Heartbeat (12), LeaveGroup (13).
 
+use bytes::Bytes;
 use group_coordinator::answer::{Answer, JoinAnswer, SyncAnswer};
+use group_coordinator::limits::{GROUP_MEMBERS_MAX, MEMBER_PROTOCOLS_MAX};
 use group_coordinator::refusal::Refusal;
 use group_coordinator::request::{
     Heartbeat, JoinGroup, JoinProtocol, LeaveGroup, LeavingMember, MemberOfGeneration, Request,
@@ -61,9 +63,13 @@ async fn join_group(
     // Version 0 has one timeout for both.
     let rebalance_timeout_ms =
         if version == 0 { asked.session_timeout_ms } else { asked.rebalance_timeout_ms };
+    // Before anything waits for the coordinator with it.
+    if asked.protocols.len() > MEMBER_PROTOCOLS_MAX {
+        return Err(Refusal::InvalidRequest);
+    }
     let protocols = asked.protocols.into_iter().map(|protocol| JoinProtocol {
         name: protocol.name.to_string(),
-        metadata: protocol.metadata,
+        metadata: kept(&protocol.metadata),
     });
     let unique_id = random_id().map_err(|_| Refusal::CoordinatorNotAvailable)?.to_string();
     let join = JoinGroup {
@@ -99,8 +105,13 @@ pub(super) async fn sync(node: &Node, asked: SyncGroupRequest) -> SyncGroupRespo
 }
 
 async fn sync_group(node: &Node, asked: SyncGroupRequest) -> Result<SyncAnswer, Refusal> {
+    // Before anything waits for the coordinator with it.
+    if asked.assignments.len() > GROUP_MEMBERS_MAX {
+        return Err(Refusal::MessageTooLarge);
+    }
     let assignments = asked.assignments.into_iter();
-    let assignments = assignments.map(|member| (member.member_id.to_string(), member.assignment));
+    let assignments =
+        assignments.map(|member| (member.member_id.to_string(), kept(&member.assignment)));
     let sync = SyncGroup {
         member: MemberOfGeneration {
             group_id: group_id(&asked.group_id)?,
@@ -116,6 +127,11 @@ async fn sync_group(node: &Node, asked: SyncGroupRequest) -> Result<SyncAnswer, 
         Answer::Sync(answer) => answer,
         other => unreachable!("a sync is not answered by {other:?}"),
     }
+}
+
+/// Bytes that a group keeps: as a part of their request they would keep all of it in memory.
+fn kept(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 /// A member lives.

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use group_coordinator::coordinator::GroupSettings;
+use group_coordinator::limits::{GROUP_MEMBERS_MAX, MEMBER_PROTOCOLS_MAX};
 use group_coordinator::refusal::Refusal;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::Assignment as ToldAssignment;
@@ -22,7 +23,7 @@ use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
     DescribeGroupsRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
     LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, TopicName,
+    OffsetFetchRequest, OffsetFetchResponse, ResponseKind, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
@@ -174,6 +175,41 @@ fn a_member_joins_commits_and_leaves_in_the_newest_versions() {
     assert_eq!(left.members[0].error_code, 0);
     let unknown = ask(&node, heartbeat).error_code;
     assert_eq!(unknown, ResponseError::UnknownMemberId.code());
+}
+
+#[test]
+fn what_a_group_keeps_does_not_keep_the_request_it_came_in() {
+    let node = node_with_groups();
+    let request = Bytes::from(vec![0; 1000]);
+    let mut asked = join_of(&StrBytes::default());
+    asked.protocols[0].metadata = request.slice(100..200);
+    let Answer::Message(answer) = node.answer(asked.clone(), 3) else {
+        panic!("a join is answered")
+    };
+    let ResponseKind::JoinGroup(joined) = *answer else { panic!("by its own message") };
+    assert_eq!((joined.error_code, joined.members.len()), (0, 1));
+    let assignment = SyncGroupRequestAssignment::default()
+        .with_member_id(joined.member_id.clone())
+        .with_assignment(request.slice(300..400));
+    let sync = SyncGroupRequest::default()
+        .with_group_id(group())
+        .with_generation_id(1)
+        .with_member_id(joined.member_id)
+        .with_assignments(vec![assignment]);
+    assert_eq!(ask(&node, sync).assignment.len(), 100);
+    drop(asked);
+    assert!(request.is_unique());
+}
+
+#[test]
+fn more_protocols_or_assignments_than_a_group_can_have_are_refused_at_once() {
+    let node = TestNode::new();
+    let mut asked = join_of(&StrBytes::default());
+    asked.protocols = vec![asked.protocols[0].clone(); MEMBER_PROTOCOLS_MAX + 1];
+    assert_eq!(ask(&node, asked).error_code, ResponseError::InvalidRequest.code());
+    let assignments = vec![SyncGroupRequestAssignment::default(); GROUP_MEMBERS_MAX + 1];
+    let asked = SyncGroupRequest::default().with_group_id(group()).with_assignments(assignments);
+    assert_eq!(ask(&node, asked).error_code, ResponseError::MessageTooLarge.code());
 }
 
 #[test]
