@@ -9,6 +9,7 @@ mod elections;
 mod embedding;
 mod faulty_source;
 mod given_up_partitions;
+mod group_handover;
 mod handing_over;
 mod history;
 mod hostile_clients;

@@ -236,10 +236,13 @@ impl ConsumerMember {
     }
 
     pub(super) fn target_value(&self) -> TargetMemberValue {
-        TargetMemberValue { partitions: partitions_of(&self.target) }
+        TargetMemberValue { partitions: partitions_of(&self.target, None) }
     }
 
+    /// Brokers from 4.3 on take a commit of an earlier epoch when the partition was assigned in it.
+    /// Here only commits of the present epoch are taken: that is the one told.
     pub(super) fn current_value(&self) -> CurrentAssignmentValue {
+        let epoch = Some(self.epoch.max(0));
         CurrentAssignmentValue {
             member_epoch: self.epoch,
             previous_member_epoch: self.previous_epoch,
@@ -248,8 +251,8 @@ impl ConsumerMember {
                 MemberState::UnrevokedPartitions => STATE_UNREVOKED,
                 MemberState::UnreleasedPartitions => STATE_UNRELEASED,
             },
-            assigned: partitions_of(&self.assigned),
-            pending_revocation: partitions_of(&self.revoking),
+            assigned: partitions_of(&self.assigned, epoch),
+            pending_revocation: partitions_of(&self.revoking, epoch),
         }
     }
 
@@ -267,11 +270,11 @@ impl ConsumerMember {
     }
 }
 
-fn partitions_of(assignment: &Assignment) -> Vec<AssignedPartitions> {
+fn partitions_of(assignment: &Assignment, epoch: Option<i32>) -> Vec<AssignedPartitions> {
     let topics = assignment.topics().map(|(topic_id, partitions)| AssignedPartitions {
         topic_id,
         partitions: partitions.iter().copied().collect(),
-        assignment_epochs: None,
+        assignment_epochs: epoch.map(|epoch| vec![epoch; partitions.len()]),
     });
     topics.collect()
 }

@@ -103,7 +103,8 @@ pub struct AssignedPartitions {
     pub topic_id: TopicId,
     /// Its partitions.
     pub partitions: Vec<PartitionIndex>,
-    /// Epoch each was assigned at, as brokers write since 4.3; `None` when that is not known.
+    /// Epoch each was assigned at, as brokers write since 4.3; `None` in what older ones wrote.
+    /// Brokers from 4.3 on report an error when they are missing, and take the member's epoch.
     pub assignment_epochs: Option<Vec<i32>>,
 }
 

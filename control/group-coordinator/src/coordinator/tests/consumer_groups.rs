@@ -1,5 +1,6 @@
 //! Groups whose members the coordinator assigns to, with a virtual clock.
 
+use kafka_wire::group_record::GroupRecord;
 use kafka_wire::partition::TopicId;
 
 use super::{Scene, group, partition, topic};
@@ -334,4 +335,19 @@ fn a_restart_in_the_middle_of_a_change_goes_on_with_it() {
     told(&mut scene, owning("a", 1, &all[..2]));
     let epoch = scene.coordinator.describe_consumer(&group()).unwrap().members[1].member_epoch;
     assert!(told(&mut scene, heartbeat_of("b", epoch)).ends_with(" 1.2 1.3"));
+}
+
+#[test]
+fn every_partition_of_a_member_is_kept_with_its_epoch() {
+    let mut scene = scene_of_orders();
+    told(&mut scene, join_of("a", &["orders"]));
+    told(&mut scene, join_of("b", &["orders"]));
+    told(&mut scene, owning("a", 1, &[(1, 0), (1, 1), (1, 2), (1, 3)]));
+    let kept = scene.log.iter().rev().find_map(|record| match record {
+        GroupRecord::CurrentAssignment(key, Some(value)) if key.member_id == "a" => Some(value),
+        _ => None,
+    });
+    let kept = kept.unwrap();
+    assert_eq!(kept.assigned[0].assignment_epochs, Some(vec![1, 1]));
+    assert_eq!(kept.pending_revocation[0].assignment_epochs, Some(vec![1, 1]));
 }
