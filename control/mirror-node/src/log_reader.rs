@@ -36,6 +36,7 @@ use kafka_wire::offset::Offset;
 use crate::batch_records::RecordsError;
 use crate::log_reader::batch_scan::{BatchScan, FoundBatch};
 use crate::log_reader::log_files::LogFiles;
+use crate::log_reader::reading::KnownTail;
 use crate::log_reader::segment_span::SegmentSpan;
 use crate::log_view::{LogState, LogView};
 
@@ -88,6 +89,20 @@ pub struct Located {
     pub end_offset: Offset,
     /// Base offset of the segment behind theirs; `None` when theirs is the last one.
     pub next_segment: Option<Offset>,
+}
+
+impl Located {
+    fn of_tail(
+        base_offset: Offset,
+        tail: KnownTail,
+        file: Arc<File>,
+        next_segment: Option<Offset>,
+    ) -> Self {
+        let position = tail.begin.position;
+        let bytes = tail.end - position;
+        let range = FileRange { file, position: u64::from(position), bytes };
+        Self { range, base_offset, end_offset: tail.end_offset, next_segment }
+    }
 }
 
 /// How much to read.
@@ -273,21 +288,36 @@ impl LogReader {
         limit: ReadLimit,
     ) -> Result<Option<Located>, ReadError> {
         let Some((span, position)) = self.known_place(view, state, from)? else { return Ok(None) };
+        let tail = view.reading().tail(state, from, upper, limit.bytes_max);
         let begin = LogPlace { segment: span.base, position };
-        let (log_end, end) = (state.log_end.offset(), state.end_place);
-        let rest = end.position.saturating_sub(position);
-        let is_rest = upper == log_end && end.segment == span.base;
-        let until = if is_rest && (1..=limit.bytes_max).contains(&rest) {
-            Some((log_end, end))
-        } else {
-            view.reading().last_place_within(state.cut_count, begin, limit.bytes_max, upper)
-        };
-        let Some((end_offset, end)) = until else { return Ok(None) };
+        let Some(tail) = tail.filter(|tail| tail.begin == begin) else { return Ok(None) };
         let file = self.scan_from(view, state, span, position)?.file;
-        view.reading().note_place(state.cut_count, end_offset, end);
-        let range =
-            FileRange { file, position: u64::from(position), bytes: end.position - position };
-        Ok(Some(Located { range, base_offset: from, end_offset, next_segment: span.next }))
+        Ok(Some(Located::of_tail(from, tail, file, span.next)))
+    }
+
+    /// What [`LogReader::locate`] finds for the reader of a log's tail, from memory alone: never
+    /// blocks. `None` when that is not known, or nothing is there.
+    #[must_use]
+    pub fn recall(
+        &self,
+        view: &LogView,
+        state: &LogState,
+        from: Offset,
+        upper: Offset,
+        limit: ReadLimit,
+    ) -> Option<Located> {
+        let upper = upper.min(state.log_end.offset());
+        if from < state.log_start.offset() || from >= upper {
+            return None;
+        }
+        let mut reading = view.try_reading()?;
+        let tail = reading.tail(state, from, upper, limit.bytes_max)?;
+        let segment = tail.begin.segment;
+        if segment != state.end_place.segment {
+            return None;
+        }
+        let file = self.files.open_one(reading.log_id, FileName::log(segment))?;
+        Some(Located::of_tail(from, tail, file, None))
     }
 
     /// Where the last batch ends that lies before `cut`, not before `first`, and the offset there.

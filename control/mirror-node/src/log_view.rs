@@ -109,6 +109,11 @@ impl LogView {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// `None` while somebody else reads, perhaps from the disk.
+    pub(crate) fn try_reading(&self) -> Option<MutexGuard<'_, Reading>> {
+        self.reading.try_lock().ok()
+    }
+
     fn wake(&self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.readers.retain(|reader| {

@@ -56,7 +56,7 @@ impl LogFiles {
         name: FileName,
     ) -> Result<Arc<File>, ReadError> {
         let key = (log_id, name);
-        if let Some(file) = self.lock().used(key) {
+        if let Some(file) = self.open_one(log_id, name) {
             return Ok(file);
         }
         let opened = File::open(directory.join(name.text())).map_err(|error| {
@@ -75,6 +75,11 @@ impl LogFiles {
         let entry = (open.use_count, Arc::clone(&file));
         open.files.insert(key, entry);
         Ok(file)
+    }
+
+    /// The file, when it is open.
+    pub(super) fn open_one(&self, log_id: u64, name: FileName) -> Option<Arc<File>> {
+        self.lock().used((log_id, name))
     }
 
     /// Closes the files of a log for which `is_old` holds, once nobody reads them any more.

@@ -33,6 +33,16 @@ pub(crate) struct Reading {
     log_ends: VecDeque<(Offset, LogPlace)>,
 }
 
+/// Batches near the log's end, in one segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownTail {
+    pub(super) begin: LogPlace,
+    /// One past their last offset.
+    pub(super) end_offset: Offset,
+    /// Where they end in the segment.
+    pub(super) end: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct KnownSegment {
     base: Offset,
@@ -136,9 +146,31 @@ impl Reading {
         if self.cut_count == cut_count { known() } else { None }
     }
 
+    /// What a reader at `from` can be given, at most `bytes_max` and nothing at or above `upper`, as
+    /// far as the log's latest ends are known.
+    pub(super) fn tail(
+        &mut self,
+        state: &LogState,
+        from: Offset,
+        upper: Offset,
+        bytes_max: u32,
+    ) -> Option<KnownTail> {
+        let begin = self.place_of(state.cut_count, from)?;
+        let (log_end, end) = (state.log_end.offset(), state.end_place);
+        let rest = end.position.saturating_sub(begin.position);
+        let is_rest = upper == log_end && end.segment == begin.segment;
+        let (end_offset, end) = if is_rest && (1..=bytes_max).contains(&rest) {
+            (log_end, end)
+        } else {
+            self.last_place_within(state.cut_count, begin, bytes_max, upper)?
+        };
+        self.note_place(state.cut_count, end_offset, end);
+        Some(KnownTail { begin, end_offset, end: end.position })
+    }
+
     /// The last known place where a batch begins, or will, among those behind `from`, in the same
     /// segment, at most `bytes_max` behind it and at or below the offset `upper`.
-    pub(super) fn last_place_within(
+    fn last_place_within(
         &self,
         cut_count: u64,
         from: LogPlace,

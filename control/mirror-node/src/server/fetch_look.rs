@@ -12,13 +12,15 @@ use kafka_wire::offset::Offset;
 use tokio::task::JoinError;
 
 use crate::catalog::{Partition, Topic};
-use crate::log_reader::{FileRange, LogReader, ReadError, ReadLimit, epoch_end_offset};
+use crate::log_reader::{FileRange, epoch_end_offset};
 use crate::log_view::LogState;
 use crate::node::Node;
 use crate::server::answer::FoundRecords;
+use crate::server::fetch_look::placing::Placing;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
-use crate::server::limits::ANSWER_FILES_MAX;
 use crate::server::request::RequestHead;
+
+mod placing;
 
 /// What a request wants of all its partitions.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +101,13 @@ pub(super) async fn look(
     if !has_records {
         return Ok(found);
     }
-    let (reader, wish) = (Arc::clone(node), *wish);
+    let mut placing = Placing::new(wish);
+    if placing.go_on(node, &mut found, Found::place_from_memory) {
+        return Ok(found);
+    }
+    let node = Arc::clone(node);
     let placed = tokio::task::spawn_blocking(move || {
-        place_all(&reader, &mut found, &wish);
+        placing.go_on(&node, &mut found, Found::place_from_files);
         found
     });
     placed.await
@@ -280,66 +286,6 @@ pub(super) fn readable_end(state: &LogState, reads_committed: bool) -> Offset {
         state.last_stable_offset.offset().min(state.high_watermark.offset())
     } else {
         state.high_watermark.offset()
-    }
-}
-
-/// Finds the records of all partitions, as far as the answer has room for them. Blocking.
-fn place_all(node: &Node, found: &mut [Found], wish: &FetchWish) {
-    let mut room = wish.bytes_max;
-    let mut held = 0;
-    for one in found {
-        let Some((from, upper)) = one.readable(wish) else { continue };
-        let is_full = held == ANSWER_FILES_MAX || held > 0 && room == 0;
-        if is_full || !node.log_reader.may_lend(held) {
-            return;
-        }
-        let asked_max = u32::try_from(one.asked.bytes_max).unwrap_or(0);
-        let limit = ReadLimit { bytes_max: asked_max.min(room), at_least_one_batch: held == 0 };
-        if let Err(error) = one.place(&node.log_reader, from, upper, limit) {
-            one.error = Some(one.answer_to(&error));
-            one.aborted = None;
-        }
-        held += usize::from(one.records_bytes > 0);
-        room = room.saturating_sub(one.records_bytes);
-    }
-}
-
-impl Found {
-    fn place(
-        &mut self,
-        reader: &LogReader,
-        from: Offset,
-        upper: Offset,
-        limit: ReadLimit,
-    ) -> Result<(), ReadError> {
-        let (Some(partition), Some(state)) = (&self.partition, &self.state) else { return Ok(()) };
-        let view = &partition.view;
-        let Some(located) = reader.locate(view, state, from, upper, limit)? else { return Ok(()) };
-        if let Some(aborted) = &mut self.aborted {
-            let found = reader.aborted_transactions(view, state, from, located.end_offset)?;
-            aborted.extend(found.iter().map(|aborted| AbortedTransaction {
-                producer_id: aborted.producer_id.get(),
-                first_offset: aborted.first_offset.get(),
-            }));
-        }
-        let is_tail = located.base_offset >= state.end_place.segment;
-        self.is_full = located.next_segment.is_some_and(|next| next <= upper);
-        self.records_bytes = located.range.bytes;
-        self.records = Some((located.range, is_tail));
-        Ok(())
-    }
-
-    fn answer_to(&self, error: &ReadError) -> ResponseError {
-        match error {
-            ReadError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
-            // What changed meanwhile is there when the client asks again.
-            ReadError::Gone { .. } => ResponseError::NotLeaderOrFollower,
-            ReadError::Damaged { .. } | ReadError::Records { .. } | ReadError::Io { .. } => {
-                let name = self.partition.as_ref().map(|partition| partition.name.to_string());
-                tracing::warn!(partition = name, "cannot read a log: {error}");
-                ResponseError::KafkaStorageError
-            }
-        }
     }
 }
 

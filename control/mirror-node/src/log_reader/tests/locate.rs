@@ -181,3 +181,28 @@ fn a_reader_not_far_behind_the_end_is_answered_without_a_look_into_the_files() {
     assert_eq!(located.range.bytes, batch, "goes on where the answer before ended");
     locate_in(&reader, log.view(), (2, 3), limit).unwrap_err();
 }
+
+#[test]
+fn the_reader_of_a_tail_is_answered_from_memory_alone() {
+    let scratch = Scratch::new();
+    let settings = small_segments(batch_bytes() * 3);
+    let (reader, log) = (reader(), filled(&scratch, settings, 1));
+    let recall = |from| {
+        let state = log.view().state().unwrap();
+        reader.recall(log.view(), &state, offset(from), state.log_end.offset(), ALL)
+    };
+    assert!(recall(0).is_none(), "nobody read it yet");
+    assert_eq!(locate(&reader, &log, 0).end_offset, offset(2));
+    append(&log, 1);
+    fs::rename(scratch.path(""), scratch.root().join("away")).unwrap();
+    let located = recall(2).unwrap();
+    assert_eq!((bases(&located), located.end_offset), (vec![2], offset(4)));
+    assert!(recall(4).is_none(), "nothing is there yet");
+    let held = log.view().reading();
+    assert!(recall(2).is_none(), "whoever reads may wait for the disk");
+    drop(held);
+    fs::rename(scratch.root().join("away"), scratch.path("")).unwrap();
+    append(&log, 2);
+    assert!(recall(2).is_none(), "the log goes on in another segment");
+    assert_eq!(bases(&locate(&reader, &log, 4)), [4]);
+}
