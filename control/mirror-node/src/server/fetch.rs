@@ -92,8 +92,8 @@ async fn wait_for_enough(
     deadline: Instant,
 ) -> Result<Vec<Found>, JoinError> {
     let mut watch = Watch::default();
-    let mut found = look(node, plan, wish).await?;
     loop {
+        let found = look(node, plan, wish).await?;
         let is_enough = found.iter().map(|found| u64::from(found.records_bytes)).sum::<u64>()
             >= wish.bytes_min
             || found.iter().any(Found::cannot_wait);
@@ -102,11 +102,13 @@ async fn wait_for_enough(
         }
         let is_new = watch.follow(found.iter().map(|found| found.partition.as_ref()));
         // What came between the look and the beginning of the watch wakes nobody.
-        if !is_new || found.iter().all(Found::is_current) {
+        let may_wait = !is_new || found.iter().all(Found::is_current);
+        // Whoever waits holds no files; what is there is found again.
+        drop(found);
+        if may_wait {
             // Whether news or the deadline came, the answer is what is there then.
             let _ = timeout_at(deadline, watch.news.notified()).await;
         }
-        found = look(node, plan, wish).await?;
     }
 }
 

@@ -43,10 +43,10 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
-        Self::with_partitions(2)
+        Self::with(2, ServerLimits::default())
     }
 
-    fn with_partitions(partition_count: i32) -> Self {
+    fn with(partition_count: i32, limits: ServerLimits) -> Self {
         let id = crate::random_id::random_id().unwrap();
         let root = std::env::temp_dir().join(format!("ringmirror-fetch-{id}"));
         std::fs::create_dir_all(&root).unwrap();
@@ -78,7 +78,7 @@ impl Served {
             host: "localhost".to_owned(),
             port: 9092,
         };
-        let node = Arc::new(Node::new(identity, catalog, ServerLimits::default()));
+        let node = Arc::new(Node::new(identity, catalog, limits));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::start(node, listener, 2).unwrap();
         let address = server.address();
@@ -268,7 +268,7 @@ fn a_fetch_of_an_older_segment_does_not_wait_for_more() {
 #[test]
 fn an_answer_is_sent_from_a_limited_number_of_files_and_the_next_one_from_the_others() {
     let count = ANSWER_FILES_MAX + 3;
-    let served = Served::with_partitions(i32::try_from(count).unwrap());
+    let served = Served::with(i32::try_from(count).unwrap(), ServerLimits::default());
     for partition in 0..count {
         served.append(partition, &[b"one"]);
     }
@@ -284,6 +284,28 @@ fn an_answer_is_sent_from_a_limited_number_of_files_and_the_next_one_from_the_ot
     let wanted = request(Vec::new()).with_topics(Vec::new()).with_session_id(opened.session_id);
     let next = client.fetch(&wanted.with_session_epoch(1));
     assert_eq!(with_records(&next)[..3], [256, 257, 258]);
+}
+
+#[test]
+fn a_waiting_fetch_holds_no_files() {
+    let limits = ServerLimits { open_files_max: 1, sent_files_max: 1, ..ServerLimits::default() };
+    let served = Served::with(2, limits);
+    served.append(0, &[b"one"]);
+    served.append(1, &[b"one"]);
+    let mut waiting = served.client();
+    waiting.send(&request(vec![asked(0, 0)]).with_min_bytes(1 << 20).with_max_wait_ms(i32::MAX));
+    let begun = Instant::now();
+    while served.logs[0].view().watcher_count() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the fetch waits in time");
+        std::thread::yield_now();
+    }
+    let mut client = served.client();
+    for partition in [1, 0] {
+        let wanted = request(vec![asked(partition, 0)]).with_max_wait_ms(0);
+        while records(only(&client.fetch(&wanted))).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "partition {partition}");
+        }
+    }
 }
 
 #[test]
