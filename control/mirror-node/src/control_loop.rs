@@ -383,7 +383,7 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
 }
 
 /// Buffers of a MiB in which each shard keeps what it wrote last, for readers of the tail.
-const RECENT_BUFFERS: u32 = 64;
+const RECENT_BUFFERS: u32 = 128;
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.

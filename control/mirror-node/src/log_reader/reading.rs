@@ -18,6 +18,8 @@ const PLACES_REMEMBERED: usize = 16;
 /// Ends that the log had lately, remembered while it is read: readers that are not further behind
 /// are answered without a look into the files.
 const LOG_ENDS_REMEMBERED: usize = 128;
+/// Least bytes from one of them to the next but one.
+const LOG_END_DISTANCE: u32 = 256 << 10;
 
 /// What was learnt, valid for one `cut_count`.
 #[derive(Debug)]
@@ -194,6 +196,14 @@ impl Reading {
         }
         if self.log_ends.back().is_some_and(|(last, _)| *last >= offset) {
             return;
+        }
+        // Ends that lie close together are not all needed: the last one stands for them.
+        let before = self.log_ends.len().checked_sub(2).map(|before| self.log_ends[before].1);
+        let is_near = |before: LogPlace| {
+            before.segment == place.segment && place.position - before.position < LOG_END_DISTANCE
+        };
+        if before.is_some_and(is_near) {
+            self.log_ends.pop_back();
         }
         if self.log_ends.len() == LOG_ENDS_REMEMBERED {
             self.log_ends.pop_front();

@@ -274,10 +274,13 @@ impl FileRange {
     }
 }
 
-/// True when the page cache has both ends of the next piece; then most likely it has all of it.
+/// True when the page cache has both ends of the next piece and what lies between them here and
+/// there; then most likely it has all of it. The ends alone are there too when somebody looked for
+/// them.
 fn is_cached(range: &FileRange) -> io::Result<bool> {
-    let last = range.position + u64::from(range.bytes.min(PIECE_BYTES)) - 1;
-    for position in [range.position, last] {
+    let last = u64::from(range.bytes.min(PIECE_BYTES)) - 1;
+    for part in 0..=PARTS_LOOKED_AT {
+        let position = range.position + last * part / PARTS_LOOKED_AT;
         let mut byte = [0];
         let mut into = [io::IoSliceMut::new(&mut byte)];
         match preadv2(&*range.file, &mut into, position, ReadWriteFlags::NOWAIT) {
