@@ -26,7 +26,7 @@ pub struct Catalog {
     /// Largest producer id seen in a mirrored log; -1 before there was one.
     producer_id_max: AtomicI64,
     /// What the engine wrote last, once there is one.
-    recent_records: OnceLock<RecentRecords>,
+    recent_records: Arc<OnceLock<RecentRecords>>,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Catalog {
             topics: RwLock::default(),
             changes: AtomicU64::new(0),
             producer_id_max: AtomicI64::new(NO_PRODUCER),
-            recent_records: OnceLock::new(),
+            recent_records: Arc::default(),
         }
     }
 
@@ -108,8 +108,8 @@ impl Catalog {
         assert!(self.recent_records.set(recent).is_ok(), "a directory has one engine in a run");
     }
 
-    pub(crate) fn recent_records(&self) -> Option<&RecentRecords> {
-        self.recent_records.get()
+    pub(crate) fn recent_records(&self) -> &Arc<OnceLock<RecentRecords>> {
+        &self.recent_records
     }
 
     /// The topic of that name.

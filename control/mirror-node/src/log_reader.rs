@@ -25,13 +25,14 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kafka_log::leader_epoch_checkpoint::EpochEndOffset;
 use kafka_log::partition_files::FileName;
 use kafka_log::partition_log::LogPlace;
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::Offset;
+use mirror_uring::recent_records::RecentRecords;
 
 use crate::batch_records::RecordsError;
 use crate::log_reader::batch_scan::{BatchScan, FoundBatch};
@@ -55,6 +56,7 @@ pub use transactions::ABORTED_MAX;
 #[derive(Debug)]
 pub struct LogReader {
     files: LogFiles,
+    recent: Arc<OnceLock<RecentRecords>>,
 }
 
 /// How many files may be open for reading.
@@ -165,7 +167,14 @@ impl LogReader {
     /// A reader without open files.
     #[must_use]
     pub fn new(limits: FileLimits) -> Self {
-        Self { files: LogFiles::new(limits) }
+        Self { files: LogFiles::new(limits), recent: Arc::default() }
+    }
+
+    /// Looks for headers at the end of mirrored logs in the memory of the engine as well, once it
+    /// is there: after direct writes, only the disk has them else.
+    #[must_use]
+    pub fn with_recent(self, recent: Arc<OnceLock<RecentRecords>>) -> Self {
+        Self { recent, ..self }
     }
 
     /// True when an answer that holds `held` files already may hold one more that is located.

@@ -68,7 +68,8 @@ impl Node {
     pub fn new(identity: NodeIdentity, catalog: Arc<Catalog>, limits: ServerLimits) -> Self {
         let fetch_sessions = Mutex::new(FetchSessions::new(&limits));
         let fetch_room = Semaphore::new(limits.fetch_partitions_max);
-        let log_reader = LogReader::new(open_files_limit::reading(&limits));
+        let log_reader = LogReader::new(open_files_limit::reading(&limits))
+            .with_recent(Arc::clone(catalog.recent_records()));
         let cold_reads = ColdReads::default();
         let groups = OnceLock::new();
         Self {
@@ -87,7 +88,7 @@ impl Node {
 
     /// Where answers take records from.
     pub(crate) fn record_source(&self) -> RecordSource<'_> {
-        RecordSource { cold: &self.cold_reads, recent: self.catalog.recent_records() }
+        RecordSource { cold: &self.cold_reads, recent: self.catalog.recent_records().get() }
     }
 
     /// Lets clients make such topics, and write to them.

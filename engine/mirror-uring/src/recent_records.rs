@@ -10,7 +10,7 @@
 //! **Invariants.**
 //! - A kept buffer changes only when nobody shares it: who reads slowly costs readers a kept
 //!   buffer, and mirroring nothing.
-//! - The shard never waits for readers, and keeps nothing while nobody asks.
+//! - The shard never waits for readers, and keeps nothing when nobody has asked for long.
 //! - What is found is in the file: buffers are kept when their write is done, and forgotten before
 //!   their partition's files are cut, deleted or handed on.
 
@@ -29,7 +29,7 @@ use crate::ring::Range;
 /// What the shards of an engine wrote last; for any thread, cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct RecentRecords {
-    shards: Vec<Arc<KeptBuffers>>,
+    shards: Arc<[Arc<KeptBuffers>]>,
 }
 
 /// Bytes of a segment, as they were written; while they are held, their buffer is not used again.
@@ -72,7 +72,7 @@ struct FileIdentity {
 
 impl RecentRecords {
     pub(crate) fn new(shards: Vec<Arc<KeptBuffers>>) -> Self {
-        Self { shards }
+        Self { shards: shards.into() }
     }
 
     /// The bytes of `file` from `position` on, as many as one buffer has but at most `bytes`;
@@ -114,11 +114,14 @@ impl KeptBuffers {
     pub(crate) fn new(spare: Vec<BufferLease>) -> Self {
         let empty = |buffer| Kept { buffer: Arc::new(buffer), contents: None };
         let kept: Vec<_> = spare.into_iter().map(empty).collect();
-        Self { is_off: kept.is_empty(), kept: Mutex::new(kept), wanted: AtomicU32::new(0) }
+        // The first to ask is to find what was written before.
+        let wanted = AtomicU32::new(WRITES_KEPT_AFTER_ASKING);
+        Self { is_off: kept.is_empty(), kept: Mutex::new(kept), wanted }
     }
 
     /// Takes a buffer whose bytes are all in files now, and gives one that nobody needs: another
-    /// one, or the same when readers do not ask, hold all others, or are looking right now.
+    /// one, or the same when readers do not ask any more, hold all others, or are looking right
+    /// now.
     pub(crate) fn exchange(
         &self,
         written: BufferLease,

@@ -9,14 +9,16 @@ use kafka_log::partition_files::FileName;
 use kafka_wire::control_record::CONTROL_PREFIX_BYTES;
 use kafka_wire::offset::Offset;
 use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
+use mirror_uring::recent_records::RecentRecords;
 
 use super::ReadError;
 use super::segment_span::SegmentSpan;
 use crate::local_log::READABLE_BATCH_BYTES_MAX;
 
 /// Bytes read at once: the headers of many small batches.
-const AHEAD_BYTES: usize = 8 << 10;
-const _: () = assert!(AHEAD_BYTES >= HEADER_BYTES + CONTROL_PREFIX_BYTES);
+const AHEAD_BYTES: u32 = 8 << 10;
+
+const _: () = assert!(AHEAD_BYTES as usize >= HEADER_BYTES + CONTROL_PREFIX_BYTES);
 
 /// Goes over the batches of a segment.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct BatchScan {
     least: Offset,
     ahead: Vec<u8>,
     ahead_position: u32,
+    /// Where bytes may be that are not in the page cache.
+    recent: Option<RecentRecords>,
 }
 
 /// A batch and where it begins.
@@ -60,7 +64,12 @@ impl BatchScan {
             least,
             ahead: Vec::new(),
             ahead_position: 0,
+            recent: None,
         }
+    }
+
+    pub(super) fn with_recent(self, recent: Option<RecentRecords>) -> Self {
+        Self { recent, ..self }
     }
 
     pub(super) const fn name(&self) -> FileName {
@@ -120,16 +129,31 @@ impl BatchScan {
             (skipped + count <= scan.ahead.len()).then_some(skipped)
         };
         if held(self).is_none() {
-            self.ahead.resize(AHEAD_BYTES, 0);
-            let read = read_at(&self.file, u64::from(position), &mut self.ahead);
             let file = self.name();
-            let read = read.map_err(|error| ReadError::Io { file, error })?;
-            self.ahead.truncate(read);
+            let read = self.read_ahead(u64::from(position), count);
+            read.map_err(|error| ReadError::Io { file, error })?;
             self.ahead_position = position;
         }
         let skipped = held(self).unwrap_or(0);
         let until = self.ahead.len().min(skipped + count);
         Ok(&self.ahead[skipped..until])
+    }
+
+    /// Fills `ahead`, with `count` bytes at least unless the file ends before.
+    fn read_ahead(&mut self, position: u64, count: usize) -> io::Result<()> {
+        let recent = match &self.recent {
+            Some(recent) => recent.find(&self.file, position, AHEAD_BYTES)?,
+            None => None,
+        };
+        self.ahead.clear();
+        if let Some(bytes) = recent.filter(|bytes| bytes.len() >= count) {
+            self.ahead.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        self.ahead.resize(AHEAD_BYTES as usize, 0);
+        let read = read_at(&self.file, position, &mut self.ahead)?;
+        self.ahead.truncate(read);
+        Ok(())
     }
 }
 

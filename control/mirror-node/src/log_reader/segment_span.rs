@@ -101,7 +101,8 @@ impl LogReader {
             None => state.end_place.position,
             Some(_) => self.end_of_batches(view, state, span)?,
         };
-        Ok(BatchScan::new(file, span, end, true, position))
+        let recent = self.recent.get().filter(|_| span.next.is_none());
+        Ok(BatchScan::new(file, span, end, true, position).with_recent(recent.cloned()))
     }
 
     /// Where the batches of a segment end that others follow. What lies behind them is space that

@@ -298,5 +298,8 @@ fn stalled() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers")
 }
 
+/// Into how many parts a piece is cut to see whether the page cache has it.
+const PARTS_LOOKED_AT: u64 = 4;
+
 #[cfg(test)]
 mod tests;

@@ -231,7 +231,7 @@ fn readers_find_a_large_write_in_memory_until_the_files_may_change() {
         bench.written().await.1.unwrap();
         let path = bench.directory.join("00000000000000000000.log");
         let log = File::open(path).unwrap();
-        assert!(recent.find(&log, 0, MIB).unwrap().is_none(), "nobody has asked before");
+        assert!(recent.find(&log, 0, MIB).unwrap().is_none(), "too small");
         let range = Range { start: 0, end: MIB };
         bench.write(2, 4096, range, WriteMode::Direct);
         bench.written().await.1.unwrap();
