@@ -9,9 +9,8 @@ use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicName};
 use mirror_coordinator::coordinator::{Action, Coordinator, Input, UncleanElection};
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_uring::BrokerAddress;
-use mirror_uring::EngineCommand;
-use mirror_uring::ShardLimits;
+use mirror_uring::affinity::allowed_cpus;
+use mirror_uring::{BrokerAddress, EngineCommand, RECORD_BUFFER_BYTES, ShardLimits};
 use mirror_uring::{Engine, EngineConfig, EngineError, Reports};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -373,7 +372,7 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
     limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
     limits.reuse_files &= !is_served;
-    limits.recent_buffer_count = if is_served { RECENT_BUFFERS } else { 0 };
+    limits.recent_buffer_count = if is_served { recent_buffers(&config.cores) } else { 0 };
     EngineConfig {
         data_dir: data_dir.to_owned(),
         cores: config.cores.clone(),
@@ -382,8 +381,18 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     }
 }
 
-/// Buffers of a MiB in which each shard keeps what it wrote last, for readers of the tail.
-const RECENT_BUFFERS: u32 = 128;
+/// Memory in which a node keeps what it wrote last, for readers of the tail: a tenth of a second
+/// at full speed, which is the time they have to come back.
+const RECENT_BYTES: u32 = 256 << 20;
+/// Buffers of it that a shard has at least.
+const RECENT_BUFFERS_MIN: u32 = 16;
+/// A shard's share of the buffers for what was written last.
+fn recent_buffers(cores: &[usize]) -> u32 {
+    let shards = if cores.is_empty() { allowed_cpus().len() } else { cores.len() };
+    let shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX);
+    (RECENT_BYTES / RECORD_BUFFER_BYTES / shards).max(RECENT_BUFFERS_MIN)
+}
+
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.

@@ -73,7 +73,6 @@ impl Server {
             .worker_threads(threads)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("server")
-            .on_thread_start(yield_to_the_mirror)
             .enable_all()
             .build()?;
         let (stop, stopping) = watch::channel(false);
@@ -138,23 +137,12 @@ async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receive
     }
 }
 
-/// Readers get what processor time mirroring leaves, where both want all of it.
-fn yield_to_the_mirror() {
-    let us = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(us), NICENESS) {
-        tracing::debug!("a server thread keeps its priority: {error}");
-    }
-}
-
 fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_keepalive(socket, true)?;
     Ok(())
 }
 
-/// A hundredth or two of the processor time of a thread of the engine, when both are busy on one
-/// core.
-const NICENESS: i32 = 19;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

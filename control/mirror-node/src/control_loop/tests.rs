@@ -5,7 +5,7 @@ use mirror_coordinator::coordinator::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::ShardLimits;
 
-use super::{MirrorConfig, engine_config, source_news::log_config};
+use super::{MirrorConfig, engine_config, recent_buffers, source_news::log_config};
 use crate::client_properties::ClientProperties;
 use crate::topic_filter::TopicFilter;
 
@@ -46,4 +46,7 @@ fn settings_of_the_client_configuration_reach_the_engine() {
     let reuses_files =
         |is_served| engine_config(&config, "d".as_ref(), is_served).limits.reuse_files;
     assert!(reuses_files(false) && !reuses_files(true), "a client may hold a retired file open");
+    assert_eq!(limits.recent_buffer_count, 0, "nobody reads");
+    assert_eq!(engine_config(&config, "d".as_ref(), true).limits.recent_buffer_count, 256);
+    assert_eq!((recent_buffers(&[0, 1]), recent_buffers(&[0; 64])), (128, 16));
 }

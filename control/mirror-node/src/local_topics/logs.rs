@@ -181,7 +181,7 @@ fn leader_epoch(
     latest: Option<SourceLeaderEpoch>,
     is_clean: bool,
 ) -> LeaderEpoch {
-    let known = latest.map_or(told.get(), |latest| latest.get().max(told.get()));
+    let known = latest.map_or_else(|| told.get(), |latest| latest.get().max(told.get()));
     let next = if is_clean { known } else { known.saturating_add(1) };
     LeaderEpoch::from_wire(next).expect("an epoch of a log is not negative")
 }

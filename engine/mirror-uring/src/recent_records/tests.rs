@@ -1,4 +1,5 @@
 use super::*;
+use crate::counting_allocator::allocation_count;
 use crate::test_directory::TestDirectory;
 
 const SLOT: PartitionSlot = PartitionSlot(1);
@@ -79,4 +80,15 @@ fn a_partition_whose_files_change_is_forgotten_alone() {
     kept.forget(SLOT);
     assert_eq!(ask(&recent, &first, 0), None);
     assert_eq!(ask(&recent, &second, 0), Some(vec![2; 8]));
+}
+
+#[test]
+fn keeping_a_buffer_allocates_nothing() {
+    let (_directory, file, _, _, kept) = bench(3);
+    let mut next = buffer(1);
+    let before = allocation_count();
+    for position in 0..100 {
+        next = kept.exchange(next, &file, extent(SLOT, position));
+    }
+    assert_eq!(allocation_count() - before, 0);
 }

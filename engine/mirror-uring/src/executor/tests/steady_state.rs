@@ -17,6 +17,21 @@ async fn wait(executor: &mut Executor, into: &mut Vec<Completion>) {
     }
 }
 
+/// Response number `chunk`, to its place behind the others.
+fn write(chunk: u64, buffer: BufferLease) -> Op {
+    Op::Write {
+        slot: SLOT,
+        segment: Offset::ZERO,
+        chunk,
+        position: chunk * u64::from(RESPONSE_BYTES),
+        buffer,
+        start: 0,
+        end: RESPONSE_BYTES,
+        mode: WriteMode::Direct,
+        finishes_from: Some(0),
+    }
+}
+
 #[test]
 fn a_response_is_asked_for_received_and_written_without_allocating() {
     on_a_ring(async |bench| {
@@ -60,23 +75,10 @@ fn a_response_is_asked_for_received_and_written_without_allocating() {
                     };
                     received = next;
                     let (start, end) = (received, RESPONSE_BYTES);
-                    let (slot, segment, mode) = (SLOT, Offset::ZERO, WriteMode::Direct);
                     ops.push(if received < RESPONSE_BYTES {
                         Op::Receive { connection, buffer, start, end }
                     } else {
-                        let (position, start) = (chunk * u64::from(RESPONSE_BYTES), 0);
-                        let finishes_from = Some(start);
-                        Op::Write {
-                            slot,
-                            segment,
-                            chunk,
-                            position,
-                            buffer,
-                            start,
-                            end,
-                            mode,
-                            finishes_from,
-                        }
+                        write(chunk, buffer)
                     });
                 }
             }
