@@ -23,6 +23,7 @@ pub mod destination;
 pub mod directory;
 pub mod directory_state;
 pub mod discovery;
+mod doomed_directory;
 pub mod durable_file;
 pub mod finding_text;
 pub mod groups;

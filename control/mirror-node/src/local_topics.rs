@@ -18,6 +18,7 @@ use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
 use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
 use crate::directory::DirectoryError;
 use crate::directory_state::{DeletedTopic, LocalTopic};
+use crate::doomed_directory;
 use crate::random_id::random_id;
 use crate::shared_directory::SharedDirectory;
 
@@ -111,6 +112,8 @@ impl LocalTopics {
     pub fn open_all(&self) -> Vec<LogNews> {
         let _alone = self.lock_changing();
         self.finish_deletions();
+        // Their topics may be forgotten already.
+        doomed_directory::sweep(self.directory.root());
         let topics = self.directory.lock().state.local_topics.clone();
         let shown: Vec<_> = topics.iter().map(|(name, topic)| self.show(name, topic)).collect();
         self.open_logs(&shown)

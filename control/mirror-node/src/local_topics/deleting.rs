@@ -1,6 +1,5 @@
 //! The end of topics: their logs are closed, their directories go, their names become free.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -11,8 +10,8 @@ use kafka_wire::partition::{PartitionIndex, TopicId, TopicPartition};
 use super::LocalTopics;
 use crate::catalog::Topic;
 use crate::directory_state::DeletedTopic;
+use crate::doomed_directory;
 use crate::durable_file;
-use crate::random_id::random_id;
 
 impl LocalTopics {
     /// Closes the logs of a topic that goes, and deletes their directories.
@@ -42,7 +41,7 @@ impl LocalTopics {
             let name = TopicPartition { topic: topic.name.clone(), partition: index };
             let directory = self.directory.root().join(name.to_string());
             if is_of(&directory, id)? {
-                remove_directory(&directory)?;
+                doomed_directory::remove(&directory)?;
             }
             self.directory.forget(&name);
         }
@@ -65,14 +64,6 @@ fn is_of(directory: &Path, id: TopicId) -> io::Result<bool> {
     let path = directory.join(FileName::PARTITION_METADATA.text());
     let contents = durable_file::read(&path, METADATA_BYTES_MAX)?;
     Ok(contents.is_none_or(|contents| partition_metadata::parse(&contents) == Ok(id)))
-}
-
-/// Renames first: a directory half deleted is never taken for a log.
-fn remove_directory(directory: &Path) -> io::Result<()> {
-    let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let doomed = directory.with_file_name(format!("{name}.{}-delete", random_id()?));
-    fs::rename(directory, &doomed)?;
-    fs::remove_dir_all(&doomed)
 }
 
 const METADATA_BYTES_MAX: u64 = 4096;

@@ -187,6 +187,20 @@ fn a_deletion_that_a_crash_cut_short_is_ended_at_the_next_start() {
 }
 
 #[test]
+fn a_directory_half_deleted_goes_at_the_next_start() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    topics.begin_deletion(&topic.name).unwrap();
+    drop(topics);
+    // The node died deleting it.
+    let doomed = root.0.join("notes-0.u1TKk6ktQ0iWEuGPwJkNdw-delete");
+    fs::rename(root.0.join("notes-0"), &doomed).unwrap();
+    start(&root);
+    assert!(!doomed.exists());
+}
+
+#[test]
 fn a_directory_of_another_topic_is_not_deleted_with_one_of_its_name() {
     let root = TestDirectory::new();
     let (topics, _) = start(&root);

@@ -1,15 +1,13 @@
 //! Making a log durable, closing it, deleting it.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 
 use kafka_log::closing::{ClosedSegment, close_log, close_segment, retire_segments};
 use kafka_log::partition_files::{FileName, PartitionFiles};
 use kafka_wire::offset::Offset;
 
 use super::{WritableLog, closed_error};
-use crate::random_id::random_id;
+use crate::doomed_directory;
 
 /// What a flush has to make durable.
 struct FlushWork {
@@ -122,8 +120,7 @@ impl<F: PartitionFiles> WritableLog<F> {
         Ok(open.log.accepted_end().offset())
     }
 
-    /// Deletes the log with its directory. Appends are refused from now on. The directory is
-    /// renamed first, to a name ending in `-delete`, which a stock broker deletes too.
+    /// Deletes the log with its directory. Appends are refused from now on.
     ///
     /// # Errors
     /// When the system refuses; the log is closed all the same.
@@ -131,14 +128,6 @@ impl<F: PartitionFiles> WritableLog<F> {
         let _finisher = self.lock_finisher();
         *self.lock_open() = None;
         self.view.withdraw();
-        let directory = self.view.directory();
-        let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let id = random_id()?;
-        let doomed = directory.with_file_name(format!("{name}.{id}-delete"));
-        fs::rename(directory, &doomed)?;
-        if let Some(parent) = directory.parent().filter(|parent| *parent != Path::new("")) {
-            File::open(parent)?.sync_all()?;
-        }
-        fs::remove_dir_all(&doomed)
+        doomed_directory::remove(self.view.directory())
     }
 }
