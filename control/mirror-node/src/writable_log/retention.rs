@@ -2,10 +2,13 @@
 //! may lie inside one.
 //! Source: `UnifiedLog.deleteOldSegments` and `Partition.deleteRecordsOnLeader` in Apache Kafka.
 
+use std::fs;
 use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use kafka_log::closing::retire_segments;
-use kafka_log::partition_files::PartitionFiles;
+use kafka_log::partition_files::{FileName, PartitionFiles};
 use kafka_protocol::error::ResponseError;
 use kafka_wire::offset::{LogStartOffset, Offset};
 
@@ -68,7 +71,8 @@ impl<F: PartitionFiles> WritableLog<F> {
             let mut open = self.lock_open();
             let open = open.as_mut().ok_or_else(closed_error)?;
             let segments = if settings.cleanup.deletes() {
-                let kept_from = open.first_kept(&settings, now_ms);
+                let written_ms = |base| last_written_ms(self.view.directory(), base);
+                let kept_from = open.first_kept(&settings, now_ms, written_ms);
                 open.retire_below(kept_from, &mut *finisher)?
             } else {
                 Vec::new()
@@ -157,8 +161,14 @@ impl<F: PartitionFiles> WritableLog<F> {
 }
 
 impl<F: PartitionFiles> OpenLog<F> {
-    /// Base of the first segment that stays; the log's end when none does.
-    fn first_kept(&self, settings: &LogSettings, now_ms: i64) -> Offset {
+    /// Base of the first segment that stays; the log's end when none does. `written_ms` tells of a
+    /// segment whose records have no timestamps when it was written.
+    fn first_kept(
+        &self,
+        settings: &LogSettings,
+        now_ms: i64,
+        written_ms: impl Fn(Offset) -> Option<i64>,
+    ) -> Offset {
         let active = SegmentFacts {
             bytes: u64::from(self.log.active_bytes()),
             max_timestamp_ms: self.log.active_max_timestamp_ms(),
@@ -168,15 +178,16 @@ impl<F: PartitionFiles> OpenLog<F> {
             let closed = self.closed.iter().map(|(base, facts)| (*base, *facts));
             closed.chain(std::iter::once((active_base, active)))
         };
-        let is_old = |facts: &SegmentFacts| {
-            let age_ms = facts.max_timestamp_ms.map(|max| now_ms.saturating_sub(max));
-            settings.retention_ms.zip(age_ms).is_some_and(|(limit_ms, age_ms)| age_ms > limit_ms)
+        let is_old = |base: Offset, facts: &SegmentFacts| {
+            let Some(limit_ms) = settings.retention_ms else { return false };
+            let newest_ms = facts.max_timestamp_ms.or_else(|| written_ms(base));
+            newest_ms.is_some_and(|newest_ms| now_ms.saturating_sub(newest_ms) > limit_ms)
         };
         let total: u64 = segments().map(|(_, facts)| facts.bytes).sum();
         let mut excess = settings.retention_bytes.map_or(0, |limit| total.saturating_sub(limit));
         for (base, facts) in segments() {
             let is_excess = excess > 0 && facts.bytes <= excess;
-            if !is_excess && !is_old(&facts) {
+            if !is_excess && !is_old(base, &facts) {
                 return base;
             }
             excess = excess.saturating_sub(facts.bytes);
@@ -203,6 +214,14 @@ impl<F: PartitionFiles> OpenLog<F> {
         self.forget_segments(&retired);
         retired
     }
+}
+
+/// When a segment was last written, milliseconds since 1970, as the file system has it
+/// (`LogSegment.largestTimestamp`).
+fn last_written_ms(directory: &Path, base: Offset) -> Option<i64> {
+    let metadata = fs::metadata(directory.join(FileName::log(base).text())).ok()?;
+    let since_1970 = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since_1970.as_millis()).ok()
 }
 
 /// The offset that asks for everything to be deleted.

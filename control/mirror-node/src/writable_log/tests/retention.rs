@@ -1,3 +1,5 @@
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::*;
 use crate::writable_log::{DeleteRecordsError, Retired};
 
@@ -79,6 +81,26 @@ fn ages_of_segments_are_known_after_a_restart() {
     filled(&scratch, two_each(), 5).close().unwrap();
     let log = scratch.open(LogSettings { retention_ms: Some(2_000), ..two_each() });
     assert_eq!(log.apply_retention(NOW_MS + 4_000).unwrap().segments, offsets(&[0]));
+}
+
+#[test]
+fn records_without_timestamps_are_as_old_as_their_files() {
+    let scratch = Scratch::new();
+    let without = batch_at(-1, &[b"value"]).finish();
+    let two_each = small_segments(u32::try_from(without.len()).unwrap() * 2);
+    let log = scratch.open(LogSettings { retention_ms: Some(2_000), ..two_each });
+    for _ in 0..5 {
+        append(&log, &without);
+    }
+    let written = UNIX_EPOCH + Duration::from_millis(u64::try_from(NOW_MS).unwrap());
+    for (name, seconds) in segment_names(&scratch).iter().zip([0, 1, 2]) {
+        let file = fs::OpenOptions::new().write(true).open(scratch.path(name)).unwrap();
+        file.set_modified(written + Duration::from_secs(seconds)).unwrap();
+    }
+    let at = |seconds: i64| log.apply_retention(NOW_MS + seconds * 1000).unwrap().segments;
+    assert_eq!(at(2), []);
+    assert_eq!(at(3), offsets(&[0]));
+    assert_eq!(at(5), offsets(&[2, 4]));
 }
 
 #[test]
