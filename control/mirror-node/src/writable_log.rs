@@ -156,7 +156,8 @@ impl<F: PartitionFiles> WritableLog<F> {
         let loaded = load_telling(&mut finisher, &request, &mut note)?;
         // Recovery made all it kept durable.
         let log = (loaded.log, windows);
-        let open = OpenLog::new(&spec, log, (files(), files()), &mut finisher)?;
+        let is_trusted = spec.clean && loaded.findings.is_empty();
+        let open = OpenLog::new(&spec, log, is_trusted, (files(), files()), &mut finisher)?;
         let log = Self {
             view: spec.view,
             settings: RwLock::new(spec.settings),

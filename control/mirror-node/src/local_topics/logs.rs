@@ -1,7 +1,8 @@
 //! The logs of topics made here: opened, kept small and durable, closed.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
@@ -130,18 +131,34 @@ impl LocalTopics {
     pub fn close_all(&self) {
         let _unchanged = self.lock_changing();
         let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        for partition in self.local_partitions() {
-            let Some(log) = partition.log() else { continue };
-            let log_start = partition.view.state().map(|state| state.log_start);
-            match (log.close(), log_start) {
-                (Ok(end), Some(log_start)) => {
-                    self.note(&partition, end, log_start);
-                    self.directory.note_closed(&partition.name);
-                }
-                (Ok(_), None) => {}
-                (Err(error), _) => {
-                    tracing::warn!("{}: cannot close the log: {error}", partition.name);
-                }
+        let partitions = self.local_partitions();
+        let threads = partitions.len().min(CLOSING_THREADS_MAX);
+        let waiting = Mutex::new(partitions.into_iter());
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                        let Some(partition) = waiting.next() else { return };
+                        drop(waiting);
+                        self.close_log(&partition);
+                    }
+                });
+            }
+        });
+    }
+
+    fn close_log(&self, partition: &Partition) {
+        let Some(log) = partition.log() else { return };
+        let log_start = partition.view.state().map(|state| state.log_start);
+        match (log.close(), log_start) {
+            (Ok(end), Some(log_start)) => {
+                self.note(partition, end, log_start);
+                self.directory.note_closed(&partition.name);
+            }
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                tracing::warn!("{}: cannot close the log: {error}", partition.name);
             }
         }
     }
@@ -185,3 +202,7 @@ fn leader_epoch(
     let next = if is_clean { known } else { known.saturating_add(1) };
     LeaderEpoch::from_wire(next).expect("an epoch of a log is not negative")
 }
+
+/// Logs that are closed at once: each waits for the disk some eight times, and a file system makes
+/// many files durable in one go.
+const CLOSING_THREADS_MAX: usize = 16;

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
 use kafka_wire::offset::Offset;
@@ -253,6 +254,44 @@ fn old_records_leave_and_the_checkpoints_say_so() {
     topics.keep_up(NOW_MS + 1001);
     let start = topics.directory.log_start(of).map(|start| start.offset().get());
     assert_eq!(start, Some(1));
+}
+
+/// Which file each partition's closing wrote last.
+fn snapshots(root: &TestDirectory, end: i64) -> Vec<u64> {
+    let path = |index| root.0.join(format!("notes-{index}/{end:020}.snapshot"));
+    (0..40).map(|index| fs::metadata(path(index)).unwrap().ino()).collect()
+}
+
+#[test]
+fn a_stop_writes_only_what_was_written_to() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    topics.create(&name("notes"), 40, BTreeMap::new()).unwrap();
+    stop(&topics);
+    drop(topics);
+    let before = snapshots(&root, 0);
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    stop(&topics);
+    drop(topics);
+    assert_eq!(snapshots(&root, 0), before);
+
+    let (topics, _) = start(&root);
+    for partition in &topic_of(&topics).partitions {
+        partition.log().unwrap().append_produced(&batch(), NOW_MS).unwrap();
+    }
+    stop(&topics);
+    drop(topics);
+    let written = snapshots(&root, 1);
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    // Records that left are for the checkpoint, and for the epochs' file.
+    let first = topic_of(&topics).partitions[0].log().unwrap().clone();
+    first.delete_records(1).unwrap();
+    stop(&topics);
+    drop(topics);
+    assert_eq!(snapshots(&root, 1)[1..], written[1..]);
+    assert_ne!(snapshots(&root, 1)[0], written[0]);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use kafka_log::closing::ClosedSegment;
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_files::{FileKind, FileName, PartitionFiles};
-use kafka_log::partition_log::{AppendPlan, IndexBytes, IndexBytesKind, PartitionLog};
+use kafka_log::partition_log::{AppendPlan, IndexBytes, IndexBytesKind, LogPlace, PartitionLog};
 use kafka_wire::batch_stream::ValidatedBatch;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
-use kafka_wire::offset::{HighWatermark, Offset};
+use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::record_batch::HEADER_BYTES;
 
 use super::append_error::AppendError;
@@ -52,6 +52,17 @@ pub(super) struct OpenLog<F> {
     pub(super) recovery_point: Offset,
     /// Version of the epochs in the checkpoint file.
     pub(super) epochs_checkpointed: u64,
+    /// How the log stood when it was opened, when its files were as closing it leaves them.
+    opened_closed: Option<LogMark>,
+}
+
+/// What changes with whatever is written to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LogMark {
+    log_start: LogStartOffset,
+    log_end: LogEndOffset,
+    end_place: LogPlace,
+    epochs_version: u64,
 }
 
 /// What retention has to know of a segment that is not written to any more.
@@ -79,15 +90,21 @@ struct HeldIndex {
 }
 
 impl<F: PartitionFiles> OpenLog<F> {
+    /// `is_trusted` says that the log was opened without being read.
     pub(super) fn new(
         spec: &LogSpec,
         (log, windows): (PartitionLog, ProducerWindows),
+        is_trusted: bool,
         files: (F, F),
         finisher: &mut impl PartitionFiles,
     ) -> io::Result<Self> {
         let epochs = (log.epochs_version(), Arc::new(log.epochs().clone()));
         let recovery_point = log.accepted_end().offset();
-        let closed = closed_segments(finisher, &log)?;
+        let listed = finisher.list()?;
+        let closed = closed_segments(finisher, &log, &listed)?;
+        let snapshot = FileName::snapshot(recovery_point);
+        let has_snapshot = listed.iter().any(|(name, _)| *name == snapshot);
+        let opened_closed = (is_trusted && has_snapshot).then(|| LogMark::of(&log));
         Ok(Self {
             epochs_checkpointed: log.epochs_version(),
             log,
@@ -103,7 +120,14 @@ impl<F: PartitionFiles> OpenLog<F> {
             closed,
             leaving: Vec::new(),
             recovery_point,
+            opened_closed,
         })
+    }
+
+    /// True when the files are as closing the log leaves them: nothing was written since.
+    pub(super) fn is_closed_on_disk(&self) -> bool {
+        let is_settled = self.remains.is_none() && self.leaving.is_empty();
+        is_settled && self.opened_closed == Some(LogMark::of(&self.log))
     }
 
     /// Where the log stands, for readers. One replica: what is written is replicated.
@@ -254,6 +278,17 @@ impl<F: PartitionFiles> OpenLog<F> {
     }
 }
 
+impl LogMark {
+    fn of(log: &PartitionLog) -> Self {
+        Self {
+            log_start: log.log_start(),
+            log_end: log.accepted_end(),
+            end_place: log.end_place(),
+            epochs_version: log.epochs_version(),
+        }
+    }
+}
+
 fn held_index(kind: IndexBytesKind, taken: IndexBytes, buffer: &[u8]) -> HeldIndex {
     let file = match kind {
         IndexBytesKind::Offset => FileName::offset_index(taken.segment),
@@ -267,10 +302,10 @@ fn held_index(kind: IndexBytesKind, taken: IndexBytes, buffer: &[u8]) -> HeldInd
 fn closed_segments(
     files: &mut impl PartitionFiles,
     log: &PartitionLog,
+    listed: &[(FileName, u64)],
 ) -> io::Result<BTreeMap<Offset, SegmentFacts>> {
     let mut closed = BTreeMap::new();
-    let listed = files.list()?;
-    for (name, bytes) in &listed {
+    for (name, bytes) in listed {
         if name.kind == FileKind::Log && name.offset < log.active_segment() {
             let index = FileName::time_index(name.offset);
             let index_bytes = listed.iter().find(|(name, _)| *name == index);

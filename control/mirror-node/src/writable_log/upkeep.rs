@@ -99,7 +99,8 @@ impl<F: PartitionFiles> WritableLog<F> {
     }
 
     /// Closes the log: all is durable, and the next start need not read it. Returns the recovery
-    /// point. Appends are refused from now on, and readers have to wait.
+    /// point. Appends are refused from now on, and readers have to wait. A log that was opened as a
+    /// clean stop left it, and not written to since, costs nothing.
     ///
     /// # Errors
     /// When the system refuses, or a sync failed before; the log is closed all the same, and must be
@@ -110,6 +111,9 @@ impl<F: PartitionFiles> WritableLog<F> {
         self.view.withdraw();
         let mut open = taken.ok_or_else(closed_error)?;
         self.sync_fault.check()?;
+        if open.is_closed_on_disk() {
+            return Ok(open.log.accepted_end().offset());
+        }
         open.cut_remains()?;
         open.write_index()?;
         for segment in &open.unfinished {
