@@ -19,6 +19,7 @@ use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
 use crate::directory::DirectoryError;
 use crate::directory_state::{DeletedTopic, LocalTopic};
 use crate::doomed_directory;
+use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
 use crate::random_id::random_id;
 use crate::shared_directory::SharedDirectory;
 
@@ -52,13 +53,15 @@ pub enum LocalTopicError {
         /// As asked for.
         id: TopicId,
     },
-    /// Each partition keeps two files open.
-    #[error("{asked} more partitions, {held} are here of at most {PARTITIONS_MAX}")]
+    /// Each partition keeps up to three files open.
+    #[error("{asked} more partitions, {held} are here of at most {max}")]
     TooMany {
         /// How many were asked for.
         asked: i32,
         /// How many there are.
         held: usize,
+        /// How many there may be.
+        max: usize,
     },
     /// `ringmirror.json` cannot be written.
     #[error(transparent)]
@@ -130,7 +133,7 @@ impl LocalTopics {
         configs: BTreeMap<String, String>,
     ) -> Result<Arc<Topic>, LocalTopicError> {
         let _alone = self.lock_changing();
-        self.check_room(partition_count)?;
+        self.check_room(name, partition_count)?;
         let topic_id = random_id().map_err(LocalTopicError::Id)?;
         let topic = LocalTopic { topic_id, partition_count, configs, leader_epochs: Vec::new() };
         // The directories of a topic that had the name have to be gone.
@@ -168,7 +171,7 @@ impl LocalTopics {
         let held = self.catalog.topic(&name).map_or(0, |topic| topic.partitions.len());
         let held = i32::try_from(held).unwrap_or(i32::MAX);
         assert!(partition_count >= held, "{name} has {held} partitions already");
-        self.check_room(partition_count - held)?;
+        self.check_room(&name, partition_count - held)?;
         let topic = self.change(&name, |topic| topic.partition_count = partition_count)?;
         // A partition whose log cannot be opened now is tried again at the next start.
         first_unusable(self.open_logs(&[self.show(&name, &topic)])).map_or(Ok(()), Err)
@@ -264,12 +267,17 @@ impl LocalTopics {
         found.map(|(name, _)| name.clone()).ok_or(LocalTopicError::Unknown { id })
     }
 
-    fn check_room(&self, asked: i32) -> Result<(), LocalTopicError> {
+    fn check_room(&self, name: &TopicName, asked: i32) -> Result<(), LocalTopicError> {
         let topics = self.catalog.topics();
         let local = topics.iter().filter(|topic| topic.origin == Origin::Local);
         let held: usize = local.map(|topic| topic.partitions.len()).sum();
-        let fits = usize::try_from(asked).is_ok_and(|asked| asked <= PARTITIONS_MAX - held);
-        if fits { Ok(()) } else { Err(LocalTopicError::TooMany { asked, held }) }
+        let is_reserved = |name: &TopicName| name.as_str() == OFFSETS_TOPIC;
+        // The first group finds room, however many topics were made before.
+        let takes_reserved =
+            is_reserved(name) || topics.iter().any(|topic| is_reserved(&topic.name));
+        let max = PARTITIONS_MAX - if takes_reserved { 0 } else { usize::from(OFFSETS_PARTITIONS) };
+        let fits = usize::try_from(asked).is_ok_and(|asked| asked <= max.saturating_sub(held));
+        if fits { Ok(()) } else { Err(LocalTopicError::TooMany { asked, held, max }) }
     }
 
     fn lock_changing(&self) -> MutexGuard<'_, ()> {
@@ -284,8 +292,9 @@ fn first_unusable(news: Vec<LogNews>) -> Option<LocalTopicError> {
     })
 }
 
-/// Partitions of all topics made here.
+/// Partitions of all topics made here; room for those of `__consumer_offsets` is kept.
 pub const PARTITIONS_MAX: usize = 10_000;
+const _: () = assert!(OFFSETS_PARTITIONS as usize <= PARTITIONS_MAX);
 
 #[cfg(test)]
 mod tests;

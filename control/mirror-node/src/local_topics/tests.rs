@@ -229,6 +229,28 @@ fn a_topic_grows_and_keeps_its_logs() {
 }
 
 #[test]
+fn the_topic_of_groups_finds_room_when_all_other_is_taken() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let spec = TopicSpec {
+        id: random_id().unwrap(),
+        origin: Origin::Local,
+        configs: BTreeMap::new(),
+        partition_count: 9_950,
+    };
+    topics.catalog.put(&name("many"), spec.clone());
+    let refused = topics.create(&name("notes"), 1, BTreeMap::new());
+    let Err(LocalTopicError::TooMany { held: 9_950, max: 9_950, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    topics.create(&name(OFFSETS_TOPIC), 50, BTreeMap::new()).unwrap();
+    // As an older ringmirror may have left it.
+    topics.catalog.put(&name("many"), TopicSpec { partition_count: 10_000, ..spec });
+    let refused = topics.create(&name("notes"), 1, BTreeMap::new());
+    assert!(matches!(refused, Err(LocalTopicError::TooMany { .. })), "{refused:?}");
+}
+
+#[test]
 fn settings_count_for_the_next_batch() {
     let root = TestDirectory::new();
     let (topics, _) = start(&root);
