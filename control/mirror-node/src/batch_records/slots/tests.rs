@@ -19,5 +19,6 @@ fn no_more_threads_are_inside_than_there_are_places_and_all_get_theirs() {
             });
         }
     });
-    assert_eq!((done.into_inner(), most.into_inner()), (800, 2));
+    assert_eq!(done.into_inner(), 800);
+    assert!((1..=2).contains(&most.into_inner()));
 }
