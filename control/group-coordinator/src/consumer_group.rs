@@ -7,6 +7,7 @@ use kafka_wire::group_record::{
 };
 use kafka_wire::partition::TopicId;
 
+use crate::consumer_group::expressions::Expressions;
 use crate::consumer_group::member::ConsumerMember;
 use crate::description::{ConsumerGroupDescription, ConsumerMemberDescription};
 use crate::group_id::GroupId;
@@ -14,6 +15,7 @@ use crate::limits::NAME_ENTRY_BYTES;
 use crate::refusal::Refusal;
 use crate::request::Now;
 
+mod expressions;
 mod heartbeat;
 mod leave;
 mod loading;
@@ -33,6 +35,7 @@ pub(crate) struct ConsumerGroup {
     assignment_epoch: i32,
     members: BTreeMap<String, ConsumerMember>,
     static_members: BTreeMap<String, String>,
+    expressions: Expressions,
     /// The topics anyone reads, with their sizes, as the epoch stands for them.
     shapes: BTreeMap<TopicId, u32>,
     /// Which state of all topics was looked at.
@@ -45,13 +48,14 @@ pub(crate) struct ConsumerGroup {
 
 impl ConsumerGroup {
     /// A group without members.
-    pub(crate) const fn new(group_id: GroupId) -> Self {
+    pub(crate) fn new(group_id: GroupId) -> Self {
         Self {
             group_id,
             epoch: 0,
             assignment_epoch: 0,
             members: BTreeMap::new(),
             static_members: BTreeMap::new(),
+            expressions: Expressions::default(),
             shapes: BTreeMap::new(),
             topics_version: None,
             is_unsaved: false,
@@ -80,7 +84,7 @@ impl ConsumerGroup {
 
     /// True when a member reads `topic`.
     pub(crate) fn subscribes_to(&self, topic: &str) -> bool {
-        self.members.values().any(|member| member.reads(topic))
+        self.members.values().any(|member| self.names_read_by(member).any(|name| name == topic))
     }
 
     /// May this member commit in this epoch?
@@ -117,7 +121,10 @@ impl ConsumerGroup {
     pub(crate) fn bytes(&self) -> usize {
         let members = self.members.values().map(ConsumerMember::bytes).sum::<usize>();
         let unforgotten = self.unforgotten.iter().map(|id| id.len() + NAME_ENTRY_BYTES);
-        members + unforgotten.sum::<usize>() + self.shapes.len() * SHAPE_BYTES
+        members
+            + self.expressions.bytes()
+            + unforgotten.sum::<usize>()
+            + self.shapes.len() * SHAPE_BYTES
     }
 
     /// When the group next wants to be looked at.
@@ -134,6 +141,7 @@ impl ConsumerGroup {
         for member in self.members.values() {
             records.push(GroupRecord::Member(self.key(&member.member_id), Some(member.value())));
         }
+        records.extend(self.expression_records(Some(now)));
         records.push(self.epoch_record());
         for member in self.members.values() {
             let key = self.key(&member.member_id);
@@ -153,6 +161,7 @@ impl ConsumerGroup {
         for member_id in self.members.keys() {
             self.forget_member(member_id, &mut records);
         }
+        records.extend(self.expression_records(None));
         let group = self.group_id.to_string();
         records.push(GroupRecord::TargetAssignment(group.clone(), None));
         records.push(GroupRecord::PartitionMetadata(group.clone(), None));
@@ -193,7 +202,7 @@ impl ConsumerGroup {
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             topic_names: member.topic_names.iter().cloned().collect(),
-            topic_regex: member.expression_text().map(str::to_owned),
+            topic_regex: member.topic_regex.clone(),
             assignment: member.assigned.clone(),
             target_assignment: member.target.clone(),
         };
@@ -208,8 +217,13 @@ impl ConsumerGroup {
 
     /// Every topic that anyone reads.
     fn read_names(&self) -> BTreeSet<String> {
-        let names = self.members.values().flat_map(ConsumerMember::read_names);
+        let names = self.members.values().flat_map(|member| self.names_read_by(member));
         names.cloned().collect()
+    }
+
+    /// The topics that one member reads.
+    fn names_read_by<'a>(&'a self, member: &'a ConsumerMember) -> impl Iterator<Item = &'a String> {
+        member.topic_names.iter().chain(self.expressions.names(member.topic_regex.as_deref()))
     }
 }
 

@@ -6,6 +6,9 @@ pub const EXPRESSION_BYTES_MAX: usize = 4_096;
 pub const EXPRESSION_COMPILED_BYTES_MAX: usize = 256 << 10;
 /// What the topics one member of a consumer group names may take: they are kept as one record.
 pub const MEMBER_SUBSCRIPTION_BYTES_MAX: usize = 500_000;
+/// What regular expressions of one group and the topics they mean may take to be kept; what does
+/// not fit is found out anew by whoever reads the group.
+pub const EXPRESSIONS_KEPT_BYTES_MAX: usize = 250_000;
 /// Longest name of a group: what a 16-bit length in a record key can say.
 pub const GROUP_ID_BYTES_MAX: usize = 32_767;
 /// Longest member id, instance id, client id, host, rack or protocol name.
@@ -51,7 +54,8 @@ pub const NEW_MEMBER_JOIN_TIMEOUT_MS: u64 = 300_000;
 /// How often expired offsets are looked for (`offsets.retention.check.interval.ms`).
 pub const OFFSETS_RETENTION_CHECK_INTERVAL_MS: u64 = 600_000;
 
-const _: () = assert!(MEMBER_SUBSCRIPTION_BYTES_MAX <= GROUP_METADATA_BYTES_MAX);
+const _: () =
+    assert!(MEMBER_SUBSCRIPTION_BYTES_MAX + EXPRESSIONS_KEPT_BYTES_MAX <= GROUP_METADATA_BYTES_MAX);
 const _: () = assert!(NAME_BYTES_MAX <= GROUP_ID_BYTES_MAX);
 const _: () = assert!(OFFSET_METADATA_UNITS_MAX * 3 <= i16::MAX as usize);
 const _: () = assert!(OFFSETS_PER_COMMIT_MAX <= GROUP_OFFSETS_MAX);

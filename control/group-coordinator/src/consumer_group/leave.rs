@@ -53,6 +53,7 @@ impl ConsumerGroup {
                 self.static_members.remove(instance);
             }
         }
+        self.forget_unused_expressions(records);
         self.begin_epoch(records);
     }
 

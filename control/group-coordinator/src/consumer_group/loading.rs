@@ -39,6 +39,9 @@ impl ConsumerGroup {
                     self.static_members.remove(instance);
                 }
             }
+            GroupRecord::RegularExpression(key, value) => {
+                self.expressions.load(key.expression, value);
+            }
             GroupRecord::TargetMember(key, value) => {
                 let target = value.map(|value| assignment_of(&value.partitions));
                 if target.is_some() || self.members.contains_key(&key.member_id) {

@@ -10,8 +10,6 @@ use crate::assignment::Assignment;
 use crate::assignor::Assignor;
 use crate::limits::NAME_ENTRY_BYTES;
 use crate::request::{ConsumerGroupHeartbeat, Now};
-use crate::topic_expression::TopicExpression;
-use crate::topics::TopicTable;
 
 /// How far a member is on its way to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +32,8 @@ pub(super) struct ConsumerMember {
     pub(super) client_host: String,
     pub(super) rebalance_timeout_ms: i32,
     pub(super) topic_names: BTreeSet<String>,
-    expression: Option<Expression>,
+    /// Never an empty one.
+    pub(super) topic_regex: Option<String>,
     pub(super) assignor: Option<Assignor>,
     /// The epoch it has to name; [`EPOCH_STATIC_LEFT`] while a static member is away.
     pub(super) epoch: i32,
@@ -53,15 +52,6 @@ pub(super) struct ConsumerMember {
     pub(super) revocation_deadline_ms: Option<u64>,
 }
 
-#[derive(Debug)]
-struct Expression {
-    text: String,
-    /// `None` for one that is kept but cannot be used here.
-    compiled: Option<TopicExpression>,
-    /// The topics it means, of those that were there when it was looked at.
-    names: BTreeSet<String>,
-}
-
 /// What a static member names that leaves to come back.
 pub(super) const EPOCH_STATIC_LEFT: i32 = -2;
 
@@ -75,7 +65,7 @@ impl ConsumerMember {
             client_host: String::new(),
             rebalance_timeout_ms: -1,
             topic_names: BTreeSet::new(),
-            expression: None,
+            topic_regex: None,
             assignor: None,
             epoch: 0,
             previous_epoch: 0,
@@ -122,41 +112,12 @@ impl ConsumerMember {
             self.topic_names = names;
         }
         if let Some(text) = &asked.topic_regex
-            && self.expression_text().unwrap_or_default() != text
+            && self.topic_regex.as_deref().unwrap_or_default() != text
         {
             reads_other_topics = true;
-            self.set_expression(text);
+            self.topic_regex = Some(text.clone()).filter(|text| !text.is_empty());
         }
         reads_other_topics
-    }
-
-    fn set_expression(&mut self, text: &str) {
-        self.expression = (!text.is_empty()).then(|| Expression {
-            text: text.to_owned(),
-            compiled: TopicExpression::parse(text).ok(),
-            names: BTreeSet::new(),
-        });
-    }
-
-    pub(super) fn expression_text(&self) -> Option<&str> {
-        self.expression.as_ref().map(|expression| expression.text.as_str())
-    }
-
-    /// Finds out which topics its expression means now.
-    pub(super) fn look_at_topics(&mut self, topics: &TopicTable) {
-        if let Some(expression) = &mut self.expression {
-            let compiled = expression.compiled.as_ref();
-            expression.names = compiled.map(|all| all.names(topics)).unwrap_or_default();
-        }
-    }
-
-    pub(super) fn read_names(&self) -> impl Iterator<Item = &String> {
-        let meant = self.expression.iter().flat_map(|expression| &expression.names);
-        self.topic_names.iter().chain(meant)
-    }
-
-    pub(super) fn reads(&self, topic: &str) -> bool {
-        self.read_names().any(|name| name == topic)
     }
 
     pub(super) fn is_reconciled_to(&self, assignment_epoch: i32) -> bool {
@@ -181,8 +142,7 @@ impl ConsumerMember {
     /// Memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
         let partitions = self.assigned.count() + self.revoking.count() + self.target.count();
-        let meant = self.expression.as_ref().map_or(0, |expression| names_bytes(&expression.names));
-        self.said_bytes() + meant + partitions * PARTITION_BYTES
+        self.said_bytes() + partitions * PARTITION_BYTES
     }
 
     /// What it says of itself.
@@ -190,7 +150,7 @@ impl ConsumerMember {
         let texts = [&self.instance_id, &self.instance_id, &self.rack_id];
         let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
         let names = self.member_id.len() * 2 + self.client_id.len() + self.client_host.len();
-        let expression = self.expression_text().map_or(0, str::len);
+        let expression = self.topic_regex.as_ref().map_or(0, String::len);
         MEMBER_BYTES + texts + names + expression + names_bytes(&self.topic_names)
     }
 
@@ -205,7 +165,7 @@ impl ConsumerMember {
             let client = asked.client_id.len() + asked.client_host.len();
             return MEMBER_BYTES + texts + id * 2 + client + names + expression;
         };
-        let held_expression = former.expression_text().map_or(0, str::len);
+        let held_expression = former.topic_regex.as_ref().map_or(0, String::len);
         (names + expression).saturating_sub(names_bytes(&former.topic_names) + held_expression)
     }
 
@@ -216,7 +176,7 @@ impl ConsumerMember {
             client_id: self.client_id.clone(),
             client_host: self.client_host.clone(),
             subscribed_topic_names: self.topic_names.iter().cloned().collect(),
-            subscribed_topic_regex: self.expression_text().map(str::to_owned),
+            subscribed_topic_regex: self.topic_regex.clone(),
             rebalance_timeout_ms: self.rebalance_timeout_ms,
             server_assignor: self.assignor.map(|assignor| assignor.name().to_owned()),
             classic: None,
@@ -229,7 +189,7 @@ impl ConsumerMember {
         self.client_id = value.client_id;
         self.client_host = value.client_host;
         self.topic_names = value.subscribed_topic_names.into_iter().collect();
-        self.set_expression(value.subscribed_topic_regex.as_deref().unwrap_or_default());
+        self.topic_regex = value.subscribed_topic_regex.filter(|text| !text.is_empty());
         self.rebalance_timeout_ms = value.rebalance_timeout_ms;
         let assignor = value.server_assignor.as_deref();
         self.assignor = assignor.and_then(|name| Assignor::parse(name).ok());
@@ -291,7 +251,8 @@ const STATE_STABLE: i8 = 0;
 const STATE_UNREVOKED: i8 = 1;
 const STATE_UNRELEASED: i8 = 2;
 
-fn names_bytes<'a>(names: impl IntoIterator<Item = &'a String>) -> usize {
+/// Memory that names take in a table, about.
+pub(super) fn names_bytes<'a>(names: impl IntoIterator<Item = &'a String>) -> usize {
     names.into_iter().map(|name| name.len() + NAME_ENTRY_BYTES).sum()
 }
 

@@ -21,9 +21,7 @@ impl ConsumerGroup {
             return;
         }
         self.topics_version = Some(turn.topics.version);
-        for member in self.members.values_mut() {
-            member.look_at_topics(&turn.topics.table);
-        }
+        self.follow_expressions(turn, !is_current, records);
         let shapes = turn.topics.table.shapes(&self.read_names());
         if reads_other_topics || shapes != self.shapes || self.epoch == 0 {
             self.shapes = shapes;
@@ -43,7 +41,7 @@ impl ConsumerGroup {
         }
         let mut subscribers = Vec::with_capacity(self.members.len());
         for member in self.members.values() {
-            let names = member.read_names().cloned().collect();
+            let names = self.names_read_by(member).cloned().collect();
             subscribers.push(Subscriber {
                 member_id: &member.member_id,
                 instance_id: member.instance_id.as_deref(),

@@ -68,9 +68,8 @@ fn group_of(record: &GroupRecord) -> Option<GroupId> {
         GroupRecord::Member(key, _)
         | GroupRecord::TargetMember(key, _)
         | GroupRecord::CurrentAssignment(key, _) => &key.group,
-        GroupRecord::PartitionMetadata(..)
-        | GroupRecord::RegularExpression(..)
-        | GroupRecord::Unknown(_) => return None,
+        GroupRecord::RegularExpression(key, _) => &key.group,
+        GroupRecord::PartitionMetadata(..) | GroupRecord::Unknown(_) => return None,
     };
     GroupId::parse(name)
 }

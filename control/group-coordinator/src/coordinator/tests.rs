@@ -16,6 +16,7 @@ use kafka_wire::group_record::GroupRecord;
 
 mod consumer_groups;
 mod consumer_histories;
+mod expressions;
 mod golden_table;
 mod memory;
 mod offsets;
