@@ -148,8 +148,8 @@ impl Reading {
         if self.cut_count == cut_count { known() } else { None }
     }
 
-    /// What a reader at `from` can be given, at most `bytes_max` and nothing at or above `upper`, as
-    /// far as the log's latest ends are known.
+    /// What a reader at `from` can be given, at most `bytes_max` and nothing at or above `upper`,
+    /// as far as the log's latest ends are known.
     pub(super) fn tail(
         &mut self,
         state: &LogState,

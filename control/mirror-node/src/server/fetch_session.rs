@@ -1,9 +1,9 @@
 //! Incremental fetch sessions (KIP-227): what a client asked for before need not be said again,
 //! and what has not changed is not told again.
 //!
-//! A session is found by its id and may be used by whoever knows it, as in Kafka; ids are random, and
-//! an epoch keeps two users apart. When there is no room, clients are served without a session; so is who asks for
-//! what cannot be a topic, since that may be of any size.
+//! A session is found by its id and may be used by whoever knows it, as in Kafka; ids are random,
+//! and an epoch keeps two users apart. When there is no room, clients are served without a session;
+//! so is who asks for what cannot be a topic, since that may be of any size.
 
 use std::collections::HashMap;
 use std::sync::Arc;

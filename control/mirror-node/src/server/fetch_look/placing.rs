@@ -1,5 +1,5 @@
-//! Finds the records of a fetch, as far as its answer has room for them: from memory first, and from
-//! files, on a thread that may wait for the disk, from the first partition on that needs them.
+//! Finds the records of a fetch, as far as its answer has room for them: from memory first, and
+//! from files, on a thread that may wait for the disk, from the first partition on that needs them.
 
 use kafka_protocol::error::ResponseError;
 use kafka_wire::fetch_response::AbortedTransaction;
