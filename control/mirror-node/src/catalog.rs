@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use kafka_log::producer_state::given_out;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
 use mirror_uring::recent_records::RecentRecords;
@@ -173,9 +174,11 @@ impl Catalog {
         topic
     }
 
-    /// Notes the largest producer id of a log that others than this node gave ids to.
+    /// Notes the largest producer id of a log that others than this node gave ids to; one that was
+    /// made up does not count.
     pub fn note_producer_id(&self, id: Option<ProducerId>) {
-        self.producer_id_max.fetch_max(id.map_or(NO_PRODUCER, ProducerId::get), Relaxed);
+        let id = given_out(id).map_or(NO_PRODUCER, ProducerId::get);
+        self.producer_id_max.fetch_max(id, Relaxed);
     }
 
     /// The largest producer id noted.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_files::{FileKind, FileName};
-use kafka_log::producer_state::ProducerStates;
+use kafka_log::producer_state::{ProducerStates, given_out};
 use kafka_log::{offset_index, partition_metadata, time_index, transaction_index};
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::Offset;
@@ -34,7 +34,7 @@ pub struct PartitionCheck {
     pub epochs: Vec<(i32, i64)>,
     /// Newest epoch of a batch.
     pub epoch_max: Option<SourceLeaderEpoch>,
-    /// Largest producer id in a batch or snapshot.
+    /// Largest producer id in a batch or snapshot that was given out.
     pub producer_id_max: Option<ProducerId>,
     /// First offsets of transactions that are open at the end, from the snapshot there.
     pub open_transactions: Vec<(i64, i64)>,
@@ -169,7 +169,7 @@ impl PartitionCheck {
                 self.problem(path, what);
             }
             self.epoch_max = self.epoch_max.max(header.leader_epoch);
-            self.producer_id_max = self.producer_id_max.max(header.producer_id);
+            self.producer_id_max = self.producer_id_max.max(given_out(header.producer_id));
             self.log_end = header.next_offset();
         }
         self.log_end = self.log_end.max(batches.end());
@@ -280,8 +280,7 @@ impl PartitionCheck {
             };
             match parsed {
                 Ok(states) => {
-                    let ids = states.iter().map(|(id, _)| id);
-                    self.producer_id_max = self.producer_id_max.max(ids.max());
+                    self.producer_id_max = self.producer_id_max.max(states.id_max());
                     if offset == self.log_end {
                         at_end = true;
                         let open = states.open_transactions().iter();

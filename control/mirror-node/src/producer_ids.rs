@@ -2,7 +2,8 @@
 //!
 //! `ringmirror.json` holds the first id that may still be given out. It is moved on by a block
 //! before the first id of that block is given out, so that a crash loses ids and repeats none. A
-//! directory that has no such number is read once, batch header by batch header.
+//! directory that has no such number is read once, batch header by batch header. Ids that no cluster
+//! gives out do not count: a client may write with any.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,8 +31,13 @@ enum Block {
     Untaken,
     /// The logs are being read.
     Searching,
-    /// Ids from the first to before the second.
-    Taken(i64, i64),
+    /// These ids.
+    Taken {
+        /// The next to be given out.
+        next: i64,
+        /// The first that may not be.
+        end: i64,
+    },
 }
 
 /// Why there is no id.
@@ -46,10 +52,10 @@ pub enum ProducerIdError {
     /// A log cannot be read.
     #[error(transparent)]
     Log(#[from] LocalLogError),
-    /// A log holds an id that has none above it.
-    #[error("all producer ids are used up: a log here holds {max}")]
+    /// There is no id above those that were given out.
+    #[error("all producer ids are used up: {max} was given out")]
     UsedUp {
-        /// The largest found.
+        /// The largest.
         max: i64,
     },
 }
@@ -72,7 +78,7 @@ impl ProducerIds {
             match taken {
                 Block::Searching => return Err(ProducerIdError::Searching),
                 Block::Untaken => *block = Block::Searching,
-                Block::Taken(next, end) => {
+                Block::Taken { next, end } => {
                     let (id, after) = self.take(next, end)?;
                     *block = after;
                     return Ok(id);
@@ -112,7 +118,7 @@ impl ProducerIds {
         let used_up = ProducerIdError::UsedUp { max: first };
         let id = ProducerId::from_wire(first).expect("ids rise from zero");
         if first < end {
-            return Ok((id, Block::Taken(first + 1, end)));
+            return Ok((id, Block::Taken { next: first + 1, end }));
         }
         let Some(end) = first.checked_add(BLOCK) else { return Err(used_up) };
         let mut directory = self.directory.lock();
@@ -122,7 +128,7 @@ impl ProducerIds {
             directory.state.next_producer_id = before;
             return Err(error.into());
         }
-        Ok((id, Block::Taken(first + 1, end)))
+        Ok((id, Block::Taken { next: first + 1, end }))
     }
 }
 

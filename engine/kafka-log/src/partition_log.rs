@@ -15,7 +15,7 @@ use crate::closing::{ClosedLog, ClosedSegment};
 use crate::layout::SEGMENT_FILE_BYTES_MAX;
 use crate::leader_epoch_checkpoint::{EpochEndOffset, EpochHistory};
 use crate::log_config::LogConfig;
-use crate::producer_state::ProducerStates;
+use crate::producer_state::{ProducerStates, given_out};
 use crate::segment::Segment;
 use crate::{offset_index, time_index, transaction_index};
 
@@ -222,7 +222,7 @@ impl PartitionLog {
     }
 
     /// Largest id of a producer of any batch accepted, or read or remembered when the log was
-    /// loaded: whoever hands out ids stays above it.
+    /// loaded: whoever hands out ids stays above it. One that was made up does not count.
     #[must_use]
     pub const fn producer_id_max(&self) -> Option<ProducerId> {
         self.producer_id_max
@@ -319,7 +319,7 @@ impl PartitionLog {
         {
             self.epochs_version += 1;
         }
-        self.producer_id_max = self.producer_id_max.max(header.producer_id);
+        self.producer_id_max = self.producer_id_max.max(given_out(header.producer_id));
         self.active.push(header, &self.config);
         if let Some(aborted) = self.producers.apply(batch) {
             self.active.push_aborted(&aborted);

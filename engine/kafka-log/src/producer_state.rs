@@ -32,6 +32,9 @@ pub const OPEN_TRANSACTIONS_MAX: usize = PRODUCERS_MAX / 4 * 3;
 /// A producer this far behind the log's timestamps is forgotten when a segment is rolled
 /// (`producer.id.expiration.ms`).
 pub const PRODUCER_EXPIRATION_MS: i64 = 24 * 3600 * 1000;
+/// No cluster comes to give out this id, nor one above it: they rise from zero, a thousand at a
+/// time. Whoever writes with such an id made it up, and that must not use up all ids for others.
+pub const MADE_UP_IDS_FROM: i64 = 1 << 62;
 /// What `base_sequence` and `coordinator_epoch` say when there is none.
 pub const NONE: i32 = -1;
 
@@ -84,9 +87,10 @@ impl ProducerStates {
         self.producers.get(&producer_id)
     }
 
-    /// Largest id known.
-    pub(crate) fn id_max(&self) -> Option<ProducerId> {
-        self.producers.last_key_value().map(|(id, _)| *id)
+    /// Largest id known that was given out.
+    #[must_use]
+    pub fn id_max(&self) -> Option<ProducerId> {
+        self.producers.keys().rev().find_map(|id| given_out(Some(*id)))
     }
 
     /// The open transactions, oldest first: first offset and producer.
@@ -225,6 +229,12 @@ impl ProducerStates {
             self.producers.remove(id);
         }
     }
+}
+
+/// The id of a batch, unless it has none or somebody made it up.
+#[must_use]
+pub fn given_out(id: Option<ProducerId>) -> Option<ProducerId> {
+    id.filter(|id| id.get() < MADE_UP_IDS_FROM)
 }
 
 /// Sequence of the batch's last record; sequences wrap from the largest int32 to 0.

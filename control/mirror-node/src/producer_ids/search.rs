@@ -7,7 +7,7 @@ use std::path::Path;
 
 use kafka_log::partition_files::{FileKind, FileName};
 use kafka_log::partition_log::LogPlace;
-use kafka_log::producer_state::ProducerStates;
+use kafka_log::producer_state::{ProducerStates, given_out};
 use kafka_wire::partition::TopicPartition;
 use kafka_wire::producer::ProducerId;
 use kafka_wire::record_batch::{BatchHeader, HEADER_BYTES};
@@ -81,7 +81,7 @@ fn in_segment(
             read => read.map_err(failed)?,
         }
         let Ok(header) = BatchHeader::parse(&head, READABLE_BATCH_BYTES_MAX) else { break };
-        largest = largest.max(header.producer_id);
+        largest = largest.max(given_out(header.producer_id));
         position += u64::from(header.batch_bytes);
         reader.seek_relative(i64::from(header.body_bytes())).map_err(failed)?;
     }
@@ -102,7 +102,7 @@ fn in_snapshots(directory: &Path) -> Result<Option<ProducerId>, LocalLogError> {
         let contents = durable_file::read(&entry.path(), SNAPSHOT_BYTES_MAX).map_err(failed)?;
         // One that is damaged is made anew from the batches, which were read.
         if let Ok(states) = ProducerStates::parse_snapshot(&contents.unwrap_or_default()) {
-            largest = largest.max(states.iter().map(|(id, _)| id).max());
+            largest = largest.max(states.id_max());
         }
     }
     Ok(largest)

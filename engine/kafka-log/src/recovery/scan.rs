@@ -12,7 +12,7 @@ use crate::layout::{SEGMENT_FILE_BYTES_MAX, relative_offset};
 use crate::leader_epoch_checkpoint::EpochHistory;
 use crate::log_config::LogConfig;
 use crate::partition_files::{FileName, PartitionFiles};
-use crate::producer_state::ProducerStates;
+use crate::producer_state::{ProducerStates, given_out};
 use crate::segment::Segment;
 
 /// Bytes read at once while a log is loaded.
@@ -177,7 +177,7 @@ impl Scan<'_, '_> {
         {
             carried.epochs.assign(epoch, header.base_offset);
         }
-        carried.producer_id_max = carried.producer_id_max.max(header.producer_id);
+        carried.producer_id_max = carried.producer_id_max.max(given_out(header.producer_id));
         self.segment.push(header, self.config);
         if let Some(aborted) = carried.producers.apply(batch) {
             self.segment.push_aborted(&aborted);
