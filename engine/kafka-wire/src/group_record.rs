@@ -14,13 +14,12 @@
 //! Keys have strings with an `i16` length. Source: `group-coordinator/src/main/resources/common/
 //! message` in Apache Kafka 4.3. Every version is read; written is what a 4.x broker writes.
 
-use crate::byte_cursor::CursorError;
+use crate::fields::{FieldError, FieldReader, FieldWriter, unexpected};
 use crate::partition::{PartitionIndex, TopicName};
 
 mod classic_group;
 mod committed_offset;
 mod consumer_group;
-mod fields;
 
 pub use classic_group::{ClassicGroupMember, ClassicGroupValue};
 pub use committed_offset::CommittedOffsetValue;
@@ -28,7 +27,6 @@ pub use consumer_group::{
     AssignedPartitions, ClassicMember, ClassicProtocol, ConsumerGroupValue, CurrentAssignmentValue,
     MemberValue, RegularExpressionValue, TargetAssignmentValue, TargetMemberValue,
 };
-use fields::{FieldReader, FieldWriter};
 
 /// A record; a value of `None` says that there is no such thing any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +108,18 @@ impl GroupRecord {
     /// # Errors
     /// When it is damaged, or has a value of a version that is unknown.
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, GroupRecordError> {
+        Self::take(key, value).map_err(GroupRecordError)
+    }
+
+    /// Writes key and value.
+    ///
+    /// # Errors
+    /// [`FieldError::TooLong`] when a text or an array is longer than its field can say.
+    pub fn encode(&self) -> Result<EncodedGroupRecord, GroupRecordError> {
+        self.push().map_err(GroupRecordError)
+    }
+
+    fn take(key: &[u8], value: Option<&[u8]>) -> Result<Self, FieldError> {
         let mut reader = FieldReader::new(key);
         let kind = reader.i16()?;
         let record = match kind {
@@ -157,11 +167,7 @@ impl GroupRecord {
         Ok(record)
     }
 
-    /// Writes key and value.
-    ///
-    /// # Errors
-    /// [`GroupRecordError::TooLong`] when a text or an array is longer than its field can say.
-    pub fn encode(&self) -> Result<EncodedGroupRecord, GroupRecordError> {
+    fn push(&self) -> Result<EncodedGroupRecord, FieldError> {
         let (kind, first, second) = self.key();
         let mut key = FieldWriter::new(kind);
         if let Self::Unknown(unknown) = self {
@@ -214,22 +220,22 @@ impl GroupRecord {
 }
 
 impl CommittedOffsetKey {
-    fn take(reader: &mut FieldReader<'_>) -> Result<Self, GroupRecordError> {
+    fn take(reader: &mut FieldReader<'_>) -> Result<Self, FieldError> {
         let group = reader.string("group")?;
-        let topic = TopicName::parse(&reader.string("topic")?).ok_or(field("topic"))?;
-        let partition = PartitionIndex::from_wire(reader.i32()?).ok_or(field("partition"))?;
+        let topic = TopicName::parse(&reader.string("topic")?).ok_or(unexpected("topic"))?;
+        let partition = PartitionIndex::from_wire(reader.i32()?).ok_or(unexpected("partition"))?;
         Ok(Self { group, topic, partition })
     }
 }
 
 impl GroupMember {
-    fn take(reader: &mut FieldReader<'_>) -> Result<Self, GroupRecordError> {
+    fn take(reader: &mut FieldReader<'_>) -> Result<Self, FieldError> {
         Ok(Self { group: reader.string("group")?, member_id: reader.string("member id")? })
     }
 }
 
 impl GroupExpression {
-    fn take(reader: &mut FieldReader<'_>) -> Result<Self, GroupRecordError> {
+    fn take(reader: &mut FieldReader<'_>) -> Result<Self, FieldError> {
         Ok(Self { group: reader.string("group")?, expression: reader.string("expression")? })
     }
 }
@@ -252,45 +258,8 @@ pub fn partition_of_group(group: &str, partition_count: u32) -> u32 {
 
 /// Why a record cannot be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GroupRecordError {
-    /// Bytes missing, or a length that cannot be.
-    #[error("group record is damaged: {0}")]
-    Cursor(#[from] CursorError),
-    /// A value newer than what we know.
-    #[error("group record has a {what} of version {version}, known are 0 to {known_max}")]
-    Version {
-        /// Name of the value.
-        what: &'static str,
-        /// Version found.
-        version: i16,
-        /// Newest version known.
-        known_max: i16,
-    },
-    /// A field with a value that cannot be.
-    #[error("group record has an unexpected {field}")]
-    Field {
-        /// Name of the field.
-        field: &'static str,
-    },
-    /// Bytes behind the last field.
-    #[error("group record has {bytes} bytes behind its {part}")]
-    TrailingBytes {
-        /// Key or value.
-        part: &'static str,
-        /// How many.
-        bytes: usize,
-    },
-    /// A text or array longer than its field can say.
-    #[error("group record has a {field} that is too long")]
-    TooLong {
-        /// Name of the field.
-        field: &'static str,
-    },
-}
-
-const fn field(field: &'static str) -> GroupRecordError {
-    GroupRecordError::Field { field }
-}
+#[error("group record {0}")]
+pub struct GroupRecordError(pub FieldError);
 
 const KIND_COMMITTED_OFFSET_LEGACY: i16 = 0;
 const KIND_COMMITTED_OFFSET: i16 = 1;

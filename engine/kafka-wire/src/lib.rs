@@ -25,6 +25,7 @@ pub mod fetch_event;
 pub mod fetch_reader;
 pub mod fetch_request;
 pub mod fetch_response;
+pub mod fields;
 pub mod group_record;
 pub mod message;
 pub mod metadata_record;

@@ -9,8 +9,7 @@
 //!  4  as 3, compact
 //! ```
 
-use super::GroupRecordError;
-use super::fields::{FieldReader, FieldWriter};
+use crate::fields::{FieldError, FieldReader, FieldWriter};
 
 /// A classic group as its last rebalance left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub struct ClassicGroupMember {
 }
 
 impl ClassicGroupValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let (mut reader, version) = FieldReader::value(bytes, "classic group", 4, 4)?;
         let value = Self {
             protocol_type: reader.string("protocol type")?,
@@ -66,7 +65,7 @@ impl ClassicGroupValue {
         Ok(value)
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::new(3);
         writer.text(&self.protocol_type, "protocol type");
         writer.i32(self.generation);
@@ -79,7 +78,7 @@ impl ClassicGroupValue {
 }
 
 impl ClassicGroupMember {
-    fn take(reader: &mut FieldReader<'_>, version: i16) -> Result<Self, GroupRecordError> {
+    fn take(reader: &mut FieldReader<'_>, version: i16) -> Result<Self, FieldError> {
         let member_id = reader.string("member id")?;
         let group_instance_id =
             if version >= 3 { reader.nullable_string("group instance id")? } else { None };

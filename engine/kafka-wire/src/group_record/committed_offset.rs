@@ -10,9 +10,8 @@
 //! Written is 4 with a topic id, as brokers do since they know it (seen with 4.3), and 3 without;
 //! but 1 with a time of expiry.
 
-use super::fields::{FieldReader, FieldWriter};
-use super::{GroupRecordError, field};
 use crate::epoch::SourceLeaderEpoch;
+use crate::fields::{FieldError, FieldReader, FieldWriter, unexpected};
 use crate::offset::Offset;
 use crate::partition::TopicId;
 
@@ -34,9 +33,9 @@ pub struct CommittedOffsetValue {
 }
 
 impl CommittedOffsetValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let (mut reader, version) = FieldReader::value(bytes, "committed offset", 4, 4)?;
-        let offset = Offset::from_wire(reader.i64()?).ok_or(field("offset"))?;
+        let offset = Offset::from_wire(reader.i64()?).ok_or(unexpected("offset"))?;
         let leader_epoch = if version >= 3 { reader.i32()? } else { UNKNOWN };
         let metadata = reader.string("metadata")?;
         let commit_timestamp_ms = reader.i64()?;
@@ -59,7 +58,7 @@ impl CommittedOffsetValue {
         })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let expire = self.expire_timestamp_ms;
         let mut writer = match (expire, self.topic_id) {
             (Some(_), _) => FieldWriter::new(1),

@@ -11,8 +11,7 @@
 //!  16  topics, version i64, timestamp i64
 //! ```
 
-use super::fields::{FieldReader, FieldWriter};
-use super::{GroupRecordError, field};
+use crate::fields::{FieldError, FieldReader, FieldWriter, unexpected};
 use crate::partition::{PartitionIndex, TopicId};
 
 /// A consumer group.
@@ -120,7 +119,7 @@ pub struct RegularExpressionValue {
 }
 
 impl ConsumerGroupValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("consumer group", bytes)?;
         let epoch = reader.i32()?;
         let metadata_hash = take_tagged_i64(&mut reader)?;
@@ -128,7 +127,7 @@ impl ConsumerGroupValue {
         Ok(Self { epoch, metadata_hash })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         writer.i32(self.epoch);
         push_tagged_i64(&mut writer, self.metadata_hash);
@@ -137,7 +136,7 @@ impl ConsumerGroupValue {
 }
 
 impl MemberValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("member", bytes)?;
         let mut value = Self {
             instance_id: reader.nullable_string("instance id")?,
@@ -160,7 +159,7 @@ impl MemberValue {
         Ok(value)
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         writer.nullable_text(self.instance_id.as_deref(), "instance id");
         writer.nullable_text(self.rack_id.as_deref(), "rack id");
@@ -182,11 +181,11 @@ impl MemberValue {
 
 impl ClassicMember {
     /// In a tagged field, a struct that may be null is led by a byte: 0 for null, 1 otherwise.
-    fn take_nullable(reader: &mut FieldReader<'_>) -> Result<Option<Self>, GroupRecordError> {
+    fn take_nullable(reader: &mut FieldReader<'_>) -> Result<Option<Self>, FieldError> {
         match reader.i8()? {
             NULL => return Ok(None),
             PRESENT => {}
-            _ => return Err(field("classic member metadata")),
+            _ => return Err(unexpected("classic member metadata")),
         }
         let session_timeout_ms = reader.i32()?;
         let protocols = reader.array("supported protocols", |reader| {
@@ -211,7 +210,7 @@ impl ClassicMember {
 }
 
 impl TargetAssignmentValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("target assignment", bytes)?;
         let assignment_epoch = reader.i32()?;
         let assignment_timestamp_ms = take_tagged_i64(&mut reader)?;
@@ -219,7 +218,7 @@ impl TargetAssignmentValue {
         Ok(Self { assignment_epoch, assignment_timestamp_ms })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         writer.i32(self.assignment_epoch);
         push_tagged_i64(&mut writer, self.assignment_timestamp_ms);
@@ -228,7 +227,7 @@ impl TargetAssignmentValue {
 }
 
 impl TargetMemberValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("target assignment of a member", bytes)?;
         let partitions = reader.array("topic partitions", |reader| {
             let (topic_id, partitions) = AssignedPartitions::take_partitions(reader)?;
@@ -240,7 +239,7 @@ impl TargetMemberValue {
         Ok(Self { partitions })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         writer.array(&self.partitions, "topic partitions", |writer, topic| {
             topic.push_partitions(writer);
@@ -252,7 +251,7 @@ impl TargetMemberValue {
 }
 
 impl CurrentAssignmentValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("current assignment", bytes)?;
         let value = Self {
             member_epoch: reader.i32()?,
@@ -266,7 +265,7 @@ impl CurrentAssignmentValue {
         Ok(value)
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         writer.i32(self.member_epoch);
         writer.i32(self.previous_member_epoch);
@@ -280,7 +279,7 @@ impl CurrentAssignmentValue {
 }
 
 impl AssignedPartitions {
-    fn take(reader: &mut FieldReader<'_>) -> Result<Self, GroupRecordError> {
+    fn take(reader: &mut FieldReader<'_>) -> Result<Self, FieldError> {
         let (topic_id, partitions) = Self::take_partitions(reader)?;
         let mut assignment_epochs = None;
         reader.tags(|tag, reader| {
@@ -295,10 +294,10 @@ impl AssignedPartitions {
 
     fn take_partitions(
         reader: &mut FieldReader<'_>,
-    ) -> Result<(TopicId, Vec<PartitionIndex>), GroupRecordError> {
-        let topic_id = TopicId::from_wire(reader.id()?).ok_or(field("topic id"))?;
+    ) -> Result<(TopicId, Vec<PartitionIndex>), FieldError> {
+        let topic_id = TopicId::from_wire(reader.id()?).ok_or(unexpected("topic id"))?;
         let partitions = reader.array("partitions", |reader| {
-            PartitionIndex::from_wire(reader.i32()?).ok_or(field("partition"))
+            PartitionIndex::from_wire(reader.i32()?).ok_or(unexpected("partition"))
         })?;
         Ok((topic_id, partitions))
     }
@@ -320,7 +319,7 @@ impl AssignedPartitions {
 }
 
 impl RegularExpressionValue {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, GroupRecordError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, FieldError> {
         let mut reader = value_of("regular expression", bytes)?;
         let value = Self {
             topics: take_texts(&mut reader, "topics")?,
@@ -332,7 +331,7 @@ impl RegularExpressionValue {
         Ok(value)
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FieldError> {
         let mut writer = FieldWriter::flexible(0);
         push_texts(&mut writer, &self.topics, "topics");
         writer.i64(self.version);
@@ -342,12 +341,12 @@ impl RegularExpressionValue {
     }
 }
 
-fn value_of<'a>(what: &'static str, bytes: &'a [u8]) -> Result<FieldReader<'a>, GroupRecordError> {
+fn value_of<'a>(what: &'static str, bytes: &'a [u8]) -> Result<FieldReader<'a>, FieldError> {
     FieldReader::value(bytes, what, 0, 0).map(|(reader, _)| reader)
 }
 
 /// A number in the first tag, 0 when it is left out.
-fn take_tagged_i64(reader: &mut FieldReader<'_>) -> Result<i64, GroupRecordError> {
+fn take_tagged_i64(reader: &mut FieldReader<'_>) -> Result<i64, FieldError> {
     let mut value = 0;
     reader.tags(|tag, reader| {
         if tag == FIRST_TAG {
@@ -363,10 +362,7 @@ fn push_tagged_i64(writer: &mut FieldWriter, value: i64) {
     writer.tags(&[(FIRST_TAG, field)]);
 }
 
-fn take_texts(
-    reader: &mut FieldReader<'_>,
-    name: &'static str,
-) -> Result<Vec<String>, GroupRecordError> {
+fn take_texts(reader: &mut FieldReader<'_>, name: &'static str) -> Result<Vec<String>, FieldError> {
     reader.array(name, |reader| reader.string(name))
 }
 

@@ -1,93 +1,138 @@
-//! Reads and writes the fields of keys and values, in Kafka's old and compact forms.
+//! Reads and writes the fields of records and messages, in Kafka's old and compact forms.
+//!
+//! Room for an array grows with the elements that were read, never with the count in front of it.
 
-use super::{GroupRecordError, field};
 use crate::byte_cursor::{ByteCursor, CursorError, push_unsigned_varint};
 
+/// Why fields cannot be read or written; reads on as "group record ..." and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// Bytes missing, or a length that cannot be.
+    #[error("is damaged: {0}")]
+    Cursor(#[from] CursorError),
+    /// A value newer than what we know.
+    #[error("has a {what} of version {version}, known are 0 to {known_max}")]
+    Version {
+        /// Name of the value.
+        what: &'static str,
+        /// Version found.
+        version: i16,
+        /// Newest version known.
+        known_max: i16,
+    },
+    /// A field with a value that cannot be.
+    #[error("has an unexpected {field}")]
+    Unexpected {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// Bytes behind the last field.
+    #[error("has {bytes} bytes behind its {part}")]
+    TrailingBytes {
+        /// Key or value.
+        part: &'static str,
+        /// How many.
+        bytes: usize,
+    },
+    /// A text or array longer than its field can say.
+    #[error("has a {field} that is too long")]
+    TooLong {
+        /// Name of the field.
+        field: &'static str,
+    },
+}
+
+/// A field whose value cannot be.
+pub(crate) const fn unexpected(field: &'static str) -> FieldError {
+    FieldError::Unexpected { field }
+}
+
 /// A place in a key or value.
-pub(super) struct FieldReader<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct FieldReader<'a> {
     cursor: ByteCursor<'a>,
     flexible: bool,
 }
 
 impl<'a> FieldReader<'a> {
     /// Reads old forms, as keys have them.
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { cursor: ByteCursor::new(bytes), flexible: false }
     }
 
     /// Reads a value's version, which says how the rest is read.
-    pub(super) fn value(
+    pub(crate) fn value(
         bytes: &'a [u8],
         what: &'static str,
         first_flexible: i16,
         known_max: i16,
-    ) -> Result<(Self, i16), GroupRecordError> {
+    ) -> Result<(Self, i16), FieldError> {
         let mut reader = Self::new(bytes);
         let version = reader.i16()?;
         if !(0..=known_max).contains(&version) {
-            return Err(GroupRecordError::Version { what, version, known_max });
+            return Err(FieldError::Version { what, version, known_max });
         }
         reader.flexible = version >= first_flexible;
         Ok((reader, version))
     }
 
-    pub(super) fn i8(&mut self) -> Result<i8, CursorError> {
+    pub(crate) fn i8(&mut self) -> Result<i8, CursorError> {
         self.cursor.i8()
     }
 
-    pub(super) fn i16(&mut self) -> Result<i16, CursorError> {
+    pub(crate) fn i16(&mut self) -> Result<i16, CursorError> {
         self.cursor.i16()
     }
 
-    pub(super) fn i32(&mut self) -> Result<i32, CursorError> {
+    pub(crate) fn i32(&mut self) -> Result<i32, CursorError> {
         self.cursor.i32()
     }
 
-    pub(super) fn i64(&mut self) -> Result<i64, CursorError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, CursorError> {
         self.cursor.i64()
     }
 
-    pub(super) fn id(&mut self) -> Result<[u8; 16], CursorError> {
+    pub(crate) fn id(&mut self) -> Result<[u8; 16], CursorError> {
         self.cursor.array()
     }
 
-    pub(super) fn string(&mut self, name: &'static str) -> Result<String, GroupRecordError> {
-        self.nullable_string(name)?.ok_or_else(|| field(name))
+    pub(crate) fn string(&mut self, name: &'static str) -> Result<String, FieldError> {
+        self.nullable_string(name)?.ok_or_else(|| unexpected(name))
     }
 
-    pub(super) fn nullable_string(
+    pub(crate) fn nullable_string(
         &mut self,
         name: &'static str,
-    ) -> Result<Option<String>, GroupRecordError> {
+    ) -> Result<Option<String>, FieldError> {
         let length = if self.flexible {
             self.compact_length()?
         } else {
             nullable(i32::from(self.cursor.i16()?), name)?
         };
         let Some(length) = length else { return Ok(None) };
-        let text = str::from_utf8(self.cursor.take(length)?).map_err(|_| field(name))?;
+        let text = str::from_utf8(self.cursor.take(length)?).map_err(|_| unexpected(name))?;
         Ok(Some(text.to_owned()))
     }
 
-    pub(super) fn bytes(&mut self, name: &'static str) -> Result<Vec<u8>, GroupRecordError> {
-        let length = self.length(name)?.ok_or_else(|| field(name))?;
+    pub(crate) fn bytes(&mut self, name: &'static str) -> Result<Vec<u8>, FieldError> {
+        let length = self.length(name)?.ok_or_else(|| unexpected(name))?;
         Ok(self.cursor.take(length)?.to_vec())
     }
 
     /// An array that is not null; its room grows with what was really read.
-    pub(super) fn array<T>(
+    pub(crate) fn array<T>(
         &mut self,
         name: &'static str,
-        element: impl FnMut(&mut Self) -> Result<T, GroupRecordError>,
-    ) -> Result<Vec<T>, GroupRecordError> {
-        self.nullable_array(name, element)?.ok_or_else(|| field(name))
+        element: impl FnMut(&mut Self) -> Result<T, FieldError>,
+    ) -> Result<Vec<T>, FieldError> {
+        self.nullable_array(name, element)?.ok_or_else(|| unexpected(name))
     }
 
-    pub(super) fn nullable_array<T>(
+    pub(crate) fn nullable_array<T>(
         &mut self,
         name: &'static str,
-        mut element: impl FnMut(&mut Self) -> Result<T, GroupRecordError>,
-    ) -> Result<Option<Vec<T>>, GroupRecordError> {
+        mut element: impl FnMut(&mut Self) -> Result<T, FieldError>,
+    ) -> Result<Option<Vec<T>>, FieldError> {
         let Some(count) = self.length(name)? else { return Ok(None) };
         let mut elements = Vec::new();
         for _ in 0..count {
@@ -97,10 +142,10 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads tagged fields; `tagged` reads those it knows, in a reader of just that field.
-    pub(super) fn tags(
+    pub(crate) fn tags(
         &mut self,
-        mut tagged: impl FnMut(u32, &mut Self) -> Result<(), GroupRecordError>,
-    ) -> Result<(), GroupRecordError> {
+        mut tagged: impl FnMut(u32, &mut Self) -> Result<(), FieldError>,
+    ) -> Result<(), FieldError> {
         if !self.flexible {
             return Ok(());
         }
@@ -113,25 +158,25 @@ impl<'a> FieldReader<'a> {
         Ok(())
     }
 
-    pub(super) fn no_tags(&mut self) -> Result<(), GroupRecordError> {
+    pub(crate) fn no_tags(&mut self) -> Result<(), FieldError> {
         self.tags(|_, _| Ok(()))
     }
 
-    pub(super) fn take_rest(&mut self) -> &'a [u8] {
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
         let rest = self.cursor.rest();
         self.cursor = ByteCursor::new(&[]);
         rest
     }
 
     /// Refuses bytes that were not read.
-    pub(super) fn end(&self, part: &'static str) -> Result<(), GroupRecordError> {
+    pub(crate) fn end(&self, part: &'static str) -> Result<(), FieldError> {
         match self.cursor.rest().len() {
             0 => Ok(()),
-            bytes => Err(GroupRecordError::TrailingBytes { part, bytes }),
+            bytes => Err(FieldError::TrailingBytes { part, bytes }),
         }
     }
 
-    fn length(&mut self, name: &'static str) -> Result<Option<usize>, GroupRecordError> {
+    fn length(&mut self, name: &'static str) -> Result<Option<usize>, FieldError> {
         if self.flexible {
             return Ok(self.compact_length()?);
         }
@@ -145,15 +190,16 @@ impl<'a> FieldReader<'a> {
 }
 
 /// A length where -1 stands for null.
-fn nullable(length: i32, name: &'static str) -> Result<Option<usize>, GroupRecordError> {
+fn nullable(length: i32, name: &'static str) -> Result<Option<usize>, FieldError> {
     if length == -1 {
         return Ok(None);
     }
-    usize::try_from(length).map(Some).map_err(|_| field(name))
+    usize::try_from(length).map(Some).map_err(|_| unexpected(name))
 }
 
 /// A key or value being written; a field that is too long is told at the end.
-pub(super) struct FieldWriter {
+#[derive(Clone, Debug)]
+pub(crate) struct FieldWriter {
     out: Vec<u8>,
     flexible: bool,
     too_long: Option<&'static str>,
@@ -161,36 +207,36 @@ pub(super) struct FieldWriter {
 
 impl FieldWriter {
     /// Starts a key with its kind, or a value of old forms with its version.
-    pub(super) fn new(first: i16) -> Self {
+    pub(crate) fn new(first: i16) -> Self {
         Self { out: Vec::from(first.to_be_bytes()), flexible: false, too_long: None }
     }
 
     /// Starts a value of compact forms with its version.
-    pub(super) fn flexible(version: i16) -> Self {
+    pub(crate) fn flexible(version: i16) -> Self {
         Self { flexible: true, ..Self::new(version) }
     }
 
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
-    pub(super) fn i8(&mut self, value: i8) {
+    pub(crate) fn i8(&mut self, value: i8) {
         self.out.extend(value.to_be_bytes());
     }
 
-    pub(super) fn i32(&mut self, value: i32) {
+    pub(crate) fn i32(&mut self, value: i32) {
         self.out.extend(value.to_be_bytes());
     }
 
-    pub(super) fn i64(&mut self, value: i64) {
+    pub(crate) fn i64(&mut self, value: i64) {
         self.out.extend(value.to_be_bytes());
     }
 
-    pub(super) fn text(&mut self, text: &str, name: &'static str) {
+    pub(crate) fn text(&mut self, text: &str, name: &'static str) {
         self.nullable_text(Some(text), name);
     }
 
-    pub(super) fn nullable_text(&mut self, text: Option<&str>, name: &'static str) {
+    pub(crate) fn nullable_text(&mut self, text: Option<&str>, name: &'static str) {
         if self.flexible {
             self.compact_length(text.map(str::len), name);
         } else {
@@ -203,12 +249,12 @@ impl FieldWriter {
         self.raw(text.unwrap_or_default().as_bytes());
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8], name: &'static str) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8], name: &'static str) {
         self.length(bytes.len(), name);
         self.raw(bytes);
     }
 
-    pub(super) fn array<T>(
+    pub(crate) fn array<T>(
         &mut self,
         elements: &[T],
         name: &'static str,
@@ -221,7 +267,7 @@ impl FieldWriter {
     }
 
     /// Writes tagged fields, those that are there, in the order of their tags.
-    pub(super) fn tags(&mut self, tagged: &[(u32, Option<Self>)]) {
+    pub(crate) fn tags(&mut self, tagged: &[(u32, Option<Self>)]) {
         let present = || tagged.iter().filter_map(|(tag, field)| Some((tag, field.as_ref()?)));
         let count = u32::try_from(present().count()).expect("a record has few tags");
         push_unsigned_varint(&mut self.out, count);
@@ -237,16 +283,16 @@ impl FieldWriter {
     }
 
     /// The content of a tagged field.
-    pub(super) fn tagged(write: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn tagged(write: impl FnOnce(&mut Self)) -> Self {
         let mut field = Self { out: Vec::new(), flexible: true, too_long: None };
         write(&mut field);
         field
     }
 
-    pub(super) fn finish(self) -> Result<Vec<u8>, GroupRecordError> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, FieldError> {
         match self.too_long {
             None => Ok(self.out),
-            Some(field) => Err(GroupRecordError::TooLong { field }),
+            Some(field) => Err(FieldError::TooLong { field }),
         }
     }
 
