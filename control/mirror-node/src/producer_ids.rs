@@ -2,8 +2,8 @@
 //!
 //! `ringmirror.json` holds the first id that may still be given out. It is moved on by a block
 //! before the first id of that block is given out, so that a crash loses ids and repeats none. A
-//! directory that has no such number is read once, batch header by batch header. Ids that no cluster
-//! gives out do not count: a client may write with any.
+//! directory that has no such number is read once, batch header by batch header. Ids that no
+//! cluster gives out do not count: a client may write with any.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

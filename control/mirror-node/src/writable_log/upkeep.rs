@@ -103,8 +103,8 @@ impl<F: PartitionFiles> WritableLog<F> {
     /// clean stop left it, and not written to since, costs nothing.
     ///
     /// # Errors
-    /// When the system refuses, or a sync failed before; the log is closed all the same, and must be
-    /// recovered.
+    /// When the system refuses, or a sync failed before; the log is closed all the same, and must
+    /// be recovered.
     pub fn close(&self) -> io::Result<Offset> {
         let mut finisher = self.lock_finisher();
         let taken = self.lock_open().take();
