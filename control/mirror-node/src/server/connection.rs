@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 use kafka_wire::message::MessageError;
 use kafka_wire::request::RequestError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
@@ -76,7 +79,7 @@ async fn converse(
     let mut sender = Sender::new(node.limits.stall_max);
     loop {
         let frame = incoming.frames.next(socket).await?;
-        let may_leave = incoming.frames.is_empty() && waits_for_others(api_key(&frame.bytes));
+        let may_leave = waits_for_others(api_key(&frame.bytes));
         let reply = {
             let answered = answer_frame(node, client, frame.bytes.clone(), &incoming.rooms);
             if may_leave {
@@ -130,9 +133,22 @@ fn waits_for_others(key: Option<ApiKey>) -> bool {
     matches!(key, Some(ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup))
 }
 
-/// Returns when the client has closed its side; not while it has sent something else.
+/// Returns when the client has closed its side. Behind a further request, which is not read yet,
+/// that is seen only by looking for it.
 async fn left(socket: &TcpStream) {
     if let Ok(1..) = socket.peek(&mut [0]).await {
-        std::future::pending::<()>().await;
+        while !has_hung_up(socket) {
+            sleep(LEFT_LOOK_EVERY).await;
+        }
     }
 }
+
+fn has_hung_up(socket: &TcpStream) -> bool {
+    let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    let mut asked = [PollFd::new(socket, gone)];
+    // A failure says nothing of the client.
+    poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().intersects(gone)
+}
+
+/// How often a client that sent a further request is looked after while it waits for an answer.
+const LEFT_LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -56,11 +56,6 @@ impl FrameReader {
         Self { buffer: BytesMut::new(), limits, room }
     }
 
-    /// True when nothing of a further request has come yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
     /// The next request. May be cancelled only when the connection is given up.
     pub(super) async fn next(&mut self, socket: &TcpStream) -> Result<Frame, FrameError> {
         if self.buffer.is_empty() {

@@ -81,9 +81,15 @@ fn a_fetch_is_given_up_when_its_client_leaves() {
     assert!(bystander.answers());
     let without_any = Arc::strong_count(&node.node) - 1;
     let mut clients: Vec<TestClient> = (0..20).map(|_| server.connect()).collect();
-    for client in &mut clients {
+    for (number, client) in clients.iter_mut().enumerate() {
         assert!(client.answers());
-        client.send(&encode_request(&head(12, 1), &fetch_at_the_end(1)).unwrap());
+        let fetch = encode_request(&head(12, 1), &fetch_at_the_end(1)).unwrap();
+        client.send(&fetch);
+        match number % 3 {
+            0 => {}
+            1 => client.send(&fetch),
+            _ => client.send(b"x"),
+        }
     }
     wait_for_connections(&node, without_any, 21);
     drop(clients);
