@@ -140,7 +140,7 @@ impl ProducerStates {
                 self.end_transaction(producer_id, &batch.header, coordinator_epoch);
                 None
             }
-            ControlRecord::Other { .. } => None,
+            ControlRecord::MirrorPidReset | ControlRecord::Other { .. } => None,
         }
     }
 

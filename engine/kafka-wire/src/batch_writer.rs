@@ -1,9 +1,10 @@
-//! Builds one uncompressed magic-2 batch: for bootstrap metadata, tests and synthetic load.
+//! Builds one uncompressed magic-2 batch: for bootstrap metadata, what a stopped mirror writes
+//! behind its last batch, tests and synthetic load.
 //!
 //! Mirrored batches never pass here: they keep the bytes the source gave them.
 
 use crate::byte_cursor::{push_unsigned_varint, push_varint, push_varlong};
-use crate::control_record::ControlRecord;
+use crate::control_record::{ControlRecord, MIRROR_PID_RESET_VALUE};
 use crate::epoch::SourceLeaderEpoch;
 use crate::offset::Offset;
 use crate::producer::{ProducerEpoch, ProducerId};
@@ -81,14 +82,10 @@ impl BatchBuilder {
         marker: ControlRecord,
         timestamp_ms: i64,
     ) -> Self {
-        let (kind, coordinator_epoch) = match marker {
-            ControlRecord::Abort { coordinator_epoch } => {
-                (ControlRecord::KIND_ABORT, coordinator_epoch)
-            }
-            ControlRecord::Commit { coordinator_epoch } => {
-                (ControlRecord::KIND_COMMIT, coordinator_epoch)
-            }
-            ControlRecord::Other { kind } => (kind, 0),
+        let coordinator_epoch = match marker {
+            ControlRecord::Abort { coordinator_epoch }
+            | ControlRecord::Commit { coordinator_epoch } => coordinator_epoch,
+            ControlRecord::MirrorPidReset | ControlRecord::Other { .. } => 0,
         };
         let mut batch = Self::new(base_offset, leader_epoch);
         batch.attributes = BatchAttributes::from_wire(CONTROL | TRANSACTIONAL);
@@ -96,8 +93,19 @@ impl BatchBuilder {
             BatchProducer { id: Some(producer.0), epoch: producer.1, base_sequence: -1 };
         let mut value = Vec::from(CONTROL_VERSION.to_be_bytes());
         value.extend(coordinator_epoch.to_be_bytes());
-        batch.push_control(kind, &value, timestamp_ms);
+        batch.push_control(marker.kind(), &value, timestamp_ms);
         batch
+    }
+
+    /// The control batch with which a stopped mirror voids what is known of producers (KIP-1279).
+    #[must_use]
+    pub fn mirror_pid_reset(
+        base_offset: Offset,
+        leader_epoch: Option<SourceLeaderEpoch>,
+        timestamp_ms: i64,
+    ) -> Self {
+        let kind = ControlRecord::KIND_MIRROR_PID_RESET;
+        Self::control(base_offset, leader_epoch, kind, &MIRROR_PID_RESET_VALUE, timestamp_ms)
     }
 
     /// A control batch without producer, as the metadata log and snapshots have them.

@@ -112,6 +112,7 @@ fn line(batch: &LocalBatch<'_>) -> String {
         None => "",
         Some(ControlRecord::Abort { .. }) => ", abort",
         Some(ControlRecord::Commit { .. }) => ", commit",
+        Some(ControlRecord::MirrorPidReset) => ", producers reset",
         Some(ControlRecord::Other { .. }) => ", control",
     };
     format!(
