@@ -35,3 +35,5 @@ pub mod partition;
 pub mod producer;
 pub mod record_batch;
 pub mod request;
+#[cfg(test)]
+mod test_hex;

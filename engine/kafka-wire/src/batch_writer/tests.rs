@@ -2,6 +2,7 @@ use kafka_protocol::records::{NO_PRODUCER_ID, RecordBatchDecoder};
 
 use super::*;
 use crate::record_batch::RecordBatchView;
+use crate::test_hex::hex;
 
 fn offset(raw: i64) -> Offset {
     Offset::from_wire(raw).unwrap()
@@ -51,13 +52,6 @@ fn control_batch(attributes: &str, producer: &str, record: &str) -> Vec<u8> {
     let start = [&hex("0000000000000009")[..], &length.to_be_bytes(), &hex("00000006 02")];
     let crc = crc32c::crc32c(&checked).to_be_bytes();
     [&start.concat()[..], &crc, &checked].concat()
-}
-
-/// Bytes from hexadecimal digits; spaces are for the reader.
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
 }
 
 #[test]

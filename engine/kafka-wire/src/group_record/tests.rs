@@ -4,15 +4,9 @@ use super::*;
 use crate::epoch::SourceLeaderEpoch;
 use crate::offset::Offset;
 use crate::partition::TopicId;
+use crate::test_hex::hex;
 
 mod golden;
-
-/// Bytes from hexadecimal digits; spaces are for the reader.
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
-}
 
 fn topic(name: &str) -> TopicName {
     TopicName::parse(name).unwrap()
