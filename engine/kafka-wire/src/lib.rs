@@ -29,6 +29,7 @@ pub mod fields;
 pub mod group_record;
 pub mod message;
 pub mod metadata_record;
+pub mod mirror_error;
 pub mod offset;
 pub mod offset_lookup;
 pub mod partition;
