@@ -224,6 +224,10 @@ impl FieldWriter {
         self.out.extend(value.to_be_bytes());
     }
 
+    pub(crate) fn i16(&mut self, value: i16) {
+        self.out.extend(value.to_be_bytes());
+    }
+
     pub(crate) fn i32(&mut self, value: i32) {
         self.out.extend(value.to_be_bytes());
     }

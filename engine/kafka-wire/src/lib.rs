@@ -7,12 +7,14 @@
 //!
 //! **What it does not know.** Sockets, files, clocks, threads; whether a batch fits a log; what
 //! to do about an error. Message schemas live in `kafka-protocol`, except Fetch, which must be
-//! read and written in pieces, and the records of internal topics, which that crate does not have.
+//! read and written in pieces, and what that crate does not have: the records of internal topics
+//! and everything about mirrors.
 //!
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
 //! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`, `fetch_response`;
 //! `message` and its users `api_versions` and `offset_lookup`; `request` for a server;
-//! `batch_writer`, `metadata_record` and `group_record` last.
+//! `batch_writer`, `metadata_record` and `group_record`; what KIP-1279 adds last: `mirror_error`
+//! and `mirror_state_record`.
 
 pub mod api_versions;
 pub mod batch_stream;
@@ -30,6 +32,7 @@ pub mod group_record;
 pub mod message;
 pub mod metadata_record;
 pub mod mirror_error;
+pub mod mirror_state_record;
 pub mod offset;
 pub mod offset_lookup;
 pub mod partition;
