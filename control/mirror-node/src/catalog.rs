@@ -24,7 +24,7 @@ pub struct Catalog {
     topics: RwLock<Topics>,
     /// Counts changes of the topics.
     changes: AtomicU64,
-    /// Largest producer id seen in a mirrored log; -1 before there was one.
+    /// Largest producer id seen in a log; -1 before there was one.
     producer_id_max: AtomicI64,
     /// What the engine wrote last, once there is one.
     recent_records: Arc<OnceLock<RecentRecords>>,
@@ -174,8 +174,7 @@ impl Catalog {
         topic
     }
 
-    /// Notes the largest producer id of a log that others than this node gave ids to; one that was
-    /// made up does not count.
+    /// Notes a producer id seen in a log, or the largest of it; one that was made up does not count.
     pub fn note_producer_id(&self, id: Option<ProducerId>) {
         let id = given_out(id).map_or(NO_PRODUCER, ProducerId::get);
         self.producer_id_max.fetch_max(id, Relaxed);

@@ -110,11 +110,11 @@ impl ProducerIds {
         }
     }
 
-    /// Takes one id of a block, or of a new one when that is at its end or below what a mirror
-    /// brought.
+    /// Takes one id of a block, or of a new one when that is at its end or below what came into a
+    /// log meanwhile.
     fn take(&self, next: i64, end: i64) -> Result<(ProducerId, Block), ProducerIdError> {
-        let mirrored = self.catalog.producer_id_max().map_or(Ok(0), after)?;
-        let first = next.max(mirrored);
+        let above_logs = self.catalog.producer_id_max().map_or(Ok(0), after)?;
+        let first = next.max(above_logs);
         let used_up = ProducerIdError::UsedUp { max: first };
         let id = ProducerId::from_wire(first).expect("ids rise from zero");
         if first < end {

@@ -35,6 +35,7 @@ use kafka_log::recovery::{LoadError, LoadFinding, LoadRequest, LogCut, load_tell
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
+use kafka_wire::producer::ProducerId;
 use mirror_uring::real_files::RealFiles;
 
 use crate::batch_records::DecompressionBudget;
@@ -99,6 +100,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// Offset of its last record.
     pub last_offset: Offset,
+    /// Who wrote it, when its producer is idempotent.
+    pub producer_id: Option<ProducerId>,
     /// Our time when the topic's timestamps are ours, else -1; of a repeated batch, the largest
     /// timestamp it has.
     pub log_append_time_ms: i64,

@@ -106,6 +106,7 @@ impl LocalTopics {
         if let Some(state) = partition.view.state() {
             self.note(&partition, state.log_end.offset(), state.log_start);
         }
+        self.catalog.note_producer_id(log.producer_id_max());
         partition.set_log(Arc::new(log));
     }
 

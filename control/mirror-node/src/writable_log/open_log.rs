@@ -155,6 +155,7 @@ impl<F: PartitionFiles> OpenLog<F> {
             return Ok(Appended {
                 base_offset: known.base_offset,
                 last_offset: known.last_offset,
+                producer_id: batch.header.producer_id,
                 log_append_time_ms: known.timestamp_ms,
                 log_start: self.log.log_start(),
                 is_duplicate: true,
@@ -192,6 +193,7 @@ impl<F: PartitionFiles> OpenLog<F> {
         Ok(Appended {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
+            producer_id: header.producer_id,
             log_append_time_ms: batch.log_append_time_ms,
             log_start: self.log.log_start(),
             is_duplicate: false,

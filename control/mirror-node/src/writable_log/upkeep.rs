@@ -5,6 +5,7 @@ use std::io;
 use kafka_log::closing::{ClosedSegment, close_log, close_segment, retire_segments};
 use kafka_log::partition_files::{FileName, PartitionFiles};
 use kafka_wire::offset::Offset;
+use kafka_wire::producer::ProducerId;
 
 use super::{WritableLog, closed_error};
 use crate::doomed_directory;
@@ -61,6 +62,12 @@ impl<F: PartitionFiles> WritableLog<F> {
     #[must_use]
     pub fn has_sync_failed(&self) -> bool {
         self.sync_fault.check().is_err()
+    }
+
+    /// Largest id of a producer of any batch here; `None` also once the log was closed.
+    #[must_use]
+    pub fn producer_id_max(&self) -> Option<ProducerId> {
+        self.lock_open().as_ref().and_then(|open| open.log.producer_id_max())
     }
 
     /// Below it everything is durable.

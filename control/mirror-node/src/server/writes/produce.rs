@@ -37,7 +37,11 @@ pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answe
             };
             let response = PartitionProduceResponse::default().with_index(part.index);
             match outcome {
-                Ok(appended) => accepted(response, &appended),
+                Ok(appended) => {
+                    // A client may write with an id that nobody gave it.
+                    node.catalog.note_producer_id(appended.producer_id);
+                    accepted(response, &appended)
+                }
                 Err(refused) => {
                     if first_refused.is_none() {
                         first_refused = Some(format!(

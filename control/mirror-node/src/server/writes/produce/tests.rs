@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use kafka_protocol::messages::{TopicName, TransactionalId};
+use kafka_protocol::messages::{InitProducerIdRequest, TopicName, TransactionalId};
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
 use kafka_wire::offset::Offset;
 use kafka_wire::producer::{ProducerEpoch, ProducerId};
@@ -226,4 +226,15 @@ fn a_deleted_topic_takes_nothing_more() {
     let mut budget = DecompressionBudget::default();
     let refused = append(&topic, &part, &mut budget, now_ms()).err().unwrap();
     assert_eq!(refused.refusal.code(), 6);
+}
+
+#[test]
+fn an_id_that_a_client_wrote_with_is_given_to_nobody() {
+    let node = TestNode::writable();
+    let asked = || InitProducerIdRequest::default().with_transactional_id(None);
+    let next = || node.ask(asked()).producer_id.0;
+    assert_eq!(next(), 0);
+    node.local("orders", &[]);
+    assert_eq!(one(&node, "orders", sequenced(0, 0)).error_code, 0, "by producer 3");
+    assert_eq!([next(), next()], [4, 5]);
 }
