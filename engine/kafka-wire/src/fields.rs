@@ -34,6 +34,12 @@ pub enum FieldError {
         /// How many.
         bytes: usize,
     },
+    /// Elements that are there, but more than are decoded; each takes memory.
+    #[error("has more than {elements_max} elements in its arrays")]
+    TooManyElements {
+        /// Limit.
+        elements_max: u32,
+    },
     /// A text or array longer than its field can say.
     #[error("has a {field} that is too long")]
     TooLong {
@@ -52,12 +58,24 @@ pub(crate) const fn unexpected(field: &'static str) -> FieldError {
 pub(crate) struct FieldReader<'a> {
     cursor: ByteCursor<'a>,
     flexible: bool,
+    elements_max: u32,
+    elements_left: u32,
 }
 
 impl<'a> FieldReader<'a> {
     /// Reads old forms, as keys have them.
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { cursor: ByteCursor::new(bytes), flexible: false }
+        Self::within(bytes, false, ANY_ELEMENTS)
+    }
+
+    /// Reads compact forms, as messages have them, with so many elements in all their arrays.
+    pub(crate) const fn message(bytes: &'a [u8], elements_max: u32) -> Self {
+        Self::within(bytes, true, elements_max)
+    }
+
+    const fn within(bytes: &'a [u8], flexible: bool, elements_max: u32) -> Self {
+        let cursor = ByteCursor::new(bytes);
+        Self { cursor, flexible, elements_max, elements_left: elements_max }
     }
 
     /// Reads a value's version, which says how the rest is read.
@@ -74,6 +92,11 @@ impl<'a> FieldReader<'a> {
         }
         reader.flexible = version >= first_flexible;
         Ok((reader, version))
+    }
+
+    /// Any byte but 0 is true, as in Kafka.
+    pub(crate) fn bool(&mut self) -> Result<bool, CursorError> {
+        Ok(self.cursor.i8()? != 0)
     }
 
     pub(crate) fn i8(&mut self) -> Result<i8, CursorError> {
@@ -136,6 +159,9 @@ impl<'a> FieldReader<'a> {
         let Some(count) = self.length(name)? else { return Ok(None) };
         let mut elements = Vec::new();
         for _ in 0..count {
+            let elements_max = self.elements_max;
+            let left = self.elements_left.checked_sub(1);
+            self.elements_left = left.ok_or(FieldError::TooManyElements { elements_max })?;
             elements.push(element(self)?);
         }
         Ok(Some(elements))
@@ -153,7 +179,9 @@ impl<'a> FieldReader<'a> {
             let tag = self.cursor.unsigned_varint()?;
             let size = self.cursor.unsigned_varint()?;
             let bytes = self.cursor.take(size as usize)?;
-            tagged(tag, &mut Self { cursor: ByteCursor::new(bytes), flexible: true })?;
+            let mut field = Self { cursor: ByteCursor::new(bytes), ..*self };
+            tagged(tag, &mut field)?;
+            self.elements_left = field.elements_left;
         }
         Ok(())
     }
@@ -211,6 +239,11 @@ impl FieldWriter {
         Self { out: Vec::from(first.to_be_bytes()), flexible: false, too_long: None }
     }
 
+    /// Starts a message of compact forms.
+    pub(crate) const fn message() -> Self {
+        Self { out: Vec::new(), flexible: true, too_long: None }
+    }
+
     /// Starts a value of compact forms with its version.
     pub(crate) fn flexible(version: i16) -> Self {
         Self { flexible: true, ..Self::new(version) }
@@ -218,6 +251,10 @@ impl FieldWriter {
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn bool(&mut self, value: bool) {
+        self.out.push(u8::from(value));
     }
 
     pub(crate) fn i8(&mut self, value: i8) {
@@ -234,6 +271,10 @@ impl FieldWriter {
 
     pub(crate) fn i64(&mut self, value: i64) {
         self.out.extend(value.to_be_bytes());
+    }
+
+    pub(crate) fn id(&mut self, id: [u8; 16]) {
+        self.raw(&id);
     }
 
     pub(crate) fn text(&mut self, text: &str, name: &'static str) {
@@ -270,6 +311,11 @@ impl FieldWriter {
         }
     }
 
+    /// A null array, in a message or value of compact forms.
+    pub(crate) fn null(&mut self) {
+        push_unsigned_varint(&mut self.out, 0);
+    }
+
     /// Writes tagged fields, those that are there, in the order of their tags.
     pub(crate) fn tags(&mut self, tagged: &[(u32, Option<Self>)]) {
         let present = || tagged.iter().filter_map(|(tag, field)| Some((tag, field.as_ref()?)));
@@ -288,7 +334,7 @@ impl FieldWriter {
 
     /// The content of a tagged field.
     pub(crate) fn tagged(write: impl FnOnce(&mut Self)) -> Self {
-        let mut field = Self { out: Vec::new(), flexible: true, too_long: None };
+        let mut field = Self::message();
         write(&mut field);
         field
     }
@@ -317,3 +363,6 @@ impl FieldWriter {
         }
     }
 }
+
+/// For records, whose bytes are few enough.
+const ANY_ELEMENTS: u32 = u32::MAX;

@@ -13,8 +13,8 @@
 //! **Reading order.** `offset`, `epoch`, `partition`, `producer`; then `record_batch` and
 //! `batch_stream`; then `fetch_request`, `fetch_event`, `fetch_reader`, `fetch_response`;
 //! `message` and its users `api_versions` and `offset_lookup`; `request` for a server;
-//! `batch_writer`, `metadata_record` and `group_record`; what KIP-1279 adds last: `mirror_error`
-//! and `mirror_state_record`.
+//! `batch_writer`, `metadata_record` and `group_record`; what KIP-1279 adds last: `mirror_api`,
+//! `mirror_error` and `mirror_state_record`.
 
 pub mod api_versions;
 pub mod batch_stream;
@@ -31,6 +31,7 @@ pub mod fields;
 pub mod group_record;
 pub mod message;
 pub mod metadata_record;
+pub mod mirror_api;
 pub mod mirror_error;
 pub mod mirror_state_record;
 pub mod offset;

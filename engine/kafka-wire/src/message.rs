@@ -10,6 +10,7 @@ use kafka_protocol::messages::{RequestHeader, ResponseHeader, ResponseKind};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
 use crate::count_guard::CountGuard;
+use crate::fields::FieldError;
 
 /// Bytes of the size in front of a frame.
 pub const SIZE_BYTES: usize = 4;
@@ -152,7 +153,8 @@ fn encode_frame<H: Encodable, M: Encodable>(
     frame_of(version, header, name_of::<M>(), |frame| message.encode(frame, version))
 }
 
-fn frame_of<H: Encodable, E: Display>(
+/// Puts a size, a header and what `body` writes into one frame.
+pub(crate) fn frame_of<H: Encodable, E: Display>(
     version: i16,
     (header, header_version): (&H, i16),
     message: &'static str,
@@ -236,6 +238,14 @@ pub enum MessageError {
         found: i32,
         /// Limit, in bytes.
         frame_bytes_max: u32,
+    },
+    /// The fields of a message that this crate reads and writes itself.
+    #[error("{message} {cause}")]
+    Fields {
+        /// Name of the message.
+        message: &'static str,
+        /// What is wrong with them.
+        cause: FieldError,
     },
     /// A topic or partition that cannot exist.
     #[error("{message} names partition {partition} of topic {topic:?}, which cannot exist")]

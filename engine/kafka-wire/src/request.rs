@@ -2,7 +2,8 @@
 //!
 //! A frame is read in two steps, because a request of an unknown API or version still has to be
 //! answered: [`RequestFrame::parse`] finds the correlation id of anything that has one,
-//! [`RequestFrame::decode`] refuses what is not served. What a hostile frame can take is bounded
+//! [`RequestFrame::decode`] refuses what is not served; [`RequestFrame::decode_mirror`] has the
+//! requests that `kafka-protocol` does not know. What a hostile frame can take is bounded
 //! twice: by its bytes for counts that lie, by the reads it takes for elements that are there.
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use kafka_protocol::protocol::{StrBytes, VersionRange};
 
 use crate::byte_cursor::{ByteCursor, CursorError};
 use crate::message::{MessageError, decode_prefix, decode_prefix_within};
+use crate::mirror_api::{self, MirrorApiKey, MirrorRequest};
 
 mod produce_elements;
 
@@ -60,12 +62,9 @@ impl RequestFrame {
         let mut fixed =
             || -> Result<_, CursorError> { Ok((cursor.i16()?, cursor.i16()?, cursor.i32()?)) };
         let (api_key, api_version, correlation_id) = fixed().map_err(|_| head)?;
-        let known =
-            ApiKey::try_from(api_key).ok().filter(|api| is_in(api.valid_versions(), api_version));
-        let (client_id, body) = match known {
+        let (client_id, body) = match header_version(api_key, api_version) {
             None => (None, Bytes::new()),
-            Some(api) => {
-                let header_version = api.request_header_version(api_version);
+            Some(header_version) => {
                 let (header, body) =
                     decode_prefix_within::<RequestHeader>(HEADER_READS_MAX, header_version, frame)?;
                 (header.client_id, body)
@@ -102,6 +101,32 @@ impl RequestFrame {
         }
         decode_kind(api, api_version, self.body.clone())
     }
+
+    /// Decodes the body of a request about mirrors.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_mirror(&self) -> Result<MirrorRequest, RequestError> {
+        let Self { api_key, api_version, .. } = *self;
+        let api = MirrorApiKey::from_wire(api_key).ok_or(RequestError::UnknownApi { api_key })?;
+        if api_version != mirror_api::VERSION {
+            return Err(RequestError::UnknownMirrorVersion { api, api_version });
+        }
+        if self.body.len() > REQUEST_BYTES_MAX {
+            return Err(RequestError::MirrorTooLarge { api, body_bytes: self.body.len() });
+        }
+        Ok(MirrorRequest::decode(api, &self.body)?)
+    }
+}
+
+/// Version of the header in front of a request; `None` when the API or the version is unknown.
+fn header_version(api_key: i16, api_version: i16) -> Option<i16> {
+    if MirrorApiKey::from_wire(api_key).is_some() {
+        let known = api_version == mirror_api::VERSION;
+        return known.then_some(mirror_api::REQUEST_HEADER_VERSION);
+    }
+    let api = ApiKey::try_from(api_key).ok()?;
+    is_in(api.valid_versions(), api_version).then(|| api.request_header_version(api_version))
 }
 
 /// Decodes the body of an API this crate knows as a server.
@@ -164,11 +189,27 @@ pub enum RequestError {
         /// Last version served.
         max: i16,
     },
+    /// The API of mirrors is served, in its only version.
+    #[error("{api} request has version {api_version}, served is {}", mirror_api::VERSION)]
+    UnknownMirrorVersion {
+        /// API asked for.
+        api: MirrorApiKey,
+        /// Version as sent.
+        api_version: i16,
+    },
     /// The body would take too much memory, decoded.
     #[error("{api:?} request has a body of {body_bytes} bytes, limit is {REQUEST_BYTES_MAX}")]
     TooLarge {
         /// API asked for.
         api: ApiKey,
+        /// Bytes of the body.
+        body_bytes: usize,
+    },
+    /// As [`Self::TooLarge`], of an API of mirrors.
+    #[error("{api} request has a body of {body_bytes} bytes, limit is {REQUEST_BYTES_MAX}")]
+    MirrorTooLarge {
+        /// API asked for.
+        api: MirrorApiKey,
         /// Bytes of the body.
         body_bytes: usize,
     },

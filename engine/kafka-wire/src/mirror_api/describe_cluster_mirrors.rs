@@ -1,0 +1,110 @@
+//! Describes mirrors by partition, and tells another cluster where mirroring from it ended
+//! (KIP-1279, API 99).
+//!
+//! The proposal's newest revision narrows the request by topics and by what is wanted, and leaves
+//! the place of these fields open. Taken is the order of its table, with the lookups of an older
+//! revision in the tag they had:
+//!
+//! ```text
+//!  request   mirrorNames?: [string], includeAuthorizedOperations bool,
+//!            topics?: [topicName, partitions: [i32]], includeMirrorState bool,
+//!            includeMirrorOffset bool, tag 0 clusterId?,
+//!            tag 1 lastMirrorEpochLookups: [topicId uuid, partitions: [i32]]
+//! ```
+
+use crate::mirror_api::mirror_topic::TopicPartitions;
+use crate::mirror_api::schema::{fields, response};
+
+fields! {
+    /// Asks about mirrors.
+    pub struct DescribeClusterMirrorsRequest {
+        /// Their names; null or empty for all.
+        pub mirror_names: Option<Vec<String>>,
+        /// True to be told what the caller may do with them.
+        pub include_authorized_operations: bool,
+        /// The only topics to tell of, each with its partitions, or all of them when none is
+        /// named; null for all topics.
+        pub topics: Option<Vec<TopicPartitions>>,
+        /// True to ask the coordinators for states.
+        pub include_mirror_state: bool,
+        /// True to ask the leaders for offsets.
+        pub include_mirror_offset: bool,
+    }
+    tagged {
+        /// Cluster that asks, to be told the last mirror positions of mirrors that have it as
+        /// their source.
+        0 => pub cluster_id: Option<String>,
+        /// Partitions whose last mirror positions are wanted, by topic id.
+        1 => pub last_mirror_epoch_lookups: Vec<LastMirrorEpochLookup>,
+    }
+}
+
+fields! {
+    /// Partitions whose last mirror positions are wanted.
+    pub struct LastMirrorEpochLookup {
+        /// The topic.
+        pub topic_id: [u8; 16],
+        /// Indexes of its partitions.
+        pub partitions: Vec<i32>,
+    }
+}
+
+response! {
+    /// What is known of the mirrors here; other brokers may know more.
+    pub struct DescribeClusterMirrorsResponse {
+        /// The mirrors.
+        pub mirrors: Vec<DescribedMirror>,
+    }
+}
+
+fields! {
+    /// A mirror.
+    pub struct DescribedMirror {
+        /// Protocol error code, 0 for none.
+        pub error_code: i16,
+        /// The error for people.
+        pub error_message: Option<String>,
+        /// Its name.
+        pub mirror_name: String,
+        /// Its `bootstrap.servers`.
+        pub source_bootstrap: Option<String>,
+        /// Id of the source, null while it is not known.
+        pub source_cluster_id: Option<String>,
+        /// Bits of what the caller may do; `i32::MIN` when that was not asked.
+        pub authorized_operations: i32,
+        /// Its topics.
+        pub topics: Vec<DescribedTopic>,
+    }
+}
+
+fields! {
+    /// A topic of a mirror.
+    pub struct DescribedTopic {
+        /// Its name.
+        pub topic_name: String,
+        /// Its partitions.
+        pub partitions: Vec<DescribedPartition>,
+    }
+}
+
+fields! {
+    /// A partition of a mirror.
+    pub struct DescribedPartition {
+        /// Its index.
+        pub partition_index: i32,
+        /// Name of its state.
+        pub state_value: String,
+        /// Why it failed.
+        pub error_message: Option<String>,
+        /// 0 when it did not fail, else how many times it did; -1 when no retry can help.
+        pub retry_attempt: i16,
+        /// High watermark of the source as last seen, -1 for unknown.
+        pub source_offset: i64,
+        /// Our high watermark, -1 for unknown.
+        pub destination_offset: i64,
+        /// Newest epoch in the log when mirroring stopped; -1 for unknown or not asked.
+        pub last_mirror_epoch: i32,
+        /// Where the log ended then; -1 for unknown or not asked.
+        pub last_mirror_offset: i64,
+    }
+}
