@@ -94,7 +94,10 @@ pub(super) use {fields, response};
 macro_rules! fixed_field {
     ($($kind:ty: $take:ident, $push:ident;)*) => {$(
         impl Field for $kind {
-            fn take_field(reader: &mut FieldReader<'_>, _name: &'static str) -> Result<Self, FieldError> {
+            fn take_field(
+                reader: &mut FieldReader<'_>,
+                _name: &'static str,
+            ) -> Result<Self, FieldError> {
                 Ok(reader.$take()?)
             }
 
