@@ -174,7 +174,7 @@ impl Catalog {
         topic
     }
 
-    /// Notes a producer id seen in a log, or the largest of it; one that was made up does not count.
+    /// Notes a producer id seen in a log, or the largest of it; one made up does not count.
     pub fn note_producer_id(&self, id: Option<ProducerId>) {
         let id = given_out(id).map_or(NO_PRODUCER, ProducerId::get);
         self.producer_id_max.fetch_max(id, Relaxed);
