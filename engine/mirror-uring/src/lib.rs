@@ -34,7 +34,8 @@
 //! - Where others read the log files: read below [`Progress::log_end`] and before
 //!   [`Progress::end_place`] only, committed records below [`Progress::last_stable_offset`]; stop
 //!   at [`PartitionEvent::Reloading`], and at [`PartitionEvent::Loaded`] forget what was known of
-//!   places and epochs. Turn [`ShardLimits::reuse_files`] off.
+//!   places and epochs. Turn [`ShardLimits::reuse_files`] off, and give readers of the tail
+//!   memory: [`ShardLimits::recent_buffer_count`], [`Engine::recent_records`].
 //! - Stop. A dropped engine stops as well, but nobody waits for it.
 //!
 //! **Invariants.**
@@ -49,7 +50,8 @@
 //! the directory, configuration files: the host's.
 //!
 //! **Reading order.** `engine`, `shard_thread`, `driver`, `executor` (with `op_table`, `ring`),
-//! then `socket`, `segment_files`, `file_tasks`, `slab`, `probe`.
+//! then `socket`, `segment_files`, `file_tasks`, `slab`, `probe`; for readers, `recent_records`,
+//! `segment_reader`.
 
 pub mod affinity;
 #[cfg(test)]
