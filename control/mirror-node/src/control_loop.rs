@@ -48,6 +48,9 @@ pub struct MirrorConfig {
     pub cores: Vec<usize>,
     /// Sizes of each shard.
     pub limits: ShardLimits,
+    /// Memory of all shards together in which the records written last stay for clients of a node
+    /// that follow the end of a log; not taken when nobody is served.
+    pub recent_bytes: u64,
     /// What to do when the source loses records that we have.
     pub unclean_election: UncleanElection,
     /// When failed partitions are tried again.
@@ -372,7 +375,7 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
     limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
     limits.reuse_files &= !is_served;
-    limits.recent_buffer_count = if is_served { recent_buffers(&config.cores) } else { 0 };
+    limits.recent_buffer_count = if is_served { recent_buffers(config) } else { 0 };
     EngineConfig {
         data_dir: data_dir.to_owned(),
         cores: config.cores.clone(),
@@ -381,16 +384,16 @@ fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> Eng
     }
 }
 
-/// Memory in which a node keeps what it wrote last, for readers of the tail: a tenth of a second
-/// at full speed, which is the time they have to come back.
-const RECENT_BYTES: u32 = 256 << 20;
-/// Buffers of it that a shard has at least.
-const RECENT_BUFFERS_MIN: u32 = 16;
+/// [`MirrorConfig::recent_bytes`] that suits most: a tenth of a second of two cores at full speed,
+/// which is the time readers of the tail have to come back.
+pub const RECENT_BYTES: u64 = 256 << 20;
 /// A shard's share of the buffers for what was written last.
-fn recent_buffers(cores: &[usize]) -> u32 {
+fn recent_buffers(config: &MirrorConfig) -> u32 {
+    let cores = &config.cores;
     let shards = if cores.is_empty() { allowed_cpus().len() } else { cores.len() };
-    let shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX);
-    (RECENT_BYTES / RECORD_BUFFER_BYTES / shards).max(RECENT_BUFFERS_MIN)
+    let shards = u64::try_from(shards.max(1)).expect("a count of cores fits 64 bits");
+    let buffers = config.recent_bytes / u64::from(RECORD_BUFFER_BYTES) / shards;
+    u32::try_from(buffers).unwrap_or(u32::MAX)
 }
 
 /// How often retries are looked at.

@@ -81,6 +81,7 @@ pub(crate) fn run(args: &DemoArgs, output: &mut Output) -> Result<ExitCode, Comm
         data_dir: mirror_dir.clone(),
         cores: args.cores.clone().map(|cores| cores.0).unwrap_or_default(),
         limits: ShardLimits::default(),
+        recent_bytes: 0,
         unclean_election: UncleanElection::Fail,
         retry: RetryPolicy::default(),
         until_caught_up: true,

@@ -24,6 +24,7 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         data_dir: args.data_dir,
         cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
         limits: limits(&args.tuning, args.buffered, SLAB_HINT)?,
+        recent_bytes: 0,
         unclean_election: args.on_unclean_election.into(),
         retry: RetryPolicy::default(),
         until_caught_up: args.until_caught_up,

@@ -5,7 +5,7 @@ use mirror_coordinator::coordinator::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::ShardLimits;
 
-use super::{MirrorConfig, engine_config, recent_buffers, source_news::log_config};
+use super::{MirrorConfig, RECENT_BYTES, engine_config, recent_buffers, source_news::log_config};
 use crate::client_properties::ClientProperties;
 use crate::topic_filter::TopicFilter;
 
@@ -34,6 +34,7 @@ fn settings_of_the_client_configuration_reach_the_engine() {
         data_dir: "d".into(),
         cores: vec![1],
         limits: ShardLimits::default(),
+        recent_bytes: RECENT_BYTES,
         unclean_election: UncleanElection::Fail,
         retry: RetryPolicy::default(),
         until_caught_up: false,
@@ -48,5 +49,7 @@ fn settings_of_the_client_configuration_reach_the_engine() {
     assert!(reuses_files(false) && !reuses_files(true), "a client may hold a retired file open");
     assert_eq!(limits.recent_buffer_count, 0, "nobody reads");
     assert_eq!(engine_config(&config, "d".as_ref(), true).limits.recent_buffer_count, 256);
-    assert_eq!((recent_buffers(&[0, 1]), recent_buffers(&[0; 64])), (128, 16));
+    let two = MirrorConfig { cores: vec![0, 1], ..config };
+    assert_eq!(recent_buffers(&two), 128, "shared by the shards");
+    assert_eq!(recent_buffers(&MirrorConfig { recent_bytes: 0, ..two }), 0);
 }

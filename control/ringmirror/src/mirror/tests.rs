@@ -40,6 +40,7 @@ impl Rig {
             data_dir: self.root.clone(),
             cores: vec![0],
             limits: ShardLimits::default(),
+            recent_bytes: 0,
             unclean_election: UncleanElection::Fail,
             retry: RetryPolicy::default(),
             until_caught_up: true,

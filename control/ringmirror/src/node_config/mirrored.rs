@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_node::control_loop::MirrorConfig;
+use mirror_node::control_loop::{MirrorConfig, RECENT_BYTES};
 use mirror_node::topic_filter::TopicFilter;
+use mirror_uring::affinity::allowed_cpus;
 use mirror_uring::{BrokerAddress, ShardLimits};
 
 use super::effective::Effective;
@@ -46,14 +47,18 @@ pub(super) fn resolve(
         effective.pick("mirror.on_unclean_election", None, policy, UncleanElection::Truncate);
     let cores = file.cores.take().map(|cores| Some(cores.0));
     let cores: Option<Cores> = effective.pick("mirror.cores", None, cores, None);
+    check_cores(cores.as_ref())?;
     let buffered = effective.pick("mirror.buffered", None, file.buffered, false);
     let tuning = tuning(&file, effective)?;
+    let recent = file.recent_bytes.map(|bytes| bytes.0);
+    let recent_bytes = effective.pick("mirror.recent_bytes", None, recent, RECENT_BYTES);
     let config = MirrorConfig {
         properties,
         filter: TopicFilter::new(&topics, exclude.as_deref())?,
         data_dir: data_dir.to_owned(),
         cores: cores.map(|cores| cores.0).unwrap_or_default(),
         limits: limits(&tuning, buffered, SLAB_HINT)?,
+        recent_bytes,
         unclean_election: policy.into(),
         retry: RetryPolicy::default(),
         until_caught_up: false,
@@ -126,6 +131,18 @@ fn tuning(file: &RawMirror, effective: &mut Effective) -> Result<TuningArgs, Com
         batch_bytes_max: within("batch_bytes_max", batch, BATCH_BYTES_MAX)?,
         slab_bytes,
     })
+}
+
+/// Refuses CPUs that the engine could not run on.
+fn check_cores(cores: Option<&Cores>) -> Result<(), CommandError> {
+    let allowed = allowed_cpus();
+    let named = cores.iter().flat_map(|cores| &cores.0);
+    match named.copied().find(|core| !allowed.contains(core)) {
+        Some(core) => Err(CommandError::usage(format!(
+            "mirror.cores names CPU {core}, this process may use {allowed:?}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn within(key: &str, value: u64, most: u32) -> Result<u32, CommandError> {

@@ -55,6 +55,7 @@ pub(super) struct RawMirror {
     pub(super) fetches_per_connection: Option<Positive>,
     pub(super) batch_bytes_max: Option<Bytes>,
     pub(super) slab_bytes: Option<Bytes>,
+    pub(super) recent_bytes: Option<Bytes>,
 }
 
 /// The section `[limits]`.

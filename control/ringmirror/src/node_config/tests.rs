@@ -202,6 +202,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
              connections_per_broker = 65",
             &["mirror.connections_per_broker", "65", "64"],
         ),
+        (
+            "data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\"]\ntopics = \"x\"\n\
+             cores = \"0,1000\"",
+            &["mirror.cores", "1000", "[0"],
+        ),
     ];
     for (file, words) in wrong {
         let error = with_file(file, &[]).unwrap_err();
