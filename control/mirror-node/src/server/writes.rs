@@ -18,7 +18,8 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
     let node = Arc::clone(node);
     match request.body {
         RequestKind::Produce(asked) => {
-            blocking(move || produce::produce(&node, &asked, now_ms())).await
+            let version = request.head.api_version;
+            blocking(move || produce::produce(&node, &asked, version, now_ms())).await
         }
         RequestKind::InitProducerId(asked) => {
             blocking(move || init_producer_id::init(&node, &asked).into()).await

@@ -7,20 +7,23 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
+use kafka_wire::record_batch::BatchHeader;
 
 use crate::batch_records::DecompressionBudget;
 use crate::catalog::{Origin, Topic};
+use crate::local_log::READABLE_BATCH_BYTES_MAX;
 use crate::node::Node;
 use crate::server::answer::Answer;
 use crate::server::refusal::Refusal;
 use crate::server::writes::transactions;
 use crate::writable_log::{AppendError, Appended};
 
-/// Appends what is asked for, partition by partition. Waits for the disk; `now_ms` is our clock.
+/// Appends what is asked for in that version of the request, partition by partition. Waits for the
+/// disk; `now_ms` is our clock.
 ///
 /// With one replica acks -1 and 1 mean the same. Nothing is answered to acks 0, and a connection
 /// that something was refused on ends, so that the client notices.
-pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answer {
+pub(super) fn produce(node: &Node, asked: &ProduceRequest, version: i16, now_ms: i64) -> Answer {
     let whole = refusal_of_all(asked);
     let mut first_refused = None;
     let mut budget = DecompressionBudget::new(node.limits.produce_decompressed_bytes_max);
@@ -32,7 +35,8 @@ pub(super) fn produce(node: &Node, asked: &ProduceRequest, now_ms: i64) -> Answe
         };
         let partitions = data.partition_data.iter().map(|part| {
             let outcome = match &usable {
-                Ok(topic) => append(topic, part, &mut budget, now_ms),
+                Ok(topic) => check_codec(part, version)
+                    .and_then(|()| append(topic, part, &mut budget, now_ms)),
                 Err(refusal) => Err(refused(refusal)),
             };
             let response = PartitionProduceResponse::default().with_index(part.index);
@@ -102,6 +106,20 @@ fn usable<'a>(
     }
 }
 
+/// Refuses a codec that is younger than the request (`ProduceRequest.validateRecords`). What is no
+/// batch is left to the log to refuse.
+fn check_codec(part: &PartitionProduceData, version: i16) -> Result<(), Refused> {
+    let head = part.records.as_deref().and_then(<[u8]>::first_chunk);
+    let header = head.and_then(|head| BatchHeader::parse(head, READABLE_BATCH_BYTES_MAX).ok());
+    if version < ZSTD_SINCE && header.is_some_and(|header| header.attributes.codec() == ZSTD) {
+        let message = format!(
+            "Produce requests with version {version} are not allowed to use ZStandard compression"
+        );
+        return Err(refused(&Refusal::new(ResponseError::UnsupportedCompressionType, message)));
+    }
+    Ok(())
+}
+
 fn append(
     topic: &Topic,
     part: &PartitionProduceData,
@@ -160,6 +178,9 @@ fn not_accepted(response: PartitionProduceResponse, refused: &Refused) -> Partit
 const ALL_ACKS: i16 = -1;
 const NO_ACKS: i16 = 0;
 const LEADER_ACKS: i16 = 1;
+/// Number of the codec, and the version of the request from which clients know it (KIP-110).
+const ZSTD: u16 = 4;
+const ZSTD_SINCE: i16 = 7;
 /// In place of an offset or a time.
 const NOTHING: i64 = -1;
 

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use kafka_protocol::messages::{InitProducerIdRequest, TopicName, TransactionalId};
+use kafka_protocol::messages::{InitProducerIdRequest, ResponseKind, TopicName, TransactionalId};
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
 use kafka_wire::offset::Offset;
 use kafka_wire::producer::{ProducerEpoch, ProducerId};
@@ -105,14 +105,36 @@ fn builder_of(value: &[u8]) -> BatchBuilder {
 fn gzipped(batch: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, &batch[HEADER_BYTES..]).unwrap();
-    let body = encoder.finish().unwrap();
-    let mut out = [&batch[..HEADER_BYTES], &body].concat();
+    with_body(batch, 1, &encoder.finish().unwrap())
+}
+
+/// The same batch with other bytes for its records, said to be compressed with that codec.
+fn with_body(batch: &[u8], codec: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = [&batch[..HEADER_BYTES], body].concat();
     let length = i32::try_from(out.len() - 12).unwrap();
     out[8..12].copy_from_slice(&length.to_be_bytes());
-    out[22] |= 1;
+    out[22] |= codec;
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &out[CRC_START..]);
     out[17..21].copy_from_slice(&u32::try_from(crc).unwrap().to_be_bytes());
     out
+}
+
+#[test]
+fn zstd_is_refused_in_requests_older_than_it() {
+    let node = TestNode::writable();
+    node.local("orders", &[]);
+    let plain = batch(3);
+    let packed = with_body(&plain, 4, &zstd::encode_all(&plain[HEADER_BYTES..], 3).unwrap());
+    let code = |batch: &[u8], version| {
+        let asked = records("orders", vec![(0, batch.to_vec())]);
+        let Answer::Message(response) = node.answer(asked, version) else { panic!("no message") };
+        let ResponseKind::Produce(response) = *response else { panic!("{response:?}") };
+        response.responses[0].partition_responses[0].error_code
+    };
+    for (version, expected) in [(3, 76), (6, 76), (7, 0), (11, 0)] {
+        assert_eq!(code(&packed, version), expected, "version {version}");
+        assert_eq!(code(&plain, version), 0, "version {version}");
+    }
 }
 
 #[test]
