@@ -20,6 +20,7 @@ use crate::node::Node;
 use crate::server::connection::Incoming;
 use crate::server::frame::FrameReader;
 use crate::server::limits::BLOCKING_THREADS_MAX;
+use crate::server::malformed_warnings::MalformedWarnings;
 use crate::server::rooms::Rooms;
 
 mod admin;
@@ -40,6 +41,7 @@ mod group_requests;
 mod leader_epochs;
 pub mod limits;
 mod list_offsets;
+mod malformed_warnings;
 mod metadata;
 pub(crate) mod open_files_limit;
 mod reads;
@@ -103,6 +105,7 @@ impl Server {
 
 async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let rooms = Rooms::new(&node.limits);
+    let warnings = Arc::new(MalformedWarnings::default());
     let connections_max = open_files_limit::connections(&node.limits);
     let slots = Arc::new(Semaphore::new(connections_max));
     loop {
@@ -128,7 +131,8 @@ async fn accept(node: Arc<Node>, listener: TcpListener, mut stop: watch::Receive
             continue;
         }
         let frames = FrameReader::new(node.limits, Arc::clone(&rooms.requests));
-        let incoming = Incoming { frames, rooms: rooms.clone() };
+        let (rooms, warnings) = (rooms.clone(), Arc::clone(&warnings));
+        let incoming = Incoming { frames, rooms, warnings };
         let (node, stop) = (Arc::clone(&node), stop.clone());
         tokio::spawn(async move {
             connection::serve(node, socket, peer, incoming, stop).await;

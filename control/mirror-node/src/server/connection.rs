@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
@@ -18,6 +18,7 @@ use crate::server::answer::{Answer, Part};
 use crate::server::answer_room::{NoRoom, Reply};
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
+use crate::server::malformed_warnings::MalformedWarnings;
 use crate::server::request::{Outcome, api_key, decode, encode};
 use crate::server::rooms::Rooms;
 use crate::server::sending::Sender;
@@ -45,10 +46,18 @@ pub(super) enum ConnectionError {
     Send(#[from] std::io::Error),
 }
 
+impl ConnectionError {
+    /// True when the client sent what is no request that anybody could answer.
+    const fn is_malformed(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Frame(FrameError::Size(_)))
+    }
+}
+
 /// What a connection brings, and its share of what all connections may take.
 pub(super) struct Incoming {
     pub(super) frames: FrameReader,
     pub(super) rooms: Rooms,
+    pub(super) warnings: Arc<MalformedWarnings>,
 }
 
 /// Answers a client until it leaves, does something that cannot be answered, or the node stops.
@@ -66,6 +75,13 @@ pub(super) async fn serve(
     };
     match outcome {
         Ok(()) | Err(ConnectionError::Frame(FrameError::Closed | FrameError::Idle)) => {}
+        Err(error) if error.is_malformed() && incoming.warnings.take(peer.ip(), Instant::now()) => {
+            tracing::warn!(
+                %peer,
+                client_id = client.id,
+                "connection closed: {error}; more of this address is told at level info for a while"
+            );
+        }
         Err(error) => tracing::info!(%peer, client_id = client.id, "connection closed: {error}"),
     }
 }
