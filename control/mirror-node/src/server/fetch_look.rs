@@ -145,6 +145,8 @@ fn check(
         us: node.identity.node_id.get(),
     };
     match found.refusal(wish).and_then(|()| found.divergence()) {
+        // Only now: a log that left ours may be longer than ours, and is to learn where it did.
+        Ok(None) if !found.is_in_range() => found.error = Some(ResponseError::OffsetOutOfRange),
         Ok(diverging_epoch) => {
             found.diverging_epoch = diverging_epoch;
             found.aborted = wish.reads_committed.then(Vec::new);
@@ -168,11 +170,14 @@ impl Found {
         if wish.is_replica {
             return Err(ResponseError::UnknownLeaderEpoch);
         }
-        check_leader_epoch(state, self.asked.current_leader_epoch)?;
-        let in_range = Offset::from_wire(self.asked.offset).is_some_and(|offset| {
+        check_leader_epoch(state, self.asked.current_leader_epoch)
+    }
+
+    fn is_in_range(&self) -> bool {
+        let (state, offset) = (self.state.as_ref(), Offset::from_wire(self.asked.offset));
+        state.zip(offset).is_some_and(|(state, offset)| {
             offset >= state.log_start.offset() && offset <= state.log_end.offset()
-        });
-        if in_range { Ok(()) } else { Err(ResponseError::OffsetOutOfRange) }
+        })
     }
 
     /// Where the client's log leaves ours, when it says how far it believes to know it (KIP-595).

@@ -371,6 +371,7 @@ fn a_log_that_left_ours_learns_where() {
     };
     assert_eq!(diverging(1, OUR_EPOCH), (-1, -1), "no divergence");
     assert_eq!(diverging(1, OUR_EPOCH - 1), (OUR_EPOCH - 1, 0), "an epoch before our first");
+    assert_eq!(diverging(9, OUR_EPOCH), (OUR_EPOCH, 2), "a log longer than ours");
     let wanted = request(vec![asked(0, 1).with_last_fetched_epoch(OUR_EPOCH + 1)]);
     let response = client.fetch(&wanted);
     let unknown = only(&response);
