@@ -23,6 +23,7 @@
 //! A segment that retention deletes while it is being sent stays readable through the open file:
 //! run engines beside this with `reuse_files` off, or those bytes may become other batches.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -408,13 +409,22 @@ impl LogReader {
     }
 }
 
-/// Where `epoch` ends in the log; `None` when it is above all known ones. Our own epoch, which may
-/// be above those of the batches, ends where the log ends.
+/// Where `epoch` ends in the log; `None` when it is above all known ones. A broker that leads has
+/// its own epoch in the history from the beginning; ours, which is above those of the batches,
+/// stands at the log's end. So a client that has an epoch which was cut off learns where to go on,
+/// also before the log has a batch of the next one.
 #[must_use]
 pub fn epoch_end_offset(state: &LogState, epoch: SourceLeaderEpoch) -> Option<EpochEndOffset> {
-    let is_ours = epoch.get() == state.leader_epoch.get();
-    let ours = is_ours.then(|| EpochEndOffset { epoch, end: state.log_end.offset() });
-    state.epochs.end_offset_for(epoch, state.log_end).or(ours)
+    let end = state.log_end.offset();
+    let behind_all = match epoch.get().cmp(&state.leader_epoch.get()) {
+        Ordering::Less => {
+            let latest = state.epochs.latest().unwrap_or(epoch);
+            Some(EpochEndOffset { epoch: latest, end })
+        }
+        Ordering::Equal => Some(EpochEndOffset { epoch, end }),
+        Ordering::Greater => None,
+    };
+    state.epochs.end_offset_for(epoch, state.log_end).or(behind_all)
 }
 
 /// The epoch that wrote `offset`, or will write it; `None` when none is known.

@@ -157,9 +157,13 @@ fn epochs_are_answered_from_the_history() {
     assert_eq!(epoch_end_offset(&state, epoch(4)).unwrap().end, offset(6));
     assert_eq!(epoch_end_offset(&state, epoch(6)), None);
     let ours = LogState { leader_epoch: LeaderEpoch::from_wire(7).unwrap(), ..(*state).clone() };
-    assert_eq!(epoch_end_offset(&ours, epoch(6)), None);
-    let end = EpochEndOffset { epoch: epoch(7), end: offset(8) };
-    assert_eq!(epoch_end_offset(&ours, epoch(7)), Some(end));
+    // As a broker would whose history has its own epoch 7 at the log's end.
+    let end_of = |epoch| Some(EpochEndOffset { epoch, end: offset(8) });
+    assert_eq!(epoch_end_offset(&ours, epoch(6)), end_of(epoch(5)));
+    assert_eq!(epoch_end_offset(&ours, epoch(7)), end_of(epoch(7)));
+    assert_eq!(epoch_end_offset(&ours, epoch(8)), None);
+    let bare = LogState { epochs: Arc::default(), ..ours };
+    assert_eq!(epoch_end_offset(&bare, epoch(6)), end_of(epoch(6)));
 }
 
 #[test]
