@@ -74,6 +74,11 @@ impl LogPublisher {
         self.view.withdraw();
     }
 
+    /// The latest epoch of ours that clients may know.
+    pub(crate) const fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+
     /// Our epoch as the partition's leader, which clients may know from now on.
     pub(crate) fn announce(&mut self, epoch: LeaderEpoch) {
         if epoch <= self.leader_epoch {

@@ -83,6 +83,7 @@ impl MirrorLoop<'_> {
                 self.write_checkpoints();
                 let (from, to) = (from.offset().get(), to.offset().get());
                 self.tell(MirrorNews::Truncated { partition: name, from, to });
+                self.tell_of_cut(partition);
             }
             PartitionEvent::Gap { from, to } => {
                 let (from, to) = (from.get(), to.get());

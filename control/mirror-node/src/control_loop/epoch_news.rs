@@ -9,8 +9,25 @@ impl MirrorLoop<'_> {
     /// Notes that our epoch is to be at least this.
     pub(super) fn note_leader_epoch(&mut self, partition: TopicIdPartition, epoch: LeaderEpoch) {
         if self.destination.is_served {
-            self.epochs_to_announce.insert(partition, epoch);
+            let known = self.epochs_to_announce.entry(partition).or_insert(epoch);
+            *known = epoch.max(*known);
         }
+    }
+
+    /// Gives a log that was cut an epoch above all that clients know of it, before they read it
+    /// again: whoever was beyond the cut asks then where its own log left ours, and does not go on
+    /// among records that came to its offset since.
+    pub(super) fn tell_of_cut(&mut self, partition: TopicIdPartition) {
+        let Some(entry) = self.book.get(partition) else { return };
+        let pending = self.epochs_to_announce.get(&partition).copied();
+        let known = pending.max(Some(entry.publisher.leader_epoch()));
+        let next = known.and_then(|known| LeaderEpoch::from_wire(known.get().checked_add(1)?));
+        let Some(next) = next else {
+            tracing::warn!("{}: clients cannot be told of a cut, no epoch is left", entry.name);
+            return;
+        };
+        self.note_leader_epoch(partition, next);
+        self.announce_epochs();
     }
 
     /// Remembers epochs that were raised, and tells clients once they are on disk. Batches of the
