@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use harness::{Ringmirror, Running, TempDir};
@@ -86,6 +87,74 @@ fn clients_that_never_read_take_no_memory_and_hold_back_nobody() -> Result<()> {
     synthetic::expect_equal(&source, &mirror)
 }
 
+#[test]
+fn descriptors_go_back_when_clients_leave() -> Result<()> {
+    let source = synthetic::source_with(1, LOG_BYTES, |_| {})?;
+    let directory = TempDir::new("hostile")?;
+    let mirror = directory.join("mirror");
+    synthetic::catch_up(&source, &mirror)?;
+    let mut node = Ringmirror::node(&mirror).spawn()?;
+    let address = node.wait_serving(SOON)?;
+    let mut bystander = Client::connect(&address)?;
+    let whole = bystander.fetch_all()?;
+    // The first round opens what is kept: segments, the ring that reads them.
+    let mut kept = usize::MAX;
+    for round in 0..2 {
+        drop_from_memory(&mirror)?;
+        let count = IDLE_MAX.min(files_max()?.saturating_sub(200));
+        let mut idle = Vec::new();
+        for _ in 0..count {
+            let mut client = Client::connect(&address)?;
+            client.ask_versions()?;
+            idle.push(client);
+        }
+        let mut half_read = Vec::new();
+        for number in 0..HALF_READ {
+            let mut client = Client::connect(&address)?;
+            client.socket.write_all(&encode_request(&head(FETCH), &fetch())?.repeat(FETCHES))?;
+            // From a part of the size to a part of the records.
+            client.socket.read_exact(&mut vec![0; 2 << number])?;
+            half_read.push(client);
+        }
+        let most = descriptors(&node)?;
+        ensure!(most > count + HALF_READ, "{most} descriptors for {count} connections");
+        ensure!(bystander.fetch_all()? == whole, "the bystander was given less");
+        drop((idle, half_read));
+        let deadline = Instant::now() + SOON;
+        let enough = kept.min(DESCRIPTORS_KEPT_MAX);
+        while descriptors(&node)? > enough {
+            let found = descriptors(&node)?;
+            ensure!(Instant::now() < deadline, "round {round}: {found} descriptors are left");
+            bystander.ask_versions()?;
+        }
+        kept = descriptors(&node)?;
+        eprintln!("round {round}: {most} descriptors, {kept} after");
+    }
+    ends_in_time(node, &mirror)?;
+    Ok(())
+}
+
+#[test]
+fn what_is_no_request_is_told_by_default_but_not_again_and_again() -> Result<()> {
+    let directory = TempDir::new("hostile")?;
+    let data = directory.join("data");
+    let mut node = Ringmirror::node(&data).spawn()?;
+    let address = node.wait_serving(SOON)?;
+    for _ in 0..GARBAGE {
+        let mut client = Client::connect(&address)?;
+        // What a browser sends: an absurd size.
+        client.socket.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+        let end = client.socket.read(&mut [0]);
+        ensure!(matches!(end, Ok(0) | Err(_)), "the connection was not closed");
+    }
+    Client::connect(&address)?.ask_versions()?;
+    let ended = ends_in_time(node, &data)?;
+    let told = ended.stderr.lines().filter(|line| line.contains("connection closed"));
+    let told = told.collect::<Vec<_>>();
+    ensure!(told.len() == 1 && told[0].contains("WARN"), "{told:?}");
+    Ok(())
+}
+
 struct Client {
     socket: TcpStream,
 }
@@ -147,6 +216,11 @@ fn resident_bytes(node: &Running) -> Result<usize> {
     Ok(kibibytes << 10)
 }
 
+/// How many files and sockets the node has open.
+fn descriptors(node: &Running) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{}/fd", node.pid()))?.count())
+}
+
 /// How many files this process may have open.
 fn files_max() -> Result<usize> {
     let limits = fs::read_to_string("/proc/self/limits")?;
@@ -170,6 +244,10 @@ const IDLE_MAX: usize = 2_000;
 const IDLE_BYTES_MAX: usize = 32 << 10;
 const LOG_BYTES: u64 = 24 << 20;
 const SILENT: usize = 32;
+const HALF_READ: usize = 20;
+/// What a node of one partition that serves one client has open, and more.
+const DESCRIPTORS_KEPT_MAX: usize = 100;
+const GARBAGE: usize = 10;
 const FETCHES: usize = 20;
 /// The buffers for what is not in memory, and little more.
 const SILENT_BYTES_MAX: usize = 96 << 20;
