@@ -45,8 +45,7 @@ fn goes_on_where_the_source_was(kafka: &Kafka, release: KafkaRelease, told: &str
         shows_what_the_source_shows(&source, &broker, &ids)
             .with_context(|| format!("a broker on {}", mirror.display()))?;
         producers_go_on(&source, &broker)?;
-        let output = broker.output(NODE)?;
-        let errors = output.lines().filter(|line| line.contains(" ERROR ")).collect::<Vec<_>>();
+        let errors = broker.errors(NODE)?;
         ensure!(errors.is_empty(), "{errors:?}");
     }
     Ok(())

@@ -224,6 +224,15 @@ impl KafkaCluster {
         fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
     }
 
+    /// What a node logged as errors, but that a machine under load was slow.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn errors(&self, node: i32) -> Result<Vec<String>> {
+        let is_error = |line: &&str| line.contains(" ERROR ") && !line.contains(SLOW_EVENT);
+        Ok(self.output(node)?.lines().filter(is_error).map(str::to_owned).collect())
+    }
+
     /// Ids and process ids of the running nodes, the controller included.
     #[must_use]
     pub fn pids(&self) -> Vec<(i32, u32)> {
@@ -349,3 +358,5 @@ fn start_node(
 pub const CONTROLLER_ID: i32 = 100;
 
 const BROKER_HEAP_MIB: u32 = 512;
+/// Who reports a controller that took long, as an error.
+const SLOW_EVENT: &str = "EventPerformanceMonitor";
