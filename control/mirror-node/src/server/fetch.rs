@@ -200,7 +200,7 @@ fn response_head(head: &RequestHead, error_code: i16, session_id: i32) -> FetchR
 fn topic_key(topic: &AskedTopic) -> TopicKey<'_> {
     match topic {
         AskedTopic::Name(name) => TopicKey::Name(name.as_str()),
-        AskedTopic::BadName(name) => TopicKey::Name(name),
+        AskedTopic::BadName(name) => TopicKey::Name(name.as_str()),
         AskedTopic::Id(id) => TopicKey::Id(id.bytes()),
         AskedTopic::NoId => TopicKey::Id([0; 16]),
     }

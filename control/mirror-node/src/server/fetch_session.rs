@@ -6,6 +6,7 @@
 //! so is who asks for what cannot be a topic, since that may be of any size.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,37 @@ pub(crate) enum AskedTopic {
     Name(TopicName),
     /// Up to version 12: what cannot be a topic's name, and may be as long as the request; all
     /// partitions share the one copy.
-    BadName(Arc<str>),
+    BadName(BadTopicName),
     /// From version 13 on.
     Id(TopicId),
     /// From version 13 on: the id that no topic has.
     NoId,
+}
+
+/// What cannot be a topic's name. Only copies of one are equal: comparing their text for each of
+/// many partitions would take as long as the text is.
+#[derive(Clone, Debug)]
+pub(crate) struct BadTopicName(Arc<str>);
+
+impl BadTopicName {
+    /// As the client wrote it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for BadTopicName {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for BadTopicName {}
+
+impl Hash for BadTopicName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).cast::<u8>().hash(state);
+    }
 }
 
 impl AskedTopic {
@@ -389,7 +416,7 @@ fn asked_topic(name: &str, id: [u8; 16], version: i16) -> AskedTopic {
     }
     match TopicName::parse(name) {
         Some(name) => AskedTopic::Name(name),
-        None => AskedTopic::BadName(name.into()),
+        None => AskedTopic::BadName(BadTopicName(name.into())),
     }
 }
 

@@ -132,7 +132,7 @@ fn what_cannot_be_a_topics_name_is_copied_once_and_kept_in_no_session() {
 
 fn bad_name(asked: &AskedPartition) -> &Arc<str> {
     match &asked.topic {
-        AskedTopic::BadName(name) => name,
+        AskedTopic::BadName(BadTopicName(name)) => name,
         other => panic!("{other:?} is a name"),
     }
 }
