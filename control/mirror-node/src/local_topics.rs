@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_log::recovery::LoadFinding;
@@ -111,15 +112,16 @@ impl LocalTopics {
         &self.directory
     }
 
-    /// Ends deletions that a crash cut short, then shows every topic and opens its logs.
-    pub fn open_all(&self) -> Vec<LogNews> {
+    /// Ends deletions that a crash cut short, then shows every topic and opens its logs. Gives up
+    /// between two logs when `stop` is set.
+    pub fn open_all(&self, stop: &AtomicBool) -> Vec<LogNews> {
         let _alone = self.lock_changing();
         self.finish_deletions();
         // Their topics may be forgotten already.
         doomed_directory::sweep(self.directory.root());
         let topics = self.directory.lock().state.local_topics.clone();
         let shown: Vec<_> = topics.iter().map(|(name, topic)| self.show(name, topic)).collect();
-        self.open_logs(&shown)
+        self.open_logs(&shown, stop)
     }
 
     /// Makes a topic; clients can write to it when this returns.
@@ -151,7 +153,8 @@ impl LocalTopics {
             }
         }
         let shown = self.show(name, &topic);
-        if let Some(error) = first_unusable(self.open_logs(std::slice::from_ref(&shown))) {
+        let opened = self.open_logs(std::slice::from_ref(&shown), &AtomicBool::new(false));
+        if let Some(error) = first_unusable(opened) {
             self.delete_shown(&shown)?;
             return Err(error);
         }
@@ -174,7 +177,8 @@ impl LocalTopics {
         self.check_room(&name, partition_count - held)?;
         let topic = self.change(&name, |topic| topic.partition_count = partition_count)?;
         // A partition whose log cannot be opened now is tried again at the next start.
-        first_unusable(self.open_logs(&[self.show(&name, &topic)])).map_or(Ok(()), Err)
+        let opened = self.open_logs(&[self.show(&name, &topic)], &AtomicBool::new(false));
+        first_unusable(opened).map_or(Ok(()), Err)
     }
 
     /// Replaces the settings explicitly made for a topic.

@@ -18,12 +18,13 @@ use std::time::Duration;
 use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::partition::BrokerId;
 use mirror_uring::BrokerAddress;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::catalog::Catalog;
 use crate::client_properties::DisplayAddress;
 use crate::control_loop::{self, MirrorConfig, MirrorError, RunEnd};
-use crate::destination::Destination;
+use crate::destination::{Destination, Settled};
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::finding_text::finding_text;
 use crate::local_topics::{LocalTopics, LogNews};
@@ -31,7 +32,7 @@ use crate::log_opening::open_mirrored_logs;
 use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
 use crate::server::limits::ServerLimits;
 use crate::shared_directory::SharedDirectory;
-use serving::{Serving, are_local_logs_closed};
+use serving::{Serving, are_local_logs_closed, are_opened_logs_closed};
 
 mod serving;
 
@@ -109,11 +110,12 @@ pub async fn run(
     destination.directory.take_clean_marker()?;
     let catalog = Arc::clone(&destination.catalog);
     let local = Arc::new(LocalTopics::new(Arc::clone(&destination.directory), catalog));
+    let mut opening = Opening::start(&destination, &local);
     let opened = tokio::select! {
-        opened = open_logs(&destination, &local) => opened,
-        () = &mut stop => return Ok(stopped_early()),
+        opened = &mut opening.logs => opened,
+        () = &mut stop => return Ok(opening.give_up(&destination, local, observe).await),
     };
-    for news in opened {
+    for news in opened.expect("opening logs does not panic") {
         observe(news);
     }
     destination.write_checkpoints(observe);
@@ -160,18 +162,51 @@ fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
         .map_err(|error| NodeError::Listen { address: config.listen.clone(), error })
 }
 
-/// Opens the logs on other threads, so that a stop is heard meanwhile.
-async fn open_logs(destination: &Destination, local: &Arc<LocalTopics>) -> Vec<MirrorNews> {
-    let stop = StopOnDrop(Arc::default());
-    let (destination, stopped) = (destination.clone(), Arc::clone(&stop.0));
-    let local = Arc::clone(local);
-    let opening = tokio::task::spawn_blocking(move || {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mirrored = open_mirrored_logs(&destination, threads.min(OPENING_THREADS_MAX), &stopped);
-        let local = local.open_all();
-        mirrored.into_iter().chain(local.into_iter().map(news_of)).collect()
-    });
-    opening.await.expect("opening logs does not panic")
+/// Logs that are being opened on other threads, so that a stop is heard meanwhile.
+struct Opening {
+    logs: JoinHandle<Vec<MirrorNews>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Opening {
+    fn start(destination: &Destination, local: &Arc<LocalTopics>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (destination, local, stopped) =
+            (destination.clone(), Arc::clone(local), Arc::clone(&stop));
+        let logs = tokio::task::spawn_blocking(move || {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = threads.min(OPENING_THREADS_MAX);
+            let mirrored = open_mirrored_logs(&destination, threads, &stopped);
+            let local = local.open_all(&stopped);
+            mirrored.into_iter().chain(local.into_iter().map(news_of)).collect()
+        });
+        Self { logs, stop }
+    }
+
+    /// Opens no further log and closes those that are open. A directory that was clean is so again;
+    /// of another one the next start opens the rest.
+    async fn give_up(
+        self,
+        destination: &Destination,
+        local: Arc<LocalTopics>,
+        observe: &mut dyn FnMut(MirrorNews),
+    ) -> MirrorOutcome {
+        self.stop.store(true, Ordering::Relaxed);
+        let closed = async {
+            for news in self.logs.await.expect("opening logs does not panic") {
+                observe(news);
+            }
+            let closing = tokio::task::spawn_blocking(move || local.close_all());
+            closing.await.expect("closing logs does not panic");
+        };
+        // One log alone may take long to read.
+        let in_time = timeout(CLOSING_LIMIT, closed).await.is_ok();
+        let Settled { closed, clean } = match in_time {
+            true => destination.settle(are_opened_logs_closed(destination), observe),
+            false => Settled { closed: false, clean: false },
+        };
+        MirrorOutcome { closed, clean, ..MirrorOutcome::nothing_done() }
+    }
 }
 
 fn news_of(news: LogNews) -> MirrorNews {
@@ -183,14 +218,6 @@ fn news_of(news: LogNews) -> MirrorNews {
         LogNews::Unusable { partition, reason } => {
             MirrorNews::LogUnusable { partition: partition.to_string(), reason }
         }
-    }
-}
-
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -210,11 +237,6 @@ fn machine_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
 }
 
-/// A node that was stopped while its logs were being opened: the next start opens them again.
-fn stopped_early() -> MirrorOutcome {
-    MirrorOutcome { closed: false, clean: false, ..MirrorOutcome::nothing_done() }
-}
-
 /// A node that had nothing to mirror, or never got to it.
 fn nothing_mirrored() -> RunEnd {
     let progress = MirrorProgress::default();
@@ -227,3 +249,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(6);
 const CLOSING_LIMIT: Duration = Duration::from_secs(7);
 /// More threads make the disk no faster.
 const OPENING_THREADS_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The logs of topics made here: opened, kept small and durable, closed.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -23,11 +24,14 @@ struct OpenedLog {
 
 impl LocalTopics {
     /// Opens the logs of topics that are not open.
-    pub(super) fn open_logs(&self, topics: &[Arc<Topic>]) -> Vec<LogNews> {
+    pub(super) fn open_logs(&self, topics: &[Arc<Topic>], stop: &AtomicBool) -> Vec<LogNews> {
         let (mut opened, mut news) = (Vec::new(), Vec::new());
         for topic in topics {
             let settings = log_settings::of(&topic.configs);
             for partition in topic.partitions.iter().filter(|one| one.log().is_none()) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 opened.extend(self.open_log(partition, settings, &mut news));
             }
         }

@@ -18,7 +18,7 @@ fn start(root: &TestDirectory) -> (LocalTopics, Vec<LogNews>) {
     directory.take_clean_marker().unwrap();
     let catalog = Arc::new(Catalog::new(root.0.clone()));
     let topics = LocalTopics::new(directory, catalog);
-    let news = topics.open_all();
+    let news = topics.open_all(&AtomicBool::new(false));
     (topics, news)
 }
 

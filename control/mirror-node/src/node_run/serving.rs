@@ -8,7 +8,7 @@ use mirror_uring::BrokerAddress;
 use tokio::task::JoinHandle;
 
 use super::{NodeConfig, NodeError, advertised_by_default};
-use crate::catalog::Origin;
+use crate::catalog::{Origin, Partition};
 use crate::client_properties::DisplayAddress;
 use crate::destination::Destination;
 use crate::groups::Groups;
@@ -93,10 +93,19 @@ impl Serving {
 
 /// True when every log of a topic made here is closed.
 pub(super) fn are_local_logs_closed(destination: &Destination) -> bool {
+    are_closed(destination, |_| true)
+}
+
+/// True when every log of a topic made here that this run has opened is closed.
+pub(super) fn are_opened_logs_closed(destination: &Destination) -> bool {
+    are_closed(destination, |partition| partition.log().is_some())
+}
+
+fn are_closed(destination: &Destination, counts: impl Fn(&Partition) -> bool) -> bool {
     let topics = destination.catalog.topics().into_iter();
     let mut local = topics.filter(|topic| topic.origin == Origin::Local);
-    let directory = &destination.directory;
-    local.all(|topic| topic.partitions.iter().all(|one| directory.is_closed(&one.name)))
+    let is_closed = |one: &Arc<Partition>| destination.directory.is_closed(&one.name);
+    local.all(|topic| topic.partitions.iter().filter(|one| counts(one)).all(is_closed))
 }
 
 /// How long connections may take to end.

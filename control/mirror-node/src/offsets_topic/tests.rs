@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kafka_wire::partition::{TopicId, TopicName};
 
@@ -16,7 +17,7 @@ fn topic(at: &TestDirectory) -> (LocalOffsetsTopic, Arc<Catalog>) {
     let directory = SharedDirectory::new(directory).unwrap();
     let catalog = Arc::new(Catalog::new(at.0.clone()));
     let topics = Arc::new(LocalTopics::new(directory, Arc::clone(&catalog)));
-    let _news = topics.open_all();
+    let _news = topics.open_all(&AtomicBool::new(false));
     (LocalOffsetsTopic::new(Arc::clone(&catalog), topics), catalog)
 }
 
