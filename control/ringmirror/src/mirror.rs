@@ -162,7 +162,8 @@ impl From<MirrorError> for CommandError {
             }
             // The text holds what the system said: the error behind it is not told again.
             MirrorError::Engine(error @ EngineError::Slab { .. }) => {
-                let hint = "--slab-bytes and --batch-bytes-max say how much";
+                let hint = "--slab-bytes and --batch-bytes-max say how much, or in node.toml mirror.slab_bytes, \
+                            mirror.recent_bytes and mirror.batch_bytes_max";
                 Self::usage(format_args!("{error} ({hint})"))
             }
             MirrorError::Engine(error) => Self::from(anyhow::anyhow!("{error}")),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::control_loop::{MirrorConfig, RECENT_BYTES};
-use mirror_node::topic_filter::TopicFilter;
+use mirror_node::topic_filter::{FilterError, TopicFilter};
 use mirror_uring::affinity::allowed_cpus;
 use mirror_uring::{BrokerAddress, ShardLimits};
 
@@ -54,7 +54,7 @@ pub(super) fn resolve(
     let recent_bytes = effective.pick("mirror.recent_bytes", None, recent, RECENT_BYTES);
     let config = MirrorConfig {
         properties,
-        filter: TopicFilter::new(&topics, exclude.as_deref())?,
+        filter: filter(&topics, exclude.as_deref())?,
         data_dir: data_dir.to_owned(),
         cores: cores.map(|cores| cores.0).unwrap_or_default(),
         limits: limits(&tuning, buffered, SLAB_HINT)?,
@@ -131,6 +131,13 @@ fn tuning(file: &RawMirror, effective: &mut Effective) -> Result<TuningArgs, Com
         batch_bytes_max: within("batch_bytes_max", batch, BATCH_BYTES_MAX)?,
         slab_bytes,
     })
+}
+
+fn filter(topics: &str, exclude: Option<&str>) -> Result<TopicFilter, CommandError> {
+    let of_key = |key: &str, error: FilterError| CommandError::usage(format!("{key}: {error}"));
+    // Alone first: an error of both does not say whose it is.
+    TopicFilter::new(topics, None).map_err(|error| of_key("mirror.topics", error))?;
+    TopicFilter::new(topics, exclude).map_err(|error| of_key("mirror.exclude", error))
 }
 
 /// Refuses CPUs that the engine could not run on.

@@ -158,7 +158,7 @@ read_from_number! {
     /// A count that is never nothing.
     Positive(u32, 1, "between 1 and 4294967295");
     /// A count of threads.
-    Threads(u16, 1, "between 1 and 65535");
+    Threads(u8, 1, "between 1 and 255");
     /// A broker's id.
     NodeId(i32, 0, "between 0 and 2147483647");
 }

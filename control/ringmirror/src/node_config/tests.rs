@@ -170,7 +170,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         ("data_dir = \"a\"\nlissten = \"h:1\"", &["line 2", "lissten", "listen"][..]),
         ("data_dir = \"a\"\nlisten = \"9092\"", &["line 2", "9092", "host:port"]),
         ("data_dir = \"a\"\nnode_id = -1", &["line 2", "-1", "between 0"]),
-        ("data_dir = \"a\"\nnetwork_threads = 0", &["line 2", "0 is not between 1 and 65535"]),
+        ("data_dir = \"a\"\nnetwork_threads = 0", &["line 2", "0 is not between 1 and 255"]),
         (
             "data_dir = \"a\"\n[limits]\nfetch_bytes_max = \"9 apples\"",
             &["line 3", "apples", "MiB"],
@@ -206,6 +206,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
             "data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\"]\ntopics = \"x\"\n\
              cores = \"0,1000\"",
             &["mirror.cores", "1000", "[0"],
+        ),
+        (
+            "data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\"]\ntopics = \"x\"\n\
+             exclude = \"(\"",
+            &["mirror.exclude", "\"(\"", "regular expression"],
         ),
     ];
     for (file, words) in wrong {
