@@ -141,6 +141,8 @@ pub(crate) fn words_of_open_logs(outcome: &MirrorOutcome) -> Option<&'static str
     }
 }
 
+const MEMORY_HINT: &str = "--slab-bytes and --batch-bytes-max say how much; of a node, slab_bytes, \
+                           recent_bytes and batch_bytes_max in the section [mirror]";
 const SLAB_HINT: &str = "raise --slab-bytes (a buffer is 1 MiB) or lower --batch-bytes-max";
 
 impl From<UncleanElection> for Policy {
@@ -162,9 +164,7 @@ impl From<MirrorError> for CommandError {
             }
             // The text holds what the system said: the error behind it is not told again.
             MirrorError::Engine(error @ EngineError::Slab { .. }) => {
-                let hint = "--slab-bytes and --batch-bytes-max say how much, or in node.toml mirror.slab_bytes, \
-                            mirror.recent_bytes and mirror.batch_bytes_max";
-                Self::usage(format_args!("{error} ({hint})"))
+                Self::usage(format_args!("{error} ({MEMORY_HINT})"))
             }
             MirrorError::Engine(error) => Self::from(anyhow::anyhow!("{error}")),
         }
