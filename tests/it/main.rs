@@ -3,6 +3,7 @@
 mod clients;
 mod commands;
 mod copying;
+mod cut_sources;
 mod damaged_log;
 mod discovering;
 mod elections;
