@@ -164,14 +164,20 @@ impl Sender {
         mut records: FoundRecords,
         source: RecordSource<'_>,
     ) -> io::Result<()> {
+        // Looked for once for each piece: a socket takes a part of one at a time.
+        let mut cached_until = 0;
         while records.range.bytes > 0 {
             let range = &records.range;
-            if source.recent(range, PIECE_BYTES)?.is_some() || !is_cached(range)? {
-                self.send_held(socket, &mut records, source).await?;
-                continue;
+            if range.position >= cached_until {
+                if source.recent(range, PIECE_BYTES)?.is_some() || !is_cached(range)? {
+                    self.send_held(socket, &mut records, source).await?;
+                    continue;
+                }
+                cached_until = range.position + u64::from(range.bytes.min(PIECE_BYTES));
             }
             records.check()?;
-            let sent = timeout(self.stall_max, send_cached(socket, range)).await;
+            let bytes = usize::try_from(cached_until - range.position).expect("at most a piece");
+            let sent = timeout(self.stall_max, send_cached(socket, range, bytes)).await;
             // The frame has announced these bytes: a file that lost them ends the connection.
             match sent.map_err(|_| stalled())?? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -247,13 +253,13 @@ async fn send_within(
     Ok(sent)
 }
 
-/// Sends as much of a piece as the socket takes now.
-async fn send_cached(socket: &TcpStream, range: &FileRange) -> io::Result<usize> {
+/// Sends as much of the first `bytes` of a range as the socket takes now.
+async fn send_cached(socket: &TcpStream, range: &FileRange, bytes: usize) -> io::Result<usize> {
     loop {
         socket.writable().await?;
         let mut position = range.position;
         let sent = socket.try_io(Interest::WRITABLE, || {
-            Ok(sendfile(socket, &*range.file, Some(&mut position), range.piece())?)
+            Ok(sendfile(socket, &*range.file, Some(&mut position), bytes)?)
         });
         match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -267,10 +273,6 @@ impl FileRange {
         let sent = u32::try_from(sent).expect("no more is sent than the range has");
         self.position += u64::from(sent);
         self.bytes -= sent;
-    }
-
-    fn piece(&self) -> usize {
-        usize::try_from(self.bytes.min(PIECE_BYTES)).expect("usize holds 32 bits")
     }
 }
 
