@@ -1,5 +1,7 @@
 //! Requests to the group coordinator, which is this node for every group.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use group_coordinator::group_id::GroupId;
@@ -59,6 +61,13 @@ fn groups(node: &Node) -> Result<&Groups, Refusal> {
 
 fn group_id(name: &str) -> Result<GroupId, Refusal> {
     GroupId::parse(name).ok_or(Refusal::InvalidGroupId)
+}
+
+/// What is asked for, each of a key once: a small request could ask for an answer of any size
+/// otherwise.
+fn each_once<T, K: Eq + Hash>(asked: Vec<T>, key: impl Fn(&T) -> K) -> impl Iterator<Item = T> {
+    let mut seen = HashSet::new();
+    asked.into_iter().filter(move |one| seen.insert(key(one)))
 }
 
 /// Kafka's code for an outcome, 0 for none.

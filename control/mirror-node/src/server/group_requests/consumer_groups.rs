@@ -1,7 +1,5 @@
 //! ConsumerGroupHeartbeat (key 68), ConsumerGroupDescribe (69): groups of KIP-848.
 
-use std::collections::HashSet;
-
 use group_coordinator::answer::{Answer, ConsumerGroupHeartbeatAnswer};
 use group_coordinator::assignment::Assignment;
 use group_coordinator::coordinator::GroupCoordinator;
@@ -24,7 +22,7 @@ use kafka_protocol::messages::{
 use kafka_wire::partition::{PartitionIndex, TopicId};
 use uuid::Uuid;
 
-use super::{group_id, groups, string, text};
+use super::{each_once, group_id, groups, string, text};
 use crate::node::Node;
 use crate::random_id::random_id;
 use crate::server::dispatch::Client;
@@ -114,12 +112,7 @@ pub(super) async fn describe(
     asked: ConsumerGroupDescribeRequest,
 ) -> ConsumerGroupDescribeResponse {
     let mut described = Vec::with_capacity(asked.group_ids.len());
-    let mut seen = HashSet::new();
-    for wire_id in asked.group_ids {
-        // Each once: without this a small request could ask for an answer of any size.
-        if !seen.insert(wire_id.clone()) {
-            continue;
-        }
+    for wire_id in each_once(asked.group_ids, Clone::clone) {
         let found = describe_group(node, &wire_id).await;
         let group = found.unwrap_or_else(|refusal| {
             let message = match refusal {

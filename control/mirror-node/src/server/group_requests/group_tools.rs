@@ -1,7 +1,5 @@
 //! ListGroups (key 16), DescribeGroups (15), DeleteGroups (42).
 
-use std::collections::HashSet;
-
 use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::GroupCoordinator;
 use group_coordinator::description::{
@@ -19,7 +17,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{code_of, group_id, groups, text};
+use super::{code_of, each_once, group_id, groups, text};
 use crate::node::Node;
 
 /// Lists the groups of the states and types asked for; names are compared without case.
@@ -60,12 +58,7 @@ pub(super) async fn describe(
     version: i16,
 ) -> DescribeGroupsResponse {
     let mut described = Vec::with_capacity(asked.groups.len());
-    let mut seen = HashSet::new();
-    for wire_id in asked.groups {
-        // Each once: without this a small request could ask for an answer of any size.
-        if !seen.insert(wire_id.clone()) {
-            continue;
-        }
+    for wire_id in each_once(asked.groups, Clone::clone) {
         let found = describe_group(node, &wire_id).await;
         let group = DescribedGroup::default().with_group_id(wire_id.clone());
         described.push(match found {

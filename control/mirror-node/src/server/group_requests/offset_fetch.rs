@@ -19,7 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::group_record::CommittedOffsetValue;
 use kafka_wire::partition::{PartitionIndex, TopicName};
 
-use super::{group_id, groups, string, text};
+use super::{each_once, group_id, groups, string, text};
 use crate::node::Node;
 
 /// Shows committed offsets.
@@ -31,12 +31,7 @@ pub(super) async fn fetch(
     let response = OffsetFetchResponse::default();
     if version >= BATCHED {
         let mut groups = Vec::with_capacity(asked.groups.len());
-        let mut seen = HashSet::new();
-        for group in asked.groups {
-            // Each once: without this a small request could ask for an answer of any size.
-            if !seen.insert(group.group_id.clone()) {
-                continue;
-            }
+        for group in each_once(asked.groups, |group| group.group_id.clone()) {
             groups.push(fetch_group(node, group).await);
         }
         return response.with_groups(groups);
