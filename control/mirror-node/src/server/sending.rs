@@ -169,8 +169,10 @@ impl Sender {
         while records.range.bytes > 0 {
             let range = &records.range;
             if range.position >= cached_until {
-                if source.recent(range, PIECE_BYTES)?.is_some() || !is_cached(range)? {
-                    self.send_held(socket, &mut records, source).await?;
+                let recent = source.recent(range, self.pace.piece_bytes())?;
+                if recent.is_some() || !is_cached(range)? {
+                    let first = recent.map(HeldBytes::Recent);
+                    self.send_held(socket, &mut records, source, first).await?;
                     continue;
                 }
                 cached_until = range.position + u64::from(range.bytes.min(PIECE_BYTES));
@@ -189,13 +191,14 @@ impl Sender {
 
     /// Sends from buffers, one being read while the one before is sent when the client is fast,
     /// until all is sent or a piece was not taken in time: then the rest is looked for again.
+    /// `ahead` is the first piece, when it was found already.
     async fn send_held(
         &mut self,
         socket: &mut TcpStream,
         records: &mut FoundRecords,
         source: RecordSource<'_>,
+        mut ahead: Option<HeldBytes>,
     ) -> io::Result<()> {
-        let mut ahead: Option<HeldBytes> = None;
         while records.range.bytes > 0 {
             let piece = self.pace.piece_bytes();
             let bytes = match ahead.take() {
