@@ -95,6 +95,12 @@ impl ShardLimits {
         2 * self.connection_count_max + 8
     }
 
+    /// Record buffers of the slab, those that records stay in for readers included.
+    #[must_use]
+    pub const fn slab_record_count(&self) -> u32 {
+        self.record_buffer_count + self.recent_buffer_count
+    }
+
     /// Record buffers that the largest batch takes, wherever in a buffer it begins.
     #[must_use]
     pub const fn largest_batch_count(&self) -> u32 {

@@ -73,8 +73,7 @@ impl ShardThread {
             source,
         })?;
         warn_of_small_pages(shard, &slab);
-        let own_count =
-            usize::try_from(self.limits.record_buffer_count).expect("usize holds 32 bits");
+        let own_count = buffers.record.len() - recent_count(&self.limits);
         let recent = Arc::new(KeptBuffers::new(buffers.record.split_off(own_count)));
         let shard = Shard::new(self.index, self.limits, self.seed ^ u64::from(self.index), buffers);
         let runtime = build_runtime().map_err(EngineError::from_ring)?;
@@ -108,13 +107,25 @@ impl ShardThread {
         obituary.is_needed = false;
         // The ring goes before the memory it was given.
         drop(runtime);
+        let mut kept = recent.take_back();
+        let held_by_readers = recent_count(&self.limits) - kept.len();
         let mut buffers = shard.into_buffers();
-        buffers.record.append(&mut recent.take_back());
-        if let Err(missing) = slab.release(buffers) {
-            // Readers may hold some; what the shard had is home, or a bug.
-            tracing::warn!(shard = self.index, %missing, "the slab's memory is leaked");
+        buffers.record.append(&mut kept);
+        match slab.release(buffers) {
+            Ok(()) => {}
+            Err(missing) if missing.missing <= held_by_readers => {
+                tracing::warn!(shard = self.index, %missing, "readers hold them: memory leaked");
+            }
+            Err(missing) => {
+                tracing::error!(shard = self.index, %missing, "bug: buffers lost, memory leaked");
+            }
         }
     }
+}
+
+/// Buffers in which records stay for readers.
+fn recent_count(limits: &ShardLimits) -> usize {
+    usize::try_from(limits.recent_buffer_count).expect("usize holds 32 bits")
 }
 
 struct Prepared {

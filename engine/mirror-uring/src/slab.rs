@@ -34,7 +34,7 @@ impl Slab {
     ///
     /// The system's error when it has no address space or memory left.
     pub fn new(limits: &ShardLimits) -> io::Result<(Self, ShardBuffers)> {
-        let record_count = limits.record_buffer_count + limits.recent_buffer_count;
+        let record_count = limits.slab_record_count();
         let frame_count = limits.frame_buffer_count();
         let record_bytes = widen(record_count) * widen(RECORD_BUFFER_BYTES);
         let frame_bytes = widen(frame_count) * widen(FRAME_BUFFER_BYTES);
@@ -50,8 +50,7 @@ impl Slab {
     /// Bytes a slab of these sizes takes.
     #[must_use]
     pub fn bytes_needed(limits: &ShardLimits) -> u64 {
-        let record_count = limits.record_buffer_count + limits.recent_buffer_count;
-        u64::from(record_count) * u64::from(RECORD_BUFFER_BYTES)
+        u64::from(limits.slab_record_count()) * u64::from(RECORD_BUFFER_BYTES)
             + u64::from(limits.frame_buffer_count()) * u64::from(FRAME_BUFFER_BYTES)
     }
 
