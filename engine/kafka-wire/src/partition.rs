@@ -159,3 +159,44 @@ impl fmt::Display for BrokerId {
         self.0.fmt(out)
     }
 }
+
+/// A source cluster of this process: its own number, of no meaning on the wire.
+///
+/// Several sources may have brokers with equal ids; this tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+impl SourceId {
+    /// The source that its host calls `number`.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The host's number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A broker of one of several source clusters: its identity in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceBroker {
+    /// The cluster it belongs to.
+    pub source: SourceId,
+    /// Its id within that cluster.
+    pub broker: BrokerId,
+}
+
+impl fmt::Display for SourceBroker {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} of source {}", self.broker, self.source)
+    }
+}
