@@ -125,7 +125,16 @@ impl ProducerStates {
     }
 
     /// Takes a batch appended to the log; returns the transaction that it aborted.
+    ///
+    /// A mark that a mirror became writable voids all that is known, open transactions too
+    /// (KIP-1279): producers behind it are others, even with ids that are in use before it.
     pub fn apply(&mut self, batch: &ValidatedBatch) -> Option<AbortedTransaction> {
+        // It names no producer.
+        if batch.control == Some(ControlRecord::MirrorPidReset) {
+            self.producers.clear();
+            self.open.clear();
+            return None;
+        }
         let producer_id = batch.header.producer_id?;
         if !batch.header.attributes.is_control() {
             self.apply_data(producer_id, &batch.header);

@@ -68,6 +68,8 @@ pub(crate) enum Next {
     Data { producer: i64, transactional: bool, records: i64, gap: i64, value_bytes: usize },
     /// End of a producer's transaction.
     Marker { producer: i64, abort: bool },
+    /// A mirror became writable: all producers are forgotten.
+    Reset,
 }
 
 /// One batch of a source's history.
@@ -91,7 +93,7 @@ pub(crate) fn steps(count: usize, gaps: bool) -> impl Strategy<Value = Vec<Step>
     );
     let marker =
         (0_i64..4, any::<bool>()).prop_map(|(producer, abort)| Next::Marker { producer, abort });
-    let next = prop_oneof![3 => data, 1 => marker];
+    let next = prop_oneof![6 => data, 2 => marker, 1 => Just(Next::Reset)];
     let day_ms = 24 * 3600 * 1000;
     let time = prop_oneof![Just(0_i64), Just(5), Just(-3), Just(day_ms / 2), Just(day_ms * 2)];
     let bump = prop_oneof![4 => Just(0_i32), 1 => 1_i32..3];
@@ -137,6 +139,10 @@ pub(crate) fn batches(steps: &[Step]) -> Vec<Vec<u8>> {
                 let ids = (producer(*id), ProducerEpoch::from_wire(i16::from(leader_epoch > 3)));
                 let base = offset(next_offset);
                 BatchBuilder::transaction_marker(base, epoch, ids, marker, timestamp_ms).finish()
+            }
+            Next::Reset => {
+                let base = offset(next_offset);
+                BatchBuilder::mirror_pid_reset(base, epoch, timestamp_ms).finish()
             }
         };
         next_offset = validated(&bytes).header.next_offset().get();

@@ -105,6 +105,11 @@ pub(crate) fn append_abort(log: &mut PartitionLog, producer: i64) {
     append(log, BatchBuilder::transaction_marker(base, None, producer, marker, 0));
 }
 
+/// Appends the mark that voids what is known of producers.
+pub(crate) fn append_reset(log: &mut PartitionLog) {
+    append(log, BatchBuilder::mirror_pid_reset(log.accepted_end().offset(), None, 0));
+}
+
 fn append(log: &mut PartitionLog, builder: BatchBuilder) {
     let batch = validated(&builder.finish());
     let plan = log.plan_append(&batch.header).unwrap();

@@ -85,6 +85,49 @@ fn a_marker_without_a_transaction_aborts_nothing() {
     assert_eq!(states.apply(&marker(1, 1, 3, ControlRecord::Other { kind: 2 })), None);
 }
 
+fn reset(base: i64) -> ValidatedBatch {
+    validated(&BatchBuilder::mirror_pid_reset(offset(base), None, base).finish())
+}
+
+#[test]
+fn a_reset_forgets_all_producers_and_their_open_transactions() {
+    let mut states = ProducerStates::default();
+    states.apply(&data(0, 1, 4, 0, 0));
+    states.apply(&data(3, 2, 0, 0, TRANSACTIONAL));
+    assert_eq!(stable(&states, 6), 3);
+    assert_eq!(states.apply(&reset(6)), None);
+    assert_eq!(states, ProducerStates::default());
+    assert_eq!(stable(&states, 7), 7);
+    assert_eq!(ProducerStates::parse_snapshot(&states.snapshot()), Ok(ProducerStates::default()));
+}
+
+#[test]
+fn behind_a_reset_an_id_used_before_is_another_producer() {
+    let mut states = ProducerStates::default();
+    states.apply(&data(0, 1, 4, 40, TRANSACTIONAL));
+    states.apply(&reset(3));
+    assert_eq!(states.apply(&marker(4, 1, 4, ABORT)), None, "its transaction is none any more");
+    states.apply(&data(5, 1, 0, 0, TRANSACTIONAL));
+    let state = states.get(producer(1)).unwrap();
+    assert_eq!((state.epoch.get(), state.last_batch.unwrap().last_sequence), (0, 2));
+    let aborted = states.apply(&marker(8, 1, 0, ABORT)).unwrap();
+    assert_eq!((aborted.first_offset, aborted.last_offset), (offset(5), offset(8)));
+}
+
+#[test]
+fn a_record_that_only_looks_like_a_reset_forgets_nothing() {
+    let mut states = ProducerStates::default();
+    states.apply(&data(0, 1, 0, 0, 0));
+    let other = BatchBuilder::control(offset(3), None, 6, &[0; 3], 3);
+    states.apply(&validated(&other.finish()));
+    // The same bytes as application data.
+    let mut bytes = reset(4);
+    bytes.header.attributes = kafka_wire::record_batch::BatchAttributes::from_wire(0);
+    bytes.control = None;
+    states.apply(&bytes);
+    assert!(states.get(producer(1)).is_some());
+}
+
 #[test]
 fn a_new_producer_epoch_forgets_the_last_batch() {
     let mut states = ProducerStates::default();

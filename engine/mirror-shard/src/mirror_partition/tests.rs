@@ -2,7 +2,7 @@ use kafka_log::log_config::LogConfig;
 use kafka_log::partition_log::IndexBytesKind;
 
 use super::*;
-use crate::test_shard::{append_abort, append_plain, append_transactional, at, spec};
+use crate::test_shard::{append_abort, append_plain, append_reset, append_transactional, at, spec};
 
 /// All written: a record, and a transaction that begins at offset 1 and is aborted at offset 2.
 fn with_an_abort() -> MirrorPartition {
@@ -73,4 +73,20 @@ fn the_place_of_the_end_is_behind_what_is_written() {
     append_plain(log, 0);
     assert!(log.end_place() > place);
     assert_eq!(partition.progress().end_place, place);
+}
+
+#[test]
+fn a_reset_in_mirrored_batches_frees_readers_from_transactions_open_before_it() {
+    let mut partition = with_an_abort();
+    let log = partition.log.as_mut().unwrap();
+    log.take_index_bytes(IndexBytesKind::Transaction, &mut [0; 100]).unwrap();
+    append_transactional(log, 8);
+    append_plain(log, 0);
+    partition.written = ReadableEnd::of(log);
+    assert_eq!(stable(&partition), at(4));
+    let log = partition.log.as_mut().unwrap();
+    append_reset(log);
+    assert_eq!(log.producers().iter().len(), 0);
+    partition.written = ReadableEnd::of(log);
+    assert_eq!(stable(&partition), at(7));
 }

@@ -388,3 +388,78 @@ fn an_unfinished_segment_is_read_though_the_recovery_point_lies_above_it() {
     assert_eq!(loaded.log.accepted_end().offset(), base(&test, 1));
     assert!(matches!(loaded.findings[0], LoadFinding::CorruptMiddle { .. }));
 }
+
+/// Open transactions of two producers, a reset, a producer behind it; `rolls` puts a segment's
+/// end between the reset and that producer.
+fn log_with_reset(rolls: bool) -> TestLog {
+    let data = |producer, transactional, value_bytes| Next::Data {
+        producer,
+        transactional,
+        records: 1,
+        gap: 0,
+        value_bytes,
+    };
+    let mut next = vec![data(1, true, 10), data(2, true, 10), data(3, false, 10), Next::Reset];
+    if rolls {
+        next.push(data(-1, false, 800));
+        next.push(data(-1, false, 800));
+    }
+    next.extend([data(2, false, 10), Next::Marker { producer: 1, abort: true }]);
+    let steps: Vec<Step> =
+        next.into_iter().map(|next| Step { next, epoch_bump: 0, timestamp_step_ms: 1 }).collect();
+    TestLog::with(&batches(&steps))
+}
+
+fn known_producers(log: &PartitionLog) -> Vec<i64> {
+    log.producers().iter().map(|(id, _)| id.get()).collect()
+}
+
+#[test]
+fn a_reset_still_holds_when_the_log_is_read_back_after_a_kill() {
+    for rolls in [false, true] {
+        let test = log_with_reset(rolls);
+        let end = test.log.accepted_end();
+        assert_eq!(known_producers(&test.log), [1, 2]);
+        assert_eq!(test.log.last_stable_offset().offset(), end.offset());
+        let points = test.log.segment_bases().map(Some).chain([None]);
+        for recovery_point in points {
+            let mut files = test.files.clone();
+            files.crash(|_, _| usize::MAX);
+            let loaded = load(&mut files, &LoadRequest { recovery_point, ..request() }).unwrap();
+            assert_eq!(loaded.log.producers(), test.log.producers());
+            assert_eq!(loaded.log.last_stable_offset().offset(), end.offset());
+            // What was open before the reset was never aborted: no reader may leave it out.
+            let aborts = loaded
+                .log
+                .segment_bases()
+                .map(|base| contents(&files, FileName::transaction_index(base)).len());
+            assert_eq!(aborts.sum::<usize>(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_log_killed_right_behind_a_reset_knows_no_producers() {
+    let mut test = log_with_reset(true);
+    let reset_ends = offset(4);
+    let asked = LoadRequest { cut: LogCut::TruncateTo(reset_ends), ..request() };
+    let loaded = load(&mut test.files, &asked).unwrap();
+    assert_eq!(loaded.log.accepted_end().offset(), reset_ends);
+    assert_eq!(known_producers(&loaded.log), [0; 0]);
+    // Cut below it, the log is as if it had never been there.
+    let asked = LoadRequest { cut: LogCut::TruncateTo(offset(3)), ..request() };
+    let loaded = load(&mut test.files, &asked).unwrap();
+    assert_eq!(known_producers(&loaded.log), [1, 2, 3]);
+    assert_eq!(loaded.log.last_stable_offset().offset(), Offset::ZERO);
+}
+
+#[test]
+fn the_snapshot_behind_a_reset_is_trusted_and_has_no_older_producers() {
+    let mut test = log_with_reset(true);
+    test.close();
+    test.files.crash(|_, _| 0);
+    let loaded = load(&mut test.files, &LoadRequest { clean: true, ..request() }).unwrap();
+    assert_eq!(loaded.findings, vec![]);
+    assert_eq!(known_producers(&loaded.log), [1, 2]);
+    assert_eq!(loaded.log.producers().open_transactions(), []);
+}
