@@ -14,7 +14,10 @@
 //!
 //! **Reading order.** [`partition_state`], [`epoch_fencing`], [`retry`], [`coordinator`].
 
+pub mod cluster_metadata;
 pub mod coordinator;
+pub mod desired_state;
 pub mod epoch_fencing;
+pub mod mirror_name;
 pub mod partition_state;
 pub mod retry;
