@@ -37,6 +37,7 @@ mod log_publisher;
 pub mod log_reader;
 pub mod log_view;
 pub mod mirror_news;
+pub mod mirror_orders;
 pub mod node;
 pub mod node_run;
 mod offsets_topic;

@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::groups::Groups;
 use crate::local_topics::LocalTopics;
 use crate::log_reader::LogReader;
+use crate::mirror_orders::MirrorOrders;
 use crate::producer_ids::ProducerIds;
 use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
@@ -26,6 +27,9 @@ pub struct Node {
     pub limits: ServerLimits,
     /// Its consumer groups; while there are none, the coordinator is said not to be available.
     pub groups: OnceLock<Groups>,
+    /// The way to the control loop for requests about mirrors; while it is not there, they are
+    /// neither advertised nor answered with anything but a refusal.
+    pub mirror_orders: OnceLock<MirrorOrders>,
     /// What clients write to; `None` when nobody may write to anything.
     pub writes: Option<Writes>,
     /// Code for a client that writes to a mirrored topic.
@@ -79,6 +83,7 @@ impl Node {
             writes: None,
             mirrored_write_error: READ_ONLY_TOPIC,
             groups,
+            mirror_orders: OnceLock::new(),
             fetch_sessions,
             fetch_room,
             log_reader,

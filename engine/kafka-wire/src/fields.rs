@@ -230,18 +230,19 @@ fn nullable(length: i32, name: &'static str) -> Result<Option<usize>, FieldError
 pub(crate) struct FieldWriter {
     out: Vec<u8>,
     flexible: bool,
+    elements: u64,
     too_long: Option<&'static str>,
 }
 
 impl FieldWriter {
     /// Starts a key with its kind, or a value of old forms with its version.
     pub(crate) fn new(first: i16) -> Self {
-        Self { out: Vec::from(first.to_be_bytes()), flexible: false, too_long: None }
+        Self { out: Vec::from(first.to_be_bytes()), flexible: false, elements: 0, too_long: None }
     }
 
     /// Starts a message of compact forms.
     pub(crate) const fn message() -> Self {
-        Self { out: Vec::new(), flexible: true, too_long: None }
+        Self { out: Vec::new(), flexible: true, elements: 0, too_long: None }
     }
 
     /// Starts a value of compact forms with its version.
@@ -306,6 +307,7 @@ impl FieldWriter {
         mut element: impl FnMut(&mut Self, &T),
     ) {
         self.length(elements.len(), name);
+        self.elements = self.elements.saturating_add(elements.len() as u64);
         for one in elements {
             element(self, one);
         }
@@ -329,6 +331,7 @@ impl FieldWriter {
             }
             self.raw(&field.out);
             self.too_long = self.too_long.or(field.too_long);
+            self.elements = self.elements.saturating_add(field.elements);
         }
     }
 
@@ -337,6 +340,14 @@ impl FieldWriter {
         let mut field = Self::message();
         write(&mut field);
         field
+    }
+
+    /// Finishes a message that is read with so many elements in all its arrays.
+    pub(crate) fn finish_within(self, elements_max: u32) -> Result<Vec<u8>, FieldError> {
+        if self.elements > u64::from(elements_max) {
+            return Err(FieldError::TooManyElements { elements_max });
+        }
+        self.finish()
     }
 
     pub(crate) fn finish(self) -> Result<Vec<u8>, FieldError> {

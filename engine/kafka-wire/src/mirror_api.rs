@@ -151,6 +151,27 @@ macro_rules! mirror_apis {
                 }
             }
 
+            /// The answer of `key` that says this error and nothing else.
+            #[must_use]
+            pub fn refusal(key: MirrorApiKey, error_code: i16, error_message: &str) -> Self {
+                let error_message = Some(error_message.to_owned());
+                match key {
+                    $(MirrorApiKey::$name => {
+                        Self::$name($response::outcome(error_code, error_message))
+                    })*
+                }
+            }
+
+            /// The error of the whole request: its code, 0 for none, and its text for people.
+            #[must_use]
+            pub fn outcome(&self) -> (i16, Option<&str>) {
+                match self {
+                    $(Self::$name(response) => {
+                        (response.error_code, response.error_message.as_deref())
+                    })*
+                }
+            }
+
             fn decode(key: MirrorApiKey, body: &[u8]) -> Result<Self, MessageError> {
                 match key {
                     $(MirrorApiKey::$name => {
@@ -222,7 +243,7 @@ impl MirrorRequest {
     ///
     /// # Errors
     /// [`MessageError::Fields`] or [`MessageError::Encode`] when a text, an array or the frame is
-    /// longer than can be said.
+    /// longer than can be said, or the arrays have more than [`ELEMENTS_MAX`] elements.
     pub fn encode_frame(
         &self,
         correlation_id: i32,
@@ -283,7 +304,8 @@ impl Body {
 fn encode<M: Field>(message: &'static str, value: &M) -> Result<Body, MessageError> {
     let mut writer = FieldWriter::message();
     value.push_field(&mut writer, message);
-    let bytes = writer.finish().map_err(|cause| MessageError::Fields { message, cause })?;
+    let bytes = writer.finish_within(ELEMENTS_MAX);
+    let bytes = bytes.map_err(|cause| MessageError::Fields { message, cause })?;
     Ok(Body { message, bytes })
 }
 

@@ -11,6 +11,8 @@
 //!            includeMirrorOffset bool, tag 0 clusterId?,
 //!            tag 1 lastMirrorEpochLookups: [topicId uuid, partitions: [i32]]
 //! ```
+//!
+//! Tags 0 and 1 of a described partition are ours: lag in time.
 
 use crate::mirror_api::mirror_topic::TopicPartitions;
 use crate::mirror_api::schema::{fields, response};
@@ -106,5 +108,12 @@ fields! {
         pub last_mirror_epoch: i32,
         /// Where the log ended then; -1 for unknown or not asked.
         pub last_mirror_offset: i64,
+    }
+    tagged {
+        /// For how long the log here has been behind the source, milliseconds; 0 when it is not,
+        /// -1 for unknown.
+        0 => pub lag_ms: i64 = -1,
+        /// How long ago the source's high watermark was learnt, milliseconds; -1 for never.
+        1 => pub measured_age_ms: i64 = -1,
     }
 }

@@ -11,8 +11,19 @@ pub(super) trait Field: Sized {
     fn push_field(&self, writer: &mut FieldWriter, name: &'static str);
 }
 
+/// The value of a tagged field that is left out: the one written behind it, or its type's default.
+macro_rules! tagged_default {
+    ($kind:ty) => {
+        <$kind>::default()
+    };
+    ($kind:ty, $default:expr) => {
+        $default
+    };
+}
+
 /// Declares a struct of a message; fields under `tagged` have the tag in front of them and are
-/// left out while they have the default of their type. Unknown tagged fields are skipped.
+/// left out while they have the value written behind them, or else the default of their type.
+/// Unknown tagged fields are skipped.
 macro_rules! fields {
     (
         $(#[$doc:meta])*
@@ -20,7 +31,10 @@ macro_rules! fields {
             $($(#[$field_doc:meta])* pub $field:ident: $kind:ty,)*
         }
         $(tagged {
-            $($(#[$tagged_doc:meta])* $tag:literal => pub $tagged:ident: $tagged_kind:ty,)*
+            $(
+                $(#[$tagged_doc:meta])*
+                $tag:literal => pub $tagged:ident: $tagged_kind:ty $(= $default:expr)?,
+            )*
         })?
     ) => {
         $(#[$doc])*
@@ -37,7 +51,10 @@ macro_rules! fields {
             ) -> Result<Self, $crate::fields::FieldError> {
                 use $crate::mirror_api::schema::Field;
                 $(let $field = Field::take_field(reader, stringify!($field))?;)*
-                $($(let mut $tagged = <$tagged_kind>::default();)*)?
+                $($(
+                    let mut $tagged: $tagged_kind =
+                        $crate::mirror_api::schema::tagged_default!($tagged_kind $(, $default)?);
+                )*)?
                 reader.tags(|_tag, _reader| {
                     $($(if _tag == $tag {
                         $tagged = Field::take_field(_reader, stringify!($tagged))?;
@@ -53,7 +70,11 @@ macro_rules! fields {
                 $(Field::push_field(&self.$field, writer, stringify!($field));)*
                 let tagged: &[(u32, Option<FieldWriter>)] = &[$($((
                     $tag,
-                    (self.$tagged != <$tagged_kind>::default()).then(|| {
+                    (self.$tagged
+                        != $crate::mirror_api::schema::tagged_default!(
+                            $tagged_kind $(, $default)?
+                        ))
+                    .then(|| {
                         FieldWriter::tagged(|field| {
                             Field::push_field(&self.$tagged, field, stringify!($tagged));
                         })
@@ -72,6 +93,9 @@ macro_rules! response {
         pub struct $name:ident {
             $($(#[$field_doc:meta])* pub $field:ident: $kind:ty,)*
         }
+        $(tagged {
+            $($(#[$tagged_doc:meta])* $tag:literal => pub $tagged:ident: $tagged_kind:ty,)*
+        })?
     ) => {
         $crate::mirror_api::schema::fields! {
             $(#[$doc])*
@@ -84,11 +108,29 @@ macro_rules! response {
                 pub error_message: Option<String>,
                 $($(#[$field_doc])* pub $field: $kind,)*
             }
+            $(tagged {
+                $($(#[$tagged_doc])* $tag => pub $tagged: $tagged_kind,)*
+            })?
+        }
+
+        impl $name {
+            /// The answer that says this error and nothing else; code 0 and no text for success
+            /// with nothing to tell.
+            #[must_use]
+            pub fn outcome(error_code: i16, error_message: Option<String>) -> Self {
+                Self {
+                    throttle_time_ms: 0,
+                    error_code,
+                    error_message,
+                    $($field: Default::default(),)*
+                    $($($tagged: Default::default(),)*)?
+                }
+            }
         }
     };
 }
 
-pub(super) use {fields, response};
+pub(super) use {fields, response, tagged_default};
 
 /// Numbers and other values of a fixed size.
 macro_rules! fixed_field {

@@ -85,6 +85,18 @@ fn every_response_comes_back_as_it_was_sent() {
 }
 
 #[test]
+fn a_refusal_is_an_answer_of_its_api_that_says_nothing_else() {
+    for key in MirrorApiKey::ALL {
+        let refusal = MirrorResponse::refusal(key, 35, "off");
+        assert_eq!((refusal.key(), refusal.outcome()), (key, (35, Some("off"))));
+        let frame = refusal.encode_frame(77).unwrap();
+        assert_eq!(answered(key, &frame), Ok(refusal));
+    }
+    let sent = responses().iter().map(|response| response.outcome().0).sum::<i16>();
+    assert_eq!(sent, 145 * 4 + 136 + 16);
+}
+
+#[test]
 fn a_frame_cut_anywhere_is_refused() {
     for request in requests() {
         let frame = request.encode_frame(77, "t").unwrap();

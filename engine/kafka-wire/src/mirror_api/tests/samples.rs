@@ -81,9 +81,10 @@ pub(super) fn responses() -> Vec<MirrorResponse> {
         };
     }
     let mut responses: Vec<MirrorResponse> = of_topics![
-        StartMirrorTopicsResponse StopMirrorTopicsResponse PauseMirrorTopicsResponse
-        ResumeMirrorTopicsResponse RecoverMirrorTopicsResponse
+        StopMirrorTopicsResponse PauseMirrorTopicsResponse ResumeMirrorTopicsResponse
+        RecoverMirrorTopicsResponse
     ];
+    responses.push(planned().into());
     let (throttle_time_ms, error_code, error_message) = (0, 0, None);
     let refused = Some(text("it exists"));
     responses.extend::<[MirrorResponse; 8]>([
@@ -178,6 +179,47 @@ pub(super) fn start() -> StartMirrorTopicsRequest {
         topics: vec![topic],
         state_offset: 77,
         exclude_patterns: vec![text("x"), text("y")],
+        confirm: true,
+        plan_only: true,
+    }
+}
+
+pub(super) fn planned() -> StartMirrorTopicsResponse {
+    let grown = PlannedPartition {
+        topic_name: text("orders"),
+        partition_index: 1,
+        is_new: true,
+        local_start: -1,
+        local_end: -1,
+        truncate_to: -1,
+        source_end: 1 << 40,
+        last_mirror_epoch: -1,
+        last_mirror_offset: -1,
+        needs_confirmation: false,
+        error_code: 0,
+        error_message: None,
+        copied_bytes: -1,
+    };
+    let diverged = PlannedPartition {
+        partition_index: 2,
+        is_new: false,
+        local_start: 3,
+        local_end: 9,
+        truncate_to: 6,
+        last_mirror_epoch: 5,
+        last_mirror_offset: 6,
+        needs_confirmation: true,
+        error_code: 145,
+        error_message: Some(text("is mirrored")),
+        copied_bytes: 77,
+        ..grown.clone()
+    };
+    StartMirrorTopicsResponse {
+        throttle_time_ms: 3,
+        error_code: 0,
+        error_message: None,
+        topics: outcomes(),
+        plan: vec![grown, diverged],
     }
 }
 
@@ -237,7 +279,7 @@ fn listed() -> ListClusterMirrorsResponse {
     }
 }
 
-fn described() -> DescribeClusterMirrorsResponse {
+pub(super) fn described() -> DescribeClusterMirrorsResponse {
     let partition = DescribedPartition {
         partition_index: 1,
         state_value: text("FAILED"),
@@ -247,8 +289,12 @@ fn described() -> DescribeClusterMirrorsResponse {
         destination_offset: 12,
         last_mirror_epoch: 5,
         last_mirror_offset: 6,
+        lag_ms: 4_000,
+        measured_age_ms: 0,
     };
-    let topic = DescribedTopic { topic_name: text("orders"), partitions: vec![partition] };
+    let unknown = DescribedPartition { lag_ms: -1, measured_age_ms: -1, ..partition.clone() };
+    let partitions = vec![partition, unknown];
+    let topic = DescribedTopic { topic_name: text("orders"), partitions };
     let mirror = DescribedMirror {
         error_code: 0,
         error_message: None,
