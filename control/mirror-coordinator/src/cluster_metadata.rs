@@ -11,6 +11,8 @@ use kafka_wire::partition::{TopicId, TopicName};
 use crate::desired_state::DesiredState;
 use crate::mirror_name::MirrorName;
 
+pub mod limits;
+
 /// Mirrors, the topics bound to them, and the settings of the node that concern mirrors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterMetadata {
