@@ -134,6 +134,14 @@ impl OrderRefusal {
     pub(crate) fn new(error: ResponseError, message: impl Into<String>) -> Self {
         Self { code: error.code(), message: message.into() }
     }
+
+    /// Of everything, by a node that has nobody to carry it out.
+    pub(crate) fn no_mirrors() -> Self {
+        Self::new(
+            ResponseError::UnsupportedVersion,
+            "This node takes care of no mirrors; ask one that `ringmirror node` started.",
+        )
+    }
 }
 
 impl MirrorOrders {

@@ -43,6 +43,7 @@ pub mod limits;
 mod list_offsets;
 mod malformed_warnings;
 mod metadata;
+mod mirror_requests;
 pub(crate) mod open_files_limit;
 mod reads;
 mod refusal;

@@ -24,6 +24,7 @@ mod describe_producers;
 mod elect_leaders;
 mod incremental_alter_configs;
 mod mentions;
+mod mirror_configs;
 mod partition_reassignments;
 mod scram_credentials;
 mod transactions;
@@ -37,14 +38,21 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         | RequestKind::DeleteTopics(_)
         | RequestKind::CreatePartitions(_)
         | RequestKind::DeleteRecords(_)
-        | RequestKind::AlterConfigs(_)
-        | RequestKind::IncrementalAlterConfigs(_) => {
+        | RequestKind::AlterConfigs(_) => {
             let node = Arc::clone(node);
             blocking(move || at_the_disk(&node, request.body)).await
         }
-        RequestKind::DescribeConfigs(asked) => describe_configs::describe(node, &asked).into(),
+        RequestKind::IncrementalAlterConfigs(asked) => {
+            let mirrors = mirror_configs::altered(node, &asked).await;
+            let node = Arc::clone(node);
+            blocking(move || incremental_alter_configs::alter(&node, &asked, &mirrors).into()).await
+        }
+        RequestKind::DescribeConfigs(asked) => {
+            let mirrors = mirror_configs::described(node, &asked).await;
+            describe_configs::describe(node, &asked, &mirrors).into()
+        }
         RequestKind::ListConfigResources(asked) => {
-            config_resources::list(node, &asked, request.head.api_version).into()
+            config_resources::list(node, &asked, request.head.api_version).await.into()
         }
         RequestKind::ListPartitionReassignments(_) => partition_reassignments::list().into(),
         RequestKind::AlterPartitionReassignments(asked) => {
@@ -76,9 +84,6 @@ fn at_the_disk(node: &Node, body: RequestKind) -> Answer {
         RequestKind::CreatePartitions(asked) => create_partitions::create(node, &asked).into(),
         RequestKind::DeleteRecords(asked) => delete_records::delete(node, &asked).into(),
         RequestKind::AlterConfigs(asked) => alter_configs::alter(node, &asked).into(),
-        RequestKind::IncrementalAlterConfigs(asked) => {
-            incremental_alter_configs::alter(node, &asked).into()
-        }
         other => Answer::Close { reason: format!("{other:?} needs no disk") },
     }
 }

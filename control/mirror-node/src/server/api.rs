@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use kafka_protocol::messages::ApiKey;
+use kafka_wire::mirror_api::MirrorApiKey;
 
 /// Who answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,23 @@ const fn api(key: ApiKey, versions: RangeInclusive<i16>, family: Family) -> Api 
     Api { key, versions, family }
 }
 
-/// All that is answered; ApiVersions advertises exactly this.
+/// What a frame asks: an API of Kafka's, or one of KIP-1279, which `mirror_requests.rs` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedApi {
+    Kafka(ApiKey),
+    Mirror(MirrorApiKey),
+}
+
+impl AskedApi {
+    /// The API of a number; `None` when nobody answers it.
+    pub(super) fn find(key: i16) -> Option<Self> {
+        let mirror = MirrorApiKey::from_wire(key).map(Self::Mirror);
+        mirror.or_else(|| find(key).map(|api| Self::Kafka(api.key)))
+    }
+}
+
+/// All of Kafka's that is answered; ApiVersions
+/// advertises exactly this, and every API of KIP-1279 where mirrors are taken care of.
 pub(super) const APIS: &[Api] = &[
     api(ApiKey::ApiVersions, 0..=4, Family::Reads),
     api(ApiKey::Metadata, 0..=13, Family::Reads),

@@ -16,10 +16,12 @@ use tokio::time::sleep;
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
 use crate::server::answer_room::{NoRoom, Reply};
+use crate::server::api::AskedApi;
 use crate::server::dispatch::{Client, answer};
 use crate::server::frame::{FrameError, FrameReader};
 use crate::server::malformed_warnings::MalformedWarnings;
-use crate::server::request::{Outcome, api_key, decode, encode};
+use crate::server::mirror_requests;
+use crate::server::request::{Outcome, asked_api, decode, encode};
 use crate::server::rooms::Rooms;
 use crate::server::sending::Sender;
 
@@ -95,7 +97,7 @@ async fn converse(
     let mut sender = Sender::new(node.limits.stall_max);
     loop {
         let frame = incoming.frames.next(socket).await?;
-        let may_leave = waits_for_others(api_key(&frame.bytes));
+        let may_leave = waits_for_others(asked_api(&frame.bytes));
         let reply = {
             let answered = answer_frame(node, client, frame.bytes.clone(), &incoming.rooms);
             if may_leave {
@@ -121,15 +123,21 @@ pub(super) async fn answer_frame(
     frame: Bytes,
     rooms: &Rooms,
 ) -> Result<Reply, ConnectionError> {
-    let key = api_key(&frame);
-    let _working = rooms.work.take(key).await;
-    let decoding = rooms.decoding.take(key, &frame).await;
-    let request = match decode(frame)? {
+    let asked = asked_api(&frame);
+    let _working = rooms.work.take(asked).await;
+    let decoding = rooms.decoding.take(asked, &frame).await;
+    let request = match decode(frame, node.mirror_orders.get().is_some())? {
         Outcome::Request(request) => request,
+        Outcome::Mirror(head, request) => {
+            client.note(&head);
+            let answer = mirror_requests::answer(node, &head, *request).await?;
+            drop(decoding);
+            return Ok(rooms.answers.take(vec![Part::Bytes(answer)])?);
+        }
         Outcome::Answered(bytes) => return Ok(rooms.answers.take(vec![Part::Bytes(bytes)])?),
     };
     // Whoever waits for others holds nothing that these may need.
-    let decoding = decoding.filter(|_| !waits_for_others(key));
+    let decoding = decoding.filter(|_| !waits_for_others(asked));
     let head = request.head.clone();
     client.note(&head);
     let answered = answer(node, client, *request).await;
@@ -145,8 +153,9 @@ pub(super) async fn answer_frame(
 
 /// True when the answer may depend on what other clients do. Nobody waits for it in vain: such a
 /// request is given up when its client leaves.
-fn waits_for_others(key: Option<ApiKey>) -> bool {
-    matches!(key, Some(ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup))
+fn waits_for_others(asked: Option<AskedApi>) -> bool {
+    let Some(AskedApi::Kafka(key)) = asked else { return false };
+    matches!(key, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
 }
 
 /// Returns when the client has closed its side. Behind a further request, which is not read yet,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::ApiKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::server::api::AskedApi;
 use crate::server::limits::{ADMINISTRATION_SHARE, SMALL_BODY_BYTES, ServerLimits};
 use crate::server::work_slots::administers;
 
@@ -35,13 +36,17 @@ impl DecodingRoom {
     /// records, which are not decoded. A frame larger than all the room takes all of it.
     pub(super) async fn take(
         &self,
-        key: Option<ApiKey>,
+        asked: Option<AskedApi>,
         frame: &[u8],
     ) -> Option<OwnedSemaphorePermit> {
-        if key == Some(ApiKey::Produce) || frame.len() <= SMALL_BODY_BYTES {
+        if asked == Some(AskedApi::Kafka(ApiKey::Produce)) || frame.len() <= SMALL_BODY_BYTES {
             return None;
         }
-        let is_administration = key.is_some_and(administers);
+        let is_administration = match asked {
+            Some(AskedApi::Kafka(key)) => administers(key),
+            Some(AskedApi::Mirror(_)) => true,
+            None => false,
+        };
         let units = if is_administration { &self.administration } else { &self.common };
         Some(units.take(frame.len()).await)
     }

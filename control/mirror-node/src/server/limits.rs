@@ -5,6 +5,7 @@ use std::time::Duration;
 use kafka_wire::request::REQUEST_BYTES_MAX;
 
 use crate::batch_records::DECOMPRESSED_BYTES_MAX;
+use crate::mirror_orders::ORDERS_MAX;
 
 /// Limits of the protocol server; the defaults are Kafka's where Kafka has one.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +108,20 @@ pub const ADMINISTRATION_AT_ONCE: usize = 8;
 /// made before their size is known.
 pub const GROUP_LOOKS_AT_ONCE: usize = 16;
 
+/// Requests about mirrors worked on at one time, other than starts. They wait for the control
+/// loop, with a deadline, and take no thread.
+pub const MIRROR_REQUESTS_AT_ONCE: usize = 32;
+
+/// Requests to start mirroring worked on at one time: they may wait for the source.
+pub const MIRROR_STARTS_AT_ONCE: usize = 8;
+
+/// Bytes of all texts of a request to start mirroring, and one for each: it may be held for
+/// minutes.
+pub const MIRROR_START_BYTES_MAX: usize = 256 << 10;
+
+/// Mirrors whose settings one request may ask for or change.
+pub const CONFIGURED_MIRRORS_MAX: usize = 100;
+
 /// Threads that may wait for the disk; fetches have those that the work above leaves.
 pub const BLOCKING_THREADS_MAX: usize = 512;
 
@@ -143,4 +158,8 @@ const _: () = {
     assert!(limits.fetch_sessions_max <= limits.fetch_session_partitions_max);
     let work = PRODUCES_AT_ONCE + OFFSET_SEARCHES_AT_ONCE + ADMINISTRATION_AT_ONCE;
     assert!(work * 2 <= BLOCKING_THREADS_MAX);
+    // Requests that wait for a source leave room for those that administer.
+    let starts = MIRROR_STARTS_AT_ONCE * MIRROR_START_BYTES_MAX;
+    assert!(starts <= limits.decoding_bytes_max / ADMINISTRATION_SHARE / 2);
+    assert!(MIRROR_STARTS_AT_ONCE + MIRROR_REQUESTS_AT_ONCE < ORDERS_MAX);
 };

@@ -16,7 +16,9 @@ use crate::server::{
 pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
     let version = request.head.api_version;
     match request.body {
-        RequestKind::ApiVersions(_) => api_versions::supported(version).into(),
+        RequestKind::ApiVersions(_) => {
+            api_versions::supported(version, node.mirror_orders.get().is_some()).into()
+        }
         RequestKind::Metadata(asked) => metadata::metadata(node, &asked, version).into(),
         RequestKind::DescribeCluster(asked) => metadata::describe_cluster(node, &asked).into(),
         RequestKind::DescribeTopicPartitions(asked) => {

@@ -5,23 +5,24 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::catalog::Topic;
 use crate::local_topics::LocalTopicError;
+use crate::mirror_orders::OrderRefusal;
 use crate::node::Node;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) error: ResponseError,
+    code: i16,
     pub(super) message: String,
 }
 
 impl Refusal {
     pub(super) fn new(error: ResponseError, message: impl Into<String>) -> Self {
-        Self { error, message: message.into() }
+        Self { code: error.code(), message: message.into() }
     }
 
     /// The code, as messages carry it.
     pub(super) const fn code(&self) -> i16 {
-        self.error.code()
+        self.code
     }
 
     /// The sentence, as messages carry it.
@@ -59,6 +60,12 @@ impl Refusal {
     /// Of any change, by a node that nobody may write to.
     pub(super) fn read_only() -> Self {
         Self::new(ResponseError::PolicyViolation, "This node takes no writes.")
+    }
+}
+
+impl From<OrderRefusal> for Refusal {
+    fn from(refusal: OrderRefusal) -> Self {
+        Self { code: refusal.code, message: refusal.message }
     }
 }
 

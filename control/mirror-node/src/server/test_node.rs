@@ -6,19 +6,24 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::RequestKind;
 use kafka_protocol::protocol;
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
+use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
+use tokio::runtime::Runtime;
 
 use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
 use crate::directory::DataDirectory;
 use crate::local_topics::LocalTopics;
+use crate::mirror_orders::{MirrorOrder, MirrorOrders};
 use crate::node::{Node, NodeIdentity};
 use crate::random_id::random_id;
 use crate::server::answer::Answer;
 use crate::server::api::find;
 use crate::server::dispatch::{Client, answer};
+use crate::server::exchange::exchange;
 use crate::server::limits::ServerLimits;
 use crate::server::request::{Request, RequestHead};
 use crate::shared_directory::SharedDirectory;
@@ -79,6 +84,29 @@ impl TestNode {
         self.node.catalog.put(&name, spec)
     }
 
+    /// Has somebody carry out what is asked of mirrors, for as long as the node is there.
+    pub(super) fn taking_orders(&self, mut take: impl FnMut(MirrorOrder) + Send + 'static) {
+        let (orders, mut taken) = MirrorOrders::new();
+        self.node.mirror_orders.set(orders).expect("a test has one who takes orders");
+        std::thread::spawn(move || {
+            while let Some(order) = taken.blocking_recv() {
+                take(order);
+            }
+        });
+    }
+
+    /// What the node answers to a request about mirrors, as over a connection.
+    pub(super) fn ask_mirrors(&self, request: impl Into<MirrorRequest>) -> MirrorResponse {
+        let request = request.into();
+        let frame = request.encode_frame(77, "t").expect("requests of tests are short");
+        let peer = ([127, 0, 0, 1], 1).into();
+        let runtime = current_thread();
+        let answer = runtime.block_on(exchange(&self.node, peer, frame.slice(SIZE_BYTES..)));
+        let answer = Bytes::from(answer.expect("requests about mirrors are answered"));
+        let answer = MirrorResponse::decode_frame(request.key(), 77, answer.slice(SIZE_BYTES..));
+        answer.expect("we read what we write")
+    }
+
     /// What the node answers in the newest version it serves; every version can carry it.
     pub(super) fn ask<R: Asked>(&self, body: R) -> R::Response {
         let api = find(R::KEY).expect("the request is served");
@@ -106,10 +134,6 @@ impl TestNode {
 
     /// What the node answers to a request of that version.
     pub(super) fn answer<R: Asked>(&self, body: R, version: i16) -> Answer {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime on this thread needs nothing");
         let head = RequestHead {
             api_key: R::KEY,
             api_version: version,
@@ -117,8 +141,13 @@ impl TestNode {
             client_id: None,
         };
         let client = Client::new(([127, 0, 0, 1], 1).into());
-        runtime.block_on(answer(&self.node, &client, Request { head, body: body.into() }))
+        current_thread().block_on(answer(&self.node, &client, Request { head, body: body.into() }))
     }
+}
+
+fn current_thread() -> Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime on this thread needs nothing")
 }
 
 fn owned(configs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -21,6 +21,7 @@ use crate::server::limits::ServerLimits;
 mod every_version;
 mod generated;
 mod hostile;
+mod mirror_frames;
 
 struct TestServer(Option<Server>, SocketAddr);
 

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use kafka_protocol::messages::ApiKey;
+use kafka_wire::mirror_api::MirrorApiKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::server::api::AskedApi;
 use crate::server::limits::{
-    ADMINISTRATION_AT_ONCE, GROUP_LOOKS_AT_ONCE, OFFSET_SEARCHES_AT_ONCE, PRODUCES_AT_ONCE,
+    ADMINISTRATION_AT_ONCE, GROUP_LOOKS_AT_ONCE, MIRROR_REQUESTS_AT_ONCE, MIRROR_STARTS_AT_ONCE,
+    OFFSET_SEARCHES_AT_ONCE, PRODUCES_AT_ONCE,
 };
 
 /// Places for requests, kind by kind.
@@ -17,6 +20,8 @@ pub(super) struct WorkSlots {
     offset_searches: Arc<Semaphore>,
     administration: Arc<Semaphore>,
     group_looks: Arc<Semaphore>,
+    mirror_requests: Arc<Semaphore>,
+    mirror_starts: Arc<Semaphore>,
 }
 
 impl WorkSlots {
@@ -27,13 +32,26 @@ impl WorkSlots {
             offset_searches: places(OFFSET_SEARCHES_AT_ONCE),
             administration: places(ADMINISTRATION_AT_ONCE),
             group_looks: places(GROUP_LOOKS_AT_ONCE),
+            mirror_requests: places(MIRROR_REQUESTS_AT_ONCE),
+            mirror_starts: places(MIRROR_STARTS_AT_ONCE),
         }
     }
 
     /// Takes the place of a request, in the order of those who ask; nothing for those that are
     /// answered at once, and for fetches and members of groups, which wait for others.
-    pub(super) async fn take(&self, key: Option<ApiKey>) -> Option<OwnedSemaphorePermit> {
-        let places = match key? {
+    pub(super) async fn take(&self, asked: Option<AskedApi>) -> Option<OwnedSemaphorePermit> {
+        let places = self.places(asked?)?;
+        Some(Arc::clone(places).acquire_owned().await.expect("places are never closed"))
+    }
+
+    fn places(&self, asked: AskedApi) -> Option<&Arc<Semaphore>> {
+        let key = match asked {
+            AskedApi::Kafka(key) => key,
+            // What waits for a source is not to keep anybody from stopping.
+            AskedApi::Mirror(MirrorApiKey::StartMirrorTopics) => return Some(&self.mirror_starts),
+            AskedApi::Mirror(_) => return Some(&self.mirror_requests),
+        };
+        Some(match key {
             ApiKey::Produce => &self.produces,
             ApiKey::ListOffsets => &self.offset_searches,
             key if administers(key) => &self.administration,
@@ -42,8 +60,7 @@ impl WorkSlots {
             | ApiKey::DescribeGroups
             | ApiKey::ConsumerGroupDescribe => &self.group_looks,
             _ => return None,
-        };
-        Some(Arc::clone(places).acquire_owned().await.expect("places are never closed"))
+        })
     }
 }
 

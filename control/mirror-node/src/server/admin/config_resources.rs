@@ -6,13 +6,14 @@ use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesRe
 use kafka_protocol::protocol::StrBytes;
 
 use super::describe_configs::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
+use super::mirror_configs::{self, CLUSTER_MIRROR};
 use crate::node::Node;
 
 /// Lists the resources of the kinds asked for, each once; of every kind when none is named.
 ///
 /// Groups and subscriptions to client metrics are listed by a stock broker when somebody made
 /// settings for them, which nobody can do here.
-pub(super) fn list(
+pub(super) async fn list(
     node: &Node,
     asked: &ListConfigResourcesRequest,
     version: i16,
@@ -20,7 +21,7 @@ pub(super) fn list(
     let known: &[i8] = if version == 0 {
         &[CLIENT_METRICS] // the version has no field for another kind
     } else {
-        &[TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP]
+        &[TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, CLUSTER_MIRROR]
     };
     if !asked.resource_types.iter().all(|kind| known.contains(kind)) {
         return ListConfigResourcesResponse::default()
@@ -37,6 +38,16 @@ pub(super) fn list(
     if is_asked(TOPIC) {
         let topics = node.catalog.topics();
         resources.extend(topics.iter().map(|topic| resource(TOPIC, topic.name.to_string())));
+    }
+    if is_asked(CLUSTER_MIRROR) {
+        match mirror_configs::listed(node).await {
+            Ok(names) => {
+                resources.extend(names.into_iter().map(|name| resource(CLUSTER_MIRROR, name)));
+            }
+            Err(refusal) => {
+                return ListConfigResourcesResponse::default().with_error_code(refusal.code());
+            }
+        }
     }
     ListConfigResourcesResponse::default().with_config_resources(resources)
 }

@@ -1,4 +1,4 @@
-//! DescribeConfigs (key 32): settings of topics, of this node, of groups.
+//! DescribeConfigs (key 32): settings of topics, of this node, of groups, of mirrors.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,15 +11,22 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::partition::TopicName;
 
+use crate::mirror_orders::MirrorSetting;
 use crate::node::Node;
+use crate::server::admin::mirror_configs::{CLUSTER_MIRROR, OfMirrors};
 use crate::server::refusal::Refusal;
 
 mod group_settings;
+mod mirror_settings;
 mod node_settings;
 pub(super) mod topic_entries;
 
-/// Answers with the settings of each resource asked for.
-pub(super) fn describe(node: &Node, asked: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+/// Answers with the settings of each resource asked for; those of mirrors were looked up already.
+pub(super) fn describe(
+    node: &Node,
+    asked: &DescribeConfigsRequest,
+    mirrors: &OfMirrors<Vec<MirrorSetting>>,
+) -> DescribeConfigsResponse {
     let wish =
         Wish { synonyms: asked.include_synonyms, documentation: asked.include_documentation };
     let mut seen = HashSet::new();
@@ -29,7 +36,7 @@ pub(super) fn describe(node: &Node, asked: &DescribeConfigsRequest) -> DescribeC
             .with_resource_name(resource.resource_name.clone());
         // Without this a small request could ask for an answer of any size.
         let found = if seen.insert((resource.resource_type, resource.resource_name.clone())) {
-            entries(node, resource)
+            entries(node, resource, mirrors)
         } else {
             Err(Refusal::invalid_request("The resource is in the request more than once."))
         };
@@ -72,6 +79,8 @@ pub(super) enum Source {
     Topic = 1,
     StaticBroker = 4,
     Default = 5,
+    /// Of KIP-1279: the number after Kafka's last.
+    Mirror = 9,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +89,11 @@ struct Wish {
     documentation: bool,
 }
 
-fn entries(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Entry>, Refusal> {
+fn entries(
+    node: &Node,
+    asked: &DescribeConfigsResource,
+    mirrors: &OfMirrors<Vec<MirrorSetting>>,
+) -> Result<Vec<Entry>, Refusal> {
     let name = asked.resource_name.as_str();
     match asked.resource_type {
         TOPIC => {
@@ -104,6 +117,11 @@ fn entries(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Entry>, R
         }
         CLIENT_METRICS => Ok(Vec::new()),
         GROUP => Ok(group_settings::entries(node)),
+        CLUSTER_MIRROR => {
+            let found = mirrors.get(name).expect("every mirror that is named was looked up");
+            let settings = found.as_ref().map_err(Clone::clone)?;
+            Ok(settings.iter().map(mirror_settings::entry).collect())
+        }
         other => Err(Refusal::invalid_request(format!("Unsupported resource type {other}."))),
     }
 }

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs (key 44): single settings of a topic are changed.
+//! IncrementalAlterConfigs (key 44): single settings of a topic, or of a mirror, are changed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,13 +12,16 @@ use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 use crate::node::Node;
 use crate::server::admin::alter_topic::{configure, local_topic, refused, topic_resource};
 use crate::server::admin::mentions::mentions;
+use crate::server::admin::mirror_configs::{CLUSTER_MIRROR, OfMirrors};
 use crate::server::refusal::Refusal;
 use crate::topic_settings::{self, SettingKind, find, list};
 
-/// Changes the settings of each resource, all that are asked for or none. Waits for the disk.
+/// Changes the settings of each resource, all that are asked for or none; those of mirrors were
+/// changed already. Waits for the disk.
 pub(super) fn alter(
     node: &Node,
     asked: &IncrementalAlterConfigsRequest,
+    mirrors: &OfMirrors<()>,
 ) -> IncrementalAlterConfigsResponse {
     let resources = asked.resources.iter();
     let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
@@ -26,6 +29,9 @@ pub(super) fn alter(
         let is_twice = counts[&(resource.resource_type, &resource.resource_name)] > 1;
         let outcome = if is_twice {
             Err(Refusal::invalid_request("Each resource must appear at most once."))
+        } else if resource.resource_type == CLUSTER_MIRROR {
+            let outcome = mirrors.get(resource.resource_name.as_str()).cloned();
+            outcome.expect("every mirror that is named once was taken care of")
         } else {
             change(node, resource, asked.validate_only)
         };
@@ -106,10 +112,10 @@ fn with_elements<'a>(
     Ok(change(&held).join(","))
 }
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub(super) const SET: i8 = 0;
+pub(super) const DELETE: i8 = 1;
+pub(super) const APPEND: i8 = 2;
+pub(super) const SUBTRACT: i8 = 3;
 
 #[cfg(test)]
 mod tests;

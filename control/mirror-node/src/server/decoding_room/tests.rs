@@ -9,7 +9,7 @@ async fn bodies_of_administration_hold_no_room_of_others() {
     let limits = ServerLimits { decoding_bytes_max: 64 << 10, ..ServerLimits::default() };
     let room = DecodingRoom::new(&limits);
     let large = vec![0; 40 << 10];
-    let take = |key| timeout(Duration::ZERO, room.take(Some(key), &large));
+    let take = |key| timeout(Duration::ZERO, room.take(Some(AskedApi::Kafka(key)), &large));
     let _held = take(ApiKey::CreateTopics).await.unwrap().unwrap();
     assert!(take(ApiKey::CreateTopics).await.is_err());
     let common = take(ApiKey::Metadata).await.unwrap().unwrap();

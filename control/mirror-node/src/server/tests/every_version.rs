@@ -14,9 +14,9 @@ use crate::groups::Groups;
 use crate::groups::test_topic::TestTopic;
 use crate::local_topics::keeper::now_ms;
 use crate::log_view::LogState;
-use crate::server::api::APIS;
+use crate::server::api::{APIS, AskedApi};
 use crate::server::exchange::{Unanswered, exchange};
-use crate::server::request::api_key;
+use crate::server::request::asked_api;
 use crate::server::test_node::TestNode;
 
 use super::*;
@@ -95,7 +95,7 @@ fn whatever_is_asked_the_answer_fits_the_version() {
         for version in api.versions.clone() {
             let found = (0..REQUESTS_PER_VERSION).find_map(|_| {
                 let frame = request(api.key, version, &mut dice);
-                assert_eq!(api_key(&frame), Some(api.key));
+                assert_eq!(asked_api(&frame), Some(AskedApi::Kafka(api.key)));
                 let fault = runtime.block_on(asked(&node, api.key, version, &frame))?;
                 Some(format!("{:?} version {version}: {fault}: {frame:02x?}", api.key))
             });
