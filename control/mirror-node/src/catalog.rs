@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use kafka_log::producer_state::given_out;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
@@ -36,13 +36,14 @@ struct Topics {
     names: HashMap<TopicId, TopicName>,
 }
 
-/// Who writes a topic's logs.
+/// What a topic is to the mirrors of this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The engine, from the source: nobody else may.
-    Mirrored,
-    /// Clients of this node, or the node itself.
-    Local,
+pub enum Binding {
+    /// It belongs to a mirror. Clients write to the partitions whose mirroring was stopped, the
+    /// engine to the others.
+    Bound,
+    /// It belongs to none: clients of this node, or the node itself, write to it.
+    Unbound,
 }
 
 /// A topic as it is at one moment.
@@ -52,8 +53,8 @@ pub struct Topic {
     pub name: TopicName,
     /// Its id.
     pub id: TopicId,
-    /// Who writes it.
-    pub origin: Origin,
+    /// Whether it belongs to a mirror.
+    pub binding: Binding,
     /// Settings explicitly made for it.
     pub configs: BTreeMap<String, String>,
     /// Its partitions, by index.
@@ -69,7 +70,21 @@ pub struct Partition {
     pub id: TopicIdPartition,
     /// Where its log stands.
     pub view: Arc<LogView>,
-    log: OnceLock<Arc<WritableLog>>,
+    log: RwLock<LogSlot>,
+    /// Held while the log is opened, kept up, closed or cut: a checkpoint never goes back.
+    upkeep: Mutex<()>,
+}
+
+/// Who has a partition's log.
+#[derive(Debug, Default)]
+enum LogSlot {
+    /// The engine, or nobody.
+    #[default]
+    Elsewhere,
+    /// This node, and clients may not write to it yet.
+    Held(Arc<WritableLog>),
+    /// This node, and clients write to it.
+    Writable(Arc<WritableLog>),
 }
 
 /// What a topic is to be, for [`Catalog::put`].
@@ -77,8 +92,8 @@ pub struct Partition {
 pub struct TopicSpec {
     /// Its id.
     pub id: TopicId,
-    /// Who writes it.
-    pub origin: Origin,
+    /// Whether it belongs to a mirror.
+    pub binding: Binding,
     /// Settings explicitly made for it.
     pub configs: BTreeMap<String, String>,
     /// How many partitions; never fewer than before.
@@ -166,8 +181,8 @@ impl Catalog {
             let partition = PartitionIndex::from_wire(index)?;
             Some(self.new_partition(name, spec.id, partition))
         }));
-        let TopicSpec { id, origin, configs, .. } = spec;
-        let topic = Arc::new(Topic { name: name.clone(), id, origin, configs, partitions });
+        let TopicSpec { id, binding, configs, .. } = spec;
+        let topic = Arc::new(Topic { name: name.clone(), id, binding, configs, partitions });
         topics.by_name.insert(name.clone(), Arc::clone(&topic));
         topics.names.insert(id, name.clone());
         self.changes.fetch_add(1, Ordering::Release);
@@ -204,7 +219,7 @@ impl Catalog {
         let name = TopicPartition { topic: topic.clone(), partition };
         let view = Arc::new(LogView::new(self.root.join(name.to_string())));
         let id = TopicIdPartition { topic_id, partition };
-        Arc::new(Partition { name, id, view, log: OnceLock::new() })
+        Arc::new(Partition { name, id, view, log: RwLock::default(), upkeep: Mutex::default() })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Topics> {
@@ -213,16 +228,49 @@ impl Catalog {
 }
 
 impl Partition {
-    /// Its log, when that is local and open; nobody writes to a mirrored one.
+    /// Its log, when clients may write to it now.
     #[must_use]
-    pub fn log(&self) -> Option<&Arc<WritableLog>> {
-        self.log.get()
+    pub fn log(&self) -> Option<Arc<WritableLog>> {
+        match &*self.log.read().unwrap_or_else(PoisonError::into_inner) {
+            LogSlot::Writable(log) => Some(Arc::clone(log)),
+            LogSlot::Held(_) | LogSlot::Elsewhere => None,
+        }
     }
 
-    /// Clients may write from now on. A log stays a partition's for as long as that is there.
+    /// Its log, when this node has it open and not the engine, whether clients may write or not.
+    #[must_use]
+    pub fn held_log(&self) -> Option<Arc<WritableLog>> {
+        match &*self.log.read().unwrap_or_else(PoisonError::into_inner) {
+            LogSlot::Writable(log) | LogSlot::Held(log) => Some(Arc::clone(log)),
+            LogSlot::Elsewhere => None,
+        }
+    }
+
+    /// Clients may write from now on.
     pub fn set_log(&self, log: Arc<WritableLog>) {
-        let taken = self.log.set(log).is_ok();
-        assert!(taken, "the log of {} is opened once", self.name);
+        self.put(LogSlot::Writable(log));
+    }
+
+    /// This node has the log from now on, and clients may not write to it.
+    pub(crate) fn hold_log(&self, log: Arc<WritableLog>) {
+        self.put(LogSlot::Held(log));
+    }
+
+    /// Clients may not write any more, and the log is somebody else's to open. Who looked at
+    /// [`Self::log`] before may still have it: close it.
+    pub(crate) fn take_log(&self) -> Option<Arc<WritableLog>> {
+        let held = self.held_log();
+        self.put(LogSlot::Elsewhere);
+        held
+    }
+
+    /// To be held by whoever opens, keeps up, closes or cuts the log.
+    pub(crate) fn lock_upkeep(&self) -> MutexGuard<'_, ()> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, slot: LogSlot) {
+        *self.log.write().unwrap_or_else(PoisonError::into_inner) = slot;
     }
 }
 
@@ -231,6 +279,19 @@ impl Topic {
     #[must_use]
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// True for a topic that belongs to a mirror.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.binding == Binding::Bound
+    }
+
+    /// True when clients may write to every partition: of a topic that belongs to a mirror, when
+    /// the mirroring of all of them was stopped.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.log().is_some())
     }
 
     /// True for the topics of the node itself (`Topic.isInternal` in Apache Kafka).
@@ -242,8 +303,8 @@ impl Topic {
 
 const NO_PRODUCER: i64 = -1;
 /// Topics that clients do not write.
-pub const INTERNAL_TOPICS: [&str; 3] =
-    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+pub const INTERNAL_TOPICS: [&str; 4] =
+    ["__consumer_offsets", "__transaction_state", "__share_group_state", "__mirror_state"];
 
 #[cfg(test)]
 mod tests;

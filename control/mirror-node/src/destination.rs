@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
 use crate::directory::DirectoryError;
 use crate::directory_state::MirrorTopic;
 use crate::mirror_news::MirrorNews;
@@ -48,7 +48,7 @@ impl Destination {
         shown.unwrap_or_else(|| {
             let spec = TopicSpec {
                 id: topic.topic_id,
-                origin: Origin::Mirrored,
+                binding: Binding::Bound,
                 configs: topic.configs.clone(),
                 partition_count: topic.partition_count,
             };
@@ -88,7 +88,7 @@ impl Destination {
 
 fn is_shown(shown: &Topic, topic: &MirrorTopic) -> bool {
     shown.id == topic.topic_id
-        && shown.origin == Origin::Mirrored
+        && shown.binding == Binding::Bound
         && shown.configs == topic.configs
         && i32::try_from(shown.partitions.len()).is_ok_and(|count| count >= topic.partition_count)
 }

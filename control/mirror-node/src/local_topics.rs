@@ -16,18 +16,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kafka_log::recovery::LoadFinding;
 use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
 
-use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
 use crate::directory::DirectoryError;
 use crate::directory_state::{DeletedTopic, LocalTopic};
 use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
 use crate::random_id::random_id;
 use crate::shared_directory::SharedDirectory;
+use told_epochs::ToldEpochs;
 
 mod deleting;
 pub mod keeper;
 mod log_settings;
 mod logs;
+pub mod stopped_mirrors;
+mod told_epochs;
 
 /// The topics made here. One change at a time.
 #[derive(Debug)]
@@ -35,8 +38,7 @@ pub struct LocalTopics {
     directory: Arc<SharedDirectory>,
     catalog: Arc<Catalog>,
     changing: Mutex<()>,
-    /// Held while logs are kept up or closed: a checkpoint never goes back.
-    keeping: Mutex<()>,
+    told_epochs: ToldEpochs,
 }
 
 /// Why a topic was not made or changed; it is as it was then.
@@ -103,7 +105,7 @@ impl LocalTopics {
     /// The topics made in that directory, none of whose logs are open.
     #[must_use]
     pub fn new(directory: Arc<SharedDirectory>, catalog: Arc<Catalog>) -> Self {
-        Self { directory, catalog, changing: Mutex::default(), keeping: Mutex::default() }
+        Self { directory, catalog, changing: Mutex::default(), told_epochs: ToldEpochs::default() }
     }
 
     /// The directory they are in.
@@ -207,7 +209,7 @@ impl LocalTopics {
     /// Why it is still there.
     pub fn delete(&self, id: TopicId) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
-        let shown = self.catalog.topic_of(id).filter(|topic| topic.origin == Origin::Local);
+        let shown = self.catalog.topic_of(id).filter(|topic| topic.binding == Binding::Unbound);
         let shown = shown.ok_or(LocalTopicError::Unknown { id })?;
         self.delete_shown(&shown)
     }
@@ -257,7 +259,7 @@ impl LocalTopics {
     fn show(&self, name: &TopicName, topic: &LocalTopic) -> Arc<Topic> {
         let spec = TopicSpec {
             id: topic.topic_id,
-            origin: Origin::Local,
+            binding: Binding::Unbound,
             configs: topic.configs.clone(),
             partition_count: topic.partition_count,
         };
@@ -273,7 +275,7 @@ impl LocalTopics {
 
     fn check_room(&self, name: &TopicName, asked: i32) -> Result<(), LocalTopicError> {
         let topics = self.catalog.topics();
-        let local = topics.iter().filter(|topic| topic.origin == Origin::Local);
+        let local = topics.iter().filter(|topic| topic.binding == Binding::Unbound);
         let held: usize = local.map(|topic| topic.partitions.len()).sum();
         let is_reserved = |name: &TopicName| name.as_str() == OFFSETS_TOPIC;
         // The first group finds room, however many topics were made before.

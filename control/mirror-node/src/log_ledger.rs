@@ -1,6 +1,6 @@
 //! The checkpoints of all logs in a directory, and which of these logs are closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicPartition;
@@ -14,6 +14,8 @@ pub(crate) struct LogLedger {
     is_dirty: bool,
     /// Logs that were opened or closed by this process.
     closed: BTreeMap<TopicPartition, bool>,
+    /// Logs that were not closed before this process came, which it repaired and closed.
+    repaired: BTreeSet<TopicPartition>,
     /// True when all others were closed cleanly before.
     were_closed: bool,
 }
@@ -32,7 +34,13 @@ pub struct LogCheckpoint {
 impl LogLedger {
     /// A ledger that begins with the directory's checkpoints; no log is known to be closed.
     pub(crate) fn new(checkpoints: DirectoryCheckpoints) -> Self {
-        Self { checkpoints, is_dirty: false, closed: BTreeMap::new(), were_closed: false }
+        Self {
+            checkpoints,
+            is_dirty: false,
+            closed: BTreeMap::new(),
+            repaired: BTreeSet::new(),
+            were_closed: false,
+        }
     }
 
     /// Says whether every log was closed cleanly before this process came; that it was is kept.
@@ -89,11 +97,22 @@ impl LogLedger {
         self.is_dirty |= checkpoints.log_starts.remove(name).is_some();
         self.is_dirty |= checkpoints.high_watermarks.remove(name).is_some();
         self.closed.remove(name);
+        self.repaired.remove(name);
     }
 
     /// Notes that somebody opened a log to write it, or closed it cleanly.
     pub(crate) fn note_closed(&mut self, name: &TopicPartition, is_closed: bool) {
         self.closed.insert(name.clone(), is_closed);
+    }
+
+    /// Notes that a log was not closed, and that this process repaired it.
+    pub(crate) fn note_repaired(&mut self, name: &TopicPartition) {
+        self.repaired.insert(name.clone());
+    }
+
+    /// True when this process repaired a log: what readers had of it may be gone.
+    pub(crate) fn was_repaired(&self, name: &TopicPartition) -> bool {
+        self.repaired.contains(name)
     }
 
     /// True when a log was closed cleanly, and not opened since.

@@ -144,6 +144,7 @@ impl WaitingLog {
         })?;
         destination.catalog.note_producer_id(loaded.log.producer_id_max());
         if !clean {
+            directory.note_repaired(name);
             close_log(&mut files, &loaded.log.close())
                 .map_err(|error| format!("cannot close the log: {error}"))?;
             let end = loaded.log.accepted_end().offset();

@@ -26,14 +26,13 @@ impl LogPublisher {
         let mut publisher = Self {
             epochs: Arc::default(),
             leader_epoch: LeaderEpoch::ZERO,
-            cut_count: 0,
+            cut_count: view.cut_count(),
             is_open: false,
             view,
         };
         if let Some(state) = publisher.view.state() {
             publisher.epochs = Arc::clone(&state.epochs);
             publisher.leader_epoch = state.leader_epoch;
-            publisher.cut_count = state.cut_count;
         }
         publisher
     }

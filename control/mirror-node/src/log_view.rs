@@ -2,6 +2,7 @@
 //! reports, or a `WritableLog`), read and waited for by many.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
@@ -39,6 +40,8 @@ pub struct LogState {
 pub struct LogView {
     directory: PathBuf,
     state: RwLock<Option<Arc<LogState>>>,
+    /// The largest count of cuts published: it does not begin anew with another writer.
+    cut_count: AtomicU64,
     waiting: Mutex<Waiting>,
     /// What readers learnt of the files.
     reading: Mutex<Reading>,
@@ -55,8 +58,13 @@ impl LogView {
     /// A log in `directory` that is not open yet.
     #[must_use]
     pub fn new(directory: PathBuf) -> Self {
-        let (state, waiting, reading) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Self { directory, state, waiting, reading }
+        Self {
+            directory,
+            state: RwLock::default(),
+            cut_count: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            reading: Mutex::default(),
+        }
     }
 
     /// The partition's directory.
@@ -71,8 +79,15 @@ impl LogView {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How often the log's end was cut off, also while it is not shown.
+    #[must_use]
+    pub fn cut_count(&self) -> u64 {
+        self.cut_count.load(Ordering::Acquire)
+    }
+
     /// Tells readers where the log stands now, and wakes those that wait.
     pub fn publish(&self, state: LogState) {
+        self.cut_count.fetch_max(state.cut_count, Ordering::Release);
         // A reader that lists the directory is not waited for: this is a help, no more.
         if let Ok(mut reading) = self.reading.try_lock() {
             reading.note_log_end(state.cut_count, state.log_end.offset(), state.end_place);

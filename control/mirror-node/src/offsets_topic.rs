@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kafka_wire::partition::TopicName;
 
-use crate::catalog::{Catalog, Origin, Topic};
+use crate::catalog::{Binding, Catalog, Topic};
 use crate::groups::{OFFSETS_CONFIGS, OFFSETS_TOPIC, OffsetsTopic};
 use crate::local_topics::LocalTopics;
 use crate::writable_log::WritableLog;
@@ -40,14 +40,14 @@ impl OffsetsTopic for LocalOffsetsTopic {
 
 /// The logs of the topic's partitions, which all must be open.
 fn logs(topic: &Topic) -> Result<Vec<Arc<WritableLog>>, String> {
-    if topic.origin == Origin::Mirrored {
+    if topic.binding == Binding::Bound {
         return Err(format!(
             "{OFFSETS_TOPIC} is mirrored, and groups need one of their own: leave it out of the \
              mirror"
         ));
     }
     let open = topic.partitions.iter().map(|partition| {
-        let log = partition.log().cloned();
+        let log = partition.log();
         log.ok_or_else(|| format!("the log of {} cannot be opened", partition.name))
     });
     open.collect()

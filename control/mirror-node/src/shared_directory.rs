@@ -74,6 +74,17 @@ impl SharedDirectory {
         self.ledger().note_closed(name, true);
     }
 
+    /// Notes that a log was not closed when this process came, and that it repaired it.
+    pub fn note_repaired(&self, name: &TopicPartition) {
+        self.ledger().note_repaired(name);
+    }
+
+    /// True when this process repaired a log: what readers had of it may be gone.
+    #[must_use]
+    pub fn was_repaired(&self, name: &TopicPartition) -> bool {
+        self.ledger().was_repaired(name)
+    }
+
     /// True when a log's files are as a clean start needs them.
     #[must_use]
     pub fn is_closed(&self, name: &TopicPartition) -> bool {

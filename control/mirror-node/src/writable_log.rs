@@ -39,13 +39,14 @@ use kafka_wire::producer::ProducerId;
 use mirror_uring::real_files::RealFiles;
 
 use crate::batch_records::DecompressionBudget;
-use crate::log_view::LogView;
+use crate::log_view::{LogState, LogView};
 use crate::writable_log::open_log::OpenLog;
 use crate::writable_log::produced_batch::ProducedBatch;
 use crate::writable_log::producer_window::ProducerWindows;
 use crate::writable_log::sync_watch::{SyncFault, SyncWatch};
 
 pub mod append_error;
+mod end_of_mirroring;
 mod open_log;
 mod produced_batch;
 mod producer_window;
@@ -196,6 +197,23 @@ impl<F: PartitionFiles> WritableLog<F> {
         if let Some(open) = self.lock_open().as_mut() {
             open.leader_epoch = leader_epoch;
             self.view.publish(open.state());
+        }
+    }
+
+    /// The epoch that new batches carry; `None` when the log is closed.
+    #[must_use]
+    pub fn leader_epoch(&self) -> Option<LeaderEpoch> {
+        self.lock_open().as_ref().map(|open| open.leader_epoch)
+    }
+
+    /// Tells from the next publication on that what readers learnt of the files is void, unless
+    /// the log ends where `shown` says, at the same place.
+    pub(crate) fn note_cut_unless(&self, shown: Option<&LogState>) {
+        if let Some(open) = self.lock_open().as_mut() {
+            let (end, place) = (open.log.accepted_end(), open.log.end_place());
+            if shown.is_none_or(|shown| (shown.log_end, shown.end_place) != (end, place)) {
+                open.cut_count += 1;
+            }
         }
     }
 

@@ -7,7 +7,7 @@ fn id(last: u8) -> TopicId {
 }
 
 fn spec(id: TopicId, partition_count: i32) -> TopicSpec {
-    TopicSpec { id, origin: Origin::Local, configs: BTreeMap::new(), partition_count }
+    TopicSpec { id, binding: Binding::Unbound, configs: BTreeMap::new(), partition_count }
 }
 
 fn name() -> TopicName {

@@ -17,7 +17,8 @@ impl LocalTopics {
     /// Closes the logs of a topic that goes, and deletes their directories.
     pub(super) fn close_deleted(&self, topic: &Topic) {
         for partition in &topic.partitions {
-            if let Some(log) = partition.log()
+            let _alone = partition.lock_upkeep();
+            if let Some(log) = partition.take_log()
                 && let Err(error) = log.delete()
             {
                 tracing::warn!("{}: cannot delete the log: {error}", partition.name);

@@ -5,34 +5,57 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use kafka_log::recovery::LoadFinding;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
+use kafka_wire::partition::TopicPartition;
 
 use super::{LocalTopics, LogNews, log_settings};
-use crate::catalog::{Origin, Partition, Topic};
+use crate::catalog::{Partition, Topic};
 use crate::directory::DirectoryError;
 use crate::log_ledger::LogCheckpoint;
 use crate::writable_log::{LogSettings, LogSpec, WritableLog};
 
 /// A log that was opened, and that nobody sees yet.
-struct OpenedLog {
+pub(super) struct OpenedLog {
     partition: Arc<Partition>,
-    log: WritableLog,
+    pub(super) log: WritableLog,
     /// The epoch it will have; clients may be told once it is remembered.
-    leader_epoch: LeaderEpoch,
+    pub(super) leader_epoch: LeaderEpoch,
 }
 
 impl LocalTopics {
     /// Opens the logs of topics that are not open.
     pub(super) fn open_logs(&self, topics: &[Arc<Topic>], stop: &AtomicBool) -> Vec<LogNews> {
-        let (mut opened, mut news) = (Vec::new(), Vec::new());
-        for topic in topics {
+        let partitions = topics.iter().flat_map(|topic| {
             let settings = log_settings::of(&topic.configs);
-            for partition in topic.partitions.iter().filter(|one| one.log().is_none()) {
-                if stop.load(Ordering::Relaxed) {
-                    break;
+            let closed = topic.partitions.iter().filter(|one| one.log().is_none());
+            closed.map(move |partition| (Arc::clone(partition), settings))
+        });
+        self.open_each(partitions.collect(), stop)
+    }
+
+    /// Opens logs and lets clients write to them.
+    pub(super) fn open_each(
+        &self,
+        partitions: Vec<(Arc<Partition>, LogSettings)>,
+        stop: &AtomicBool,
+    ) -> Vec<LogNews> {
+        let (mut opened, mut news) = (Vec::new(), Vec::new());
+        for (partition, settings) in partitions {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let name = &partition.name;
+            match self.open_unseen(&partition, settings) {
+                Ok((log, findings)) => {
+                    opened.push(log);
+                    let repaired = |finding| LogNews::Repaired { partition: name.clone(), finding };
+                    news.extend(findings.into_iter().map(repaired));
                 }
-                opened.extend(self.open_log(partition, settings, &mut news));
+                Err(reason) => {
+                    news.push(LogNews::Unusable { partition: name.clone(), reason });
+                }
             }
         }
         let remembered = self.remember_epochs(&opened);
@@ -50,16 +73,17 @@ impl LocalTopics {
         news
     }
 
-    fn open_log(
+    /// Opens a log that nobody has open. Readers go on as before until it is shown.
+    pub(super) fn open_unseen(
         &self,
         partition: &Arc<Partition>,
         settings: LogSettings,
-        news: &mut Vec<LogNews>,
-    ) -> Option<OpenedLog> {
+    ) -> Result<(OpenedLog, Vec<LoadFinding>), String> {
         let (directory, name) = (&self.directory, &partition.name);
         let is_new = !partition.view.directory().is_dir();
         let clean = is_new || directory.is_closed(name);
         let told = directory.lock().state.leader_epoch(name);
+        let shown = partition.view.state();
         let spec = LogSpec {
             view: Arc::clone(&partition.view),
             topic_id: partition.id.topic_id,
@@ -68,21 +92,17 @@ impl LocalTopics {
             log_start: directory.log_start(name),
             clean,
             leader_epoch: told,
-            cut_count: 0,
+            cut_count: partition.view.cut_count(),
         };
         directory.note_open(name);
-        let (log, findings) = match WritableLog::open_unseen(spec) {
-            Ok(opened) => opened,
-            Err(error) => {
-                let reason = format!("cannot open the log: {error}");
-                news.push(LogNews::Unusable { partition: name.clone(), reason });
-                return None;
-            }
-        };
-        let repaired = |finding| LogNews::Repaired { partition: name.clone(), finding };
-        news.extend(findings.into_iter().map(repaired));
-        let leader_epoch = leader_epoch(told, log.latest_epoch(), clean);
-        Some(OpenedLog { partition: Arc::clone(partition), log, leader_epoch })
+        let (log, findings) = WritableLog::open_unseen(spec).map_err(|error| {
+            format!("cannot open the log: {}", self.with_cure(partition, error.to_string()))
+        })?;
+        log.note_cut_unless(shown.as_deref());
+        // A node opens the logs of its mirrors first, and leaves them closed.
+        let is_whole = clean && !directory.was_repaired(name);
+        let leader_epoch = leader_epoch(told, log.latest_epoch(), is_whole);
+        Ok((OpenedLog { partition: Arc::clone(partition), log, leader_epoch }, findings))
     }
 
     /// Remembers the leader epochs that clients are about to be told.
@@ -93,13 +113,16 @@ impl LocalTopics {
         if opened.iter().all(is_told) {
             return Ok(());
         }
-        let before = directory.state.local_topics.clone();
+        let before = directory.state.clone();
         for OpenedLog { partition, leader_epoch, .. } in opened {
-            if let Some(topic) = directory.state.local_topics.get_mut(&partition.name.topic) {
-                topic.raise_leader_epoch(partition.name.partition, *leader_epoch);
+            let TopicPartition { topic, partition } = &partition.name;
+            if let Some(topic) = directory.state.local_topics.get_mut(topic) {
+                topic.raise_leader_epoch(*partition, *leader_epoch);
+            } else if let Some(topic) = directory.state.topics.get_mut(topic) {
+                topic.raise_leader_epoch(*partition, *leader_epoch);
             }
         }
-        directory.write_state().inspect_err(|_| directory.state.local_topics = before)
+        directory.write_state().inspect_err(|_| directory.state = before)
     }
 
     /// Clients may read the log and write to it.
@@ -118,9 +141,10 @@ impl LocalTopics {
     /// every few seconds; `now_ms` is our clock, milliseconds since 1970. What the disk refuses is
     /// logged, and tried again the next time; a log that a sync of failed is left alone.
     pub fn keep_up(&self, now_ms: i64) {
-        let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        for partition in self.local_partitions() {
-            let Some(log) = partition.log().filter(|log| !log.has_sync_failed()) else { continue };
+        for partition in self.held_partitions() {
+            let _alone = partition.lock_upkeep();
+            let log = partition.held_log().filter(|log| !log.has_sync_failed());
+            let Some(log) = log else { continue };
             if let Err(error) = log.apply_retention(now_ms) {
                 warn_of_fault(&partition, &error);
             }
@@ -135,8 +159,7 @@ impl LocalTopics {
     /// any more. What cannot be closed is recovered at the next start.
     pub fn close_all(&self) {
         let _unchanged = self.lock_changing();
-        let _alone = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let partitions = self.local_partitions();
+        let partitions = self.held_partitions();
         let threads = partitions.len().min(CLOSING_THREADS_MAX);
         let waiting = Mutex::new(partitions.into_iter());
         thread::scope(|scope| {
@@ -154,7 +177,8 @@ impl LocalTopics {
     }
 
     fn close_log(&self, partition: &Partition) {
-        let Some(log) = partition.log() else { return };
+        let _alone = partition.lock_upkeep();
+        let Some(log) = partition.held_log() else { return };
         let log_start = partition.view.state().map(|state| state.log_start);
         match (log.close(), log_start) {
             (Ok(end), Some(log_start)) => {
@@ -168,13 +192,14 @@ impl LocalTopics {
         }
     }
 
-    fn local_partitions(&self) -> Vec<Arc<Partition>> {
+    /// The partitions whose logs are open here, of topics made here and of stopped mirrors.
+    fn held_partitions(&self) -> Vec<Arc<Partition>> {
         let topics = self.catalog.topics().into_iter();
-        let local = topics.filter(|topic| topic.origin == Origin::Local);
-        local.flat_map(|topic| topic.partitions.clone()).collect()
+        let partitions = topics.flat_map(|topic| topic.partitions.clone());
+        partitions.filter(|partition| partition.held_log().is_some()).collect()
     }
 
-    fn note_flushed(&self, partition: &Partition, recovery_point: Offset) {
+    pub(super) fn note_flushed(&self, partition: &Partition, recovery_point: Offset) {
         // A topic that was deleted meanwhile has no checkpoint any more.
         let is_there = self.catalog.partition(partition.id).is_some();
         if let Some(state) = partition.view.state().filter(|_| is_there) {
@@ -182,7 +207,12 @@ impl LocalTopics {
         }
     }
 
-    fn note(&self, partition: &Partition, recovery_point: Offset, log_start: LogStartOffset) {
+    pub(super) fn note(
+        &self,
+        partition: &Partition,
+        recovery_point: Offset,
+        log_start: LogStartOffset,
+    ) {
         let high_watermark = Some(recovery_point);
         let checkpoint = LogCheckpoint { recovery_point, log_start, high_watermark };
         self.directory.note(&partition.name, checkpoint);

@@ -234,7 +234,7 @@ fn the_topic_of_groups_finds_room_when_all_other_is_taken() {
     let (topics, _) = start(&root);
     let spec = TopicSpec {
         id: random_id().unwrap(),
-        origin: Origin::Local,
+        binding: Binding::Unbound,
         configs: BTreeMap::new(),
         partition_count: 9_950,
     };

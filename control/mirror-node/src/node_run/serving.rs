@@ -8,7 +8,7 @@ use mirror_uring::BrokerAddress;
 use tokio::task::JoinHandle;
 
 use super::{NodeConfig, NodeError, advertised_by_default};
-use crate::catalog::{Origin, Partition};
+use crate::catalog::{Partition, Topic};
 use crate::client_properties::DisplayAddress;
 use crate::destination::Destination;
 use crate::groups::Groups;
@@ -91,21 +91,23 @@ impl Serving {
     }
 }
 
-/// True when every log of a topic made here is closed.
+/// True when every log of a topic made here is closed, and every one of a stopped mirror that this
+/// run has opened.
 pub(super) fn are_local_logs_closed(destination: &Destination) -> bool {
-    are_closed(destination, |_| true)
+    are_closed(destination, |topic| !topic.is_bound())
 }
 
-/// True when every log of a topic made here that this run has opened is closed.
+/// True when every log that clients write to and that this run has opened is closed.
 pub(super) fn are_opened_logs_closed(destination: &Destination) -> bool {
-    are_closed(destination, |partition| partition.log().is_some())
+    are_closed(destination, |_| false)
 }
 
-fn are_closed(destination: &Destination, counts: impl Fn(&Partition) -> bool) -> bool {
-    let topics = destination.catalog.topics().into_iter();
-    let mut local = topics.filter(|topic| topic.origin == Origin::Local);
-    let is_closed = |one: &Arc<Partition>| destination.directory.is_closed(&one.name);
-    local.all(|topic| topic.partitions.iter().filter(|one| counts(one)).all(is_closed))
+fn are_closed(destination: &Destination, counts: impl Fn(&Topic) -> bool) -> bool {
+    let is_closed = |one: &Partition| destination.directory.is_closed(&one.name);
+    destination.catalog.topics().iter().all(|topic| {
+        let counts = |one: &Partition| counts(topic) || one.held_log().is_some();
+        topic.partitions.iter().all(|one| !counts(one) || is_closed(one))
+    })
 }
 
 /// How long connections may take to end.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use kafka_wire::partition::{TopicId, TopicName};
 
 use super::LocalOffsetsTopic;
-use crate::catalog::{Catalog, Origin, TopicSpec};
+use crate::catalog::{Binding, Catalog, TopicSpec};
 use crate::directory::DataDirectory;
 use crate::groups::{OFFSETS_TOPIC, OffsetsTopic as _};
 use crate::local_topics::LocalTopics;
@@ -44,7 +44,7 @@ fn the_sources_groups_are_not_written_to() {
     let (topic, catalog) = topic(&at);
     let spec = TopicSpec {
         id: TopicId::from_wire([1; 16]).unwrap(),
-        origin: Origin::Mirrored,
+        binding: Binding::Bound,
         configs: BTreeMap::new(),
         partition_count: 1,
     };

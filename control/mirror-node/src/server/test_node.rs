@@ -14,7 +14,7 @@ use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use tokio::runtime::Runtime;
 
-use crate::catalog::{Catalog, Origin, Topic, TopicSpec};
+use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
 use crate::directory::DataDirectory;
 use crate::local_topics::LocalTopics;
 use crate::mirror_orders::{MirrorOrder, MirrorOrders};
@@ -76,7 +76,7 @@ impl TestNode {
         id[15] = u8::try_from(self.node.catalog.topics().len() + 1).expect("tests have few topics");
         let spec = TopicSpec {
             id: TopicId::from_wire(id).expect("the last byte is not zero"),
-            origin: Origin::Mirrored,
+            binding: Binding::Bound,
             configs: owned(configs),
             partition_count: 2,
         };

@@ -14,7 +14,7 @@ use kafka_wire::message::{RequestHead, decode_response, encode_request};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 
 use super::*;
-use crate::catalog::{Catalog, Origin, TopicSpec};
+use crate::catalog::{Binding, Catalog, TopicSpec};
 use crate::node::NodeIdentity;
 use crate::server::limits::ServerLimits;
 
@@ -30,7 +30,7 @@ impl TestServer {
         let catalog = Arc::new(Catalog::new("/nowhere".into()));
         let spec = TopicSpec {
             id: TopicId::from_wire([7; 16]).unwrap(),
-            origin: Origin::Mirrored,
+            binding: Binding::Bound,
             configs: BTreeMap::new(),
             partition_count: 3,
         };

@@ -9,6 +9,7 @@ use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_files::{FileKind, FileName, PartitionFiles};
 use kafka_log::partition_log::{AppendPlan, IndexBytes, IndexBytesKind, LogPlace, PartitionLog};
 use kafka_wire::batch_stream::ValidatedBatch;
+use kafka_wire::control_record::ControlRecord;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{HighWatermark, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::record_batch::HEADER_BYTES;
@@ -37,7 +38,7 @@ pub(super) struct OpenLog<F> {
     windows: ProducerWindows,
     /// Epochs as published, and the version they are of.
     epochs: (u64, Arc<EpochHistory>),
-    cut_count: u64,
+    pub(super) cut_count: u64,
     /// What a failed write left behind the log's end.
     remains: Option<Remains>,
     /// Index bytes handed out that could not be written.
@@ -178,6 +179,9 @@ impl<F: PartitionFiles> OpenLog<F> {
             return Err(error.into());
         }
         let max_timestamp_ms = self.log.active_max_timestamp_ms();
+        if control == Some(ControlRecord::MirrorPidReset) {
+            self.windows = ProducerWindows::default();
+        }
         self.windows.note(self.log.producers(), &header);
         let outcome = self.log.append(plan, &ValidatedBatch { header, control });
         if let Some(rolled) = outcome.rolled {

@@ -7,6 +7,8 @@ use kafka_log::partition_files::{FileName, PartitionFiles};
 use kafka_wire::offset::Offset;
 use kafka_wire::producer::ProducerId;
 
+use super::open_log::OpenLog;
+use super::sync_watch::SyncWatch;
 use super::{WritableLog, closed_error};
 use crate::doomed_directory;
 
@@ -116,6 +118,20 @@ impl<F: PartitionFiles> WritableLog<F> {
         let mut finisher = self.lock_finisher();
         let taken = self.lock_open().take();
         self.view.withdraw();
+        self.finish(taken, &mut finisher)
+    }
+
+    /// Closes the log as [`Self::close`] does, and shows it to readers as it is.
+    ///
+    /// # Errors
+    /// As [`Self::close`].
+    pub fn close_shown(&self) -> io::Result<Offset> {
+        let mut finisher = self.lock_finisher();
+        let taken = self.lock_open().take();
+        self.finish(taken, &mut finisher)
+    }
+
+    fn finish(&self, taken: Option<OpenLog<F>>, finisher: &mut SyncWatch<F>) -> io::Result<Offset> {
         let mut open = taken.ok_or_else(closed_error)?;
         self.sync_fault.check()?;
         if open.is_closed_on_disk() {
@@ -124,10 +140,10 @@ impl<F: PartitionFiles> WritableLog<F> {
         open.cut_remains()?;
         open.write_index()?;
         for segment in &open.unfinished {
-            close_segment(&mut *finisher, segment)?;
+            close_segment(finisher, segment)?;
         }
-        retire_segments(&mut *finisher, &open.leaving)?;
-        close_log(&mut *finisher, &open.log.close())?;
+        retire_segments(finisher, &open.leaving)?;
+        close_log(finisher, &open.log.close())?;
         Ok(open.log.accepted_end().offset())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kafka_protocol::error::ResponseError;
 use kafka_wire::partition::TopicName;
 
-use crate::catalog::{Origin, Topic};
+use crate::catalog::{Binding, Topic};
 use crate::node::{Node, Writes};
 use crate::server::refusal::Refusal;
 use crate::topic_settings::SettingError;
@@ -27,14 +27,14 @@ pub(super) fn check_local(
     node: &Node,
     topic: Arc<Topic>,
 ) -> Result<(Arc<Topic>, &Writes), Refusal> {
-    match (topic.origin, &node.writes) {
-        (Origin::Mirrored, _) => Err(Refusal::mirrored(node, &topic)),
-        (Origin::Local, None) => Err(Refusal::read_only()),
-        (Origin::Local, Some(_)) if topic.is_internal() => {
+    match (topic.binding, &node.writes) {
+        (Binding::Bound, _) => Err(Refusal::mirrored(node, &topic)),
+        (Binding::Unbound, None) => Err(Refusal::read_only()),
+        (Binding::Unbound, Some(_)) if topic.is_internal() => {
             let message = format!("Topic '{}' is this node's own.", topic.name);
             Err(Refusal::new(ResponseError::PolicyViolation, message))
         }
-        (Origin::Local, Some(writes)) => Ok((topic, writes)),
+        (Binding::Unbound, Some(writes)) => Ok((topic, writes)),
     }
 }
 

@@ -7,7 +7,7 @@ use kafka_protocol::messages::delete_records_response::{
 };
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
-use crate::catalog::{Origin, Topic};
+use crate::catalog::{Binding, Topic};
 use crate::node::Node;
 use crate::server::refusal::Refusal;
 
@@ -43,7 +43,7 @@ fn delete_before(
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     let topic = topic.ok_or(unknown)?;
     let partition = topic.partition(asked.partition_index).ok_or(unknown)?;
-    if topic.origin == Origin::Mirrored {
+    if topic.binding == Binding::Bound {
         return Err(Refusal::mirrored(node, topic).code());
     }
     if topic.is_internal() {

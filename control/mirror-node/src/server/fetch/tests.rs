@@ -22,7 +22,7 @@ use kafka_wire::record_batch::BatchAttributes;
 use uuid::Uuid;
 
 use super::Watch;
-use crate::catalog::{Catalog, Origin, TopicSpec};
+use crate::catalog::{Binding, Catalog, TopicSpec};
 use crate::log_view::LogState;
 use crate::node::{Node, NodeIdentity};
 use crate::server::Server;
@@ -53,7 +53,7 @@ impl Served {
         let catalog = Arc::new(Catalog::new(root.clone()));
         let spec = TopicSpec {
             id: TopicId::from_wire(TOPIC_ID).unwrap(),
-            origin: Origin::Local,
+            binding: Binding::Unbound,
             configs: BTreeMap::new(),
             partition_count,
         };
@@ -315,7 +315,7 @@ fn a_waiting_fetch_is_known_to_each_of_its_logs_once() {
     let put = |last_byte| {
         let spec = TopicSpec {
             id: TopicId::from_wire([last_byte; 16]).unwrap(),
-            origin: Origin::Local,
+            binding: Binding::Unbound,
             configs: BTreeMap::new(),
             partition_count: 1,
         };

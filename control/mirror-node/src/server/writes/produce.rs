@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::record_batch::BatchHeader;
 
 use crate::batch_records::DecompressionBudget;
-use crate::catalog::{Origin, Topic};
+use crate::catalog::{Binding, Topic};
 use crate::local_log::READABLE_BATCH_BYTES_MAX;
 use crate::node::Node;
 use crate::server::answer::Answer;
@@ -100,9 +100,9 @@ fn usable<'a>(
         let message = format!("Cannot append to internal topic '{}'.", topic.name);
         return Err(Refusal::new(ResponseError::InvalidTopicException, message));
     }
-    match topic.origin {
-        Origin::Mirrored => Err(Refusal::mirrored(node, topic)),
-        Origin::Local => Ok(topic),
+    match topic.binding {
+        Binding::Bound => Err(Refusal::mirrored(node, topic)),
+        Binding::Unbound => Ok(topic),
     }
 }
 

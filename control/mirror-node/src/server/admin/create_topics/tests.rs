@@ -3,7 +3,7 @@ use kafka_protocol::messages::TopicName as WireName;
 use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 
 use super::*;
-use crate::catalog::Origin;
+use crate::catalog::Binding;
 use crate::server::test_node::TestNode;
 
 fn topic(name: &str) -> CreatableTopic {
@@ -51,7 +51,7 @@ fn a_topic_is_made_and_described() {
     assert!(configs.iter().any(|config| config.config_source == 5));
 
     let made = node.node.catalog.topic_named("orders").unwrap();
-    assert_eq!((made.origin, made.partitions.len()), (Origin::Local, 3));
+    assert_eq!((made.binding, made.partitions.len()), (Binding::Unbound, 3));
     assert_eq!(topic_uuid(&made), result.topic_id);
 }
 
