@@ -30,5 +30,13 @@ pub fn raised(source: SourceLeaderEpoch, ours: LeaderEpoch) -> Option<LeaderEpoc
     Some(epoch)
 }
 
+/// What our epoch must exceed to be raised beyond `source`: ten more, as far as there are epochs
+/// left. The next one always covers `source`, however large that is.
+#[must_use]
+pub const fn raise_above(source: SourceLeaderEpoch) -> i32 {
+    let above = source.get().saturating_add(BUMP_INCREMENT);
+    if above == i32::MAX { i32::MAX - 1 } else { above }
+}
+
 #[cfg(test)]
 mod tests;

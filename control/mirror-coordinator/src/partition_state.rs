@@ -61,6 +61,31 @@ impl MirrorPartitionState {
         is_legal_move(self, target)
     }
 
+    /// The state's number on the wire and on disk.
+    #[must_use]
+    pub const fn number(self) -> i8 {
+        match self {
+            Self::Unknown => -1,
+            Self::LogAlignment => 0,
+            Self::EpochFencing => 1,
+            Self::UleRecovery => 2,
+            Self::Mirroring => 3,
+            Self::Pausing => 4,
+            Self::Paused => 5,
+            Self::Stopping => 6,
+            Self::Stopped => 7,
+            Self::Failed => 8,
+        }
+    }
+
+    /// The state of a number; [`Self::Unknown`] for numbers that are no state (one schema has 16
+    /// for "none").
+    #[must_use]
+    pub fn from_number(number: i8) -> Self {
+        let known = Self::ALL.into_iter().find(|state| state.number() == number);
+        known.unwrap_or(Self::Unknown)
+    }
+
     /// The state's name as the protocol spells it.
     #[must_use]
     pub const fn name(self) -> &'static str {

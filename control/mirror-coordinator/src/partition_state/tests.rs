@@ -31,3 +31,16 @@ fn every_pair_of_states_moves_as_the_golden_table_says() {
 fn a_stopped_partition_never_goes_straight_back_to_mirroring() {
     assert!(!MirrorPartitionState::Stopped.may_move_to(MirrorPartitionState::Mirroring));
 }
+
+#[test]
+fn states_have_the_numbers_of_the_protocol_and_other_numbers_are_unknown() {
+    let numbers: Vec<i8> = MirrorPartitionState::ALL.into_iter().map(|s| s.number()).collect();
+    assert_eq!(numbers, [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    for state in MirrorPartitionState::ALL {
+        assert_eq!(MirrorPartitionState::from_number(state.number()), state);
+    }
+    for number in [i8::MIN, -2, 9, 16, i8::MAX] {
+        let state = MirrorPartitionState::from_number(number);
+        assert_eq!(state, MirrorPartitionState::Unknown, "{number}");
+    }
+}
