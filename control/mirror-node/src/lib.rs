@@ -36,6 +36,7 @@ mod log_opening;
 mod log_publisher;
 pub mod log_reader;
 pub mod log_view;
+pub mod mirror_descriptions;
 pub mod mirror_news;
 pub mod mirror_orders;
 pub mod node;

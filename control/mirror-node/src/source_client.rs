@@ -22,6 +22,8 @@ use mirror_uring::BrokerAddress;
 use crate::client_properties::ClientProperties;
 use crate::source_connection::{SourceConnection, SourceError};
 
+pub mod mirrors;
+
 /// Asks a source cluster; connections are made when needed and kept.
 #[derive(Debug)]
 pub struct SourceClient {

@@ -14,12 +14,15 @@ use kafka_wire::api_versions::{
     encode_api_versions,
 };
 use kafka_wire::message::{MessageError, RequestHead, SIZE_BYTES, decode_response, encode_request};
+use kafka_wire::mirror_api::{self, MirrorApiKey, MirrorRequest, MirrorResponse};
+use kafka_wire::mirror_error::MirrorError;
 use mirror_uring::BrokerAddress;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client_properties::{ClientProperties, DisplayAddress};
+use crate::mirror_orders::start_timeout;
 
 /// Largest batch that can be both mirrored and verified, in bytes: a quarter of the longest
 /// response the engine takes.
@@ -130,6 +133,17 @@ pub enum SourceError {
         /// What we speak.
         ours: String,
     },
+    /// The broker does not know a request about mirrors.
+    #[error(
+        "{address} knows nothing of cluster mirroring (KIP-1279): it does not serve {request}; \
+         mirrors are kept by `ringmirror node`"
+    )]
+    NoMirrors {
+        /// Where.
+        address: String,
+        /// Which request.
+        request: String,
+    },
     /// The broker answered with an error.
     #[error("{address} refuses {request}: {error} ({code})")]
     Refused {
@@ -154,6 +168,38 @@ pub enum SourceError {
         /// One reason per server.
         reasons: Vec<String>,
     },
+}
+
+impl SourceError {
+    /// True when the peer has no mirrors at all, whether it knows the request or not.
+    #[must_use]
+    pub const fn lacks_mirrors(&self) -> bool {
+        matches!(self, Self::NoMirrors { .. } | Self::Refused { code: UNSUPPORTED_VERSION, .. })
+    }
+
+    /// True when the request was never sent, so that it can be sent to another broker.
+    pub(crate) const fn is_before_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::ConnectTimedOut { .. }
+                | Self::ClosedInHandshake { .. }
+                | Self::NotKafka { .. }
+        )
+    }
+
+    /// A request about mirrors that a broker refused as a whole.
+    pub(crate) fn refused_mirrors(
+        address: &BrokerAddress,
+        key: MirrorApiKey,
+        code: i16,
+        message: Option<&str>,
+    ) -> Self {
+        let error = error_name(code);
+        let error = message.map_or_else(|| error.clone(), |message| format!("{error}: {message}"));
+        let address = DisplayAddress(address).to_string();
+        Self::Refused { address, request: key.to_string(), error, code }
+    }
 }
 
 impl SourceConnection {
@@ -234,6 +280,35 @@ impl SourceConnection {
         decode_response(version, correlation_id, response).map_err(|error| self.wrong(&name, error))
     }
 
+    /// Sends a request about mirrors and waits for its answer, which may carry an error code: at
+    /// most `request.timeout.ms`, and for a start as long as that may look for topics beside it.
+    ///
+    /// # Errors
+    /// As [`Self::call`]; [`SourceError::NoMirrors`] when the broker does not serve it, after which
+    /// the connection can be used.
+    pub async fn mirror_call(
+        &mut self,
+        request: &MirrorRequest,
+    ) -> Result<MirrorResponse, SourceError> {
+        let (key, name) = (request.key(), request.key().name());
+        let version = mirror_api::VERSION;
+        if self.versions.negotiate(key.get(), version, version).is_none() {
+            let (address, request) = (self.address.clone(), name.to_owned());
+            return Err(SourceError::NoMirrors { address, request });
+        }
+        let head = self.next_head(version);
+        let (correlation_id, client_id) = (head.correlation_id, head.client_id);
+        let frame = request.encode_frame(correlation_id, client_id);
+        let frame = frame.map_err(|error| self.wrong(name, error))?;
+        let patience = match request {
+            MirrorRequest::StartMirrorTopics(start) => start_timeout(start.timeout_ms),
+            _ => Duration::ZERO,
+        };
+        let response = self.exchange_within(&frame, name, self.request_timeout + patience).await?;
+        let response = MirrorResponse::decode_frame(key, correlation_id, response);
+        response.map_err(|error| self.wrong(name, error))
+    }
+
     async fn learn_versions(&mut self) -> Result<(), SourceError> {
         let mut version = API_VERSIONS_VERSION;
         for _ in 0..2 {
@@ -275,12 +350,21 @@ impl SourceConnection {
 
     /// Sends a frame and returns the frame that answers it, without its size.
     async fn exchange(&mut self, frame: &[u8], name: &str) -> Result<Bytes, SourceError> {
-        let timed = timeout(self.request_timeout, self.round_trip(frame, name)).await;
+        self.exchange_within(frame, name, self.request_timeout).await
+    }
+
+    async fn exchange_within(
+        &mut self,
+        frame: &[u8],
+        name: &str,
+        deadline: Duration,
+    ) -> Result<Bytes, SourceError> {
+        let timed = timeout(deadline, self.round_trip(frame, name)).await;
         timed.unwrap_or_else(|_| {
             Err(SourceError::TimedOut {
                 address: self.address.clone(),
                 request: name.to_owned(),
-                timeout_ms: self.request_timeout.as_millis(),
+                timeout_ms: deadline.as_millis(),
             })
         })
     }
@@ -355,6 +439,9 @@ fn request_name(key: i16) -> String {
 #[must_use]
 pub fn error_name(code: i16) -> String {
     use kafka_protocol::error::ParseResponseErrorCode as _;
+    if let Some(error) = MirrorError::from_code(code) {
+        return error.name().to_owned();
+    }
     let Some(error) = code.err() else { return "NONE".to_owned() };
     let mut name = String::new();
     for letter in format!("{error:?}").chars() {

@@ -1,0 +1,147 @@
+//! Requests about mirrors (KIP-1279) to another cluster: what alignment asks a source, and what the
+//! command line asks a node.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::MetadataRequest;
+use kafka_wire::mirror_api::describe_cluster_mirrors::{
+    DescribeClusterMirrorsRequest, DescribeClusterMirrorsResponse, DescribedMirror,
+};
+use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+use mirror_uring::BrokerAddress;
+use tokio::time::timeout;
+
+use super::{METADATA_NEWEST, SourceClient, parse_metadata};
+use crate::mirror_descriptions::merged;
+use crate::source_connection::{SourceConnection, SourceError};
+
+/// What the brokers of a cluster told of its mirrors, together.
+#[derive(Debug)]
+pub struct MergedMirrors {
+    /// The mirrors, by name. Each topic and partition is there once.
+    pub mirrors: Vec<DescribedMirror>,
+    /// Why brokers told nothing: what only they know is missing. Those that know nothing of
+    /// mirrors have nothing to tell, and are not among them.
+    pub unanswered: Vec<SourceError>,
+}
+
+impl SourceClient {
+    /// Asks any broker. The answer may carry an error code. A request that may have arrived is not
+    /// sent to another broker: it may be one that changes something.
+    ///
+    /// # Errors
+    /// [`SourceError::NoMirrors`] when the broker does not know the request, which says nothing
+    /// against the cluster; others when it cannot be asked.
+    pub async fn mirror_request(
+        &mut self,
+        request: &MirrorRequest,
+    ) -> Result<MirrorResponse, SourceError> {
+        let mut reasons = Vec::new();
+        for address in self.addresses_to_ask() {
+            match self.mirror_call(&address, request).await {
+                Err(error) if error.is_before_the_request() => reasons.push(error.to_string()),
+                outcome => return outcome,
+            }
+        }
+        Err(SourceError::NoBootstrap { reasons })
+    }
+
+    /// Asks every broker of the cluster, since each knows only some of it, and merges what they
+    /// tell. All of that takes `request.timeout.ms` at most.
+    ///
+    /// # Errors
+    /// When no broker answers; [`SourceError::NoMirrors`] when none knows the request.
+    pub async fn describe_mirrors(
+        &mut self,
+        request: &DescribeClusterMirrorsRequest,
+    ) -> Result<MergedMirrors, SourceError> {
+        let deadline = Duration::from_millis(self.properties.request_timeout_ms);
+        let described = timeout(deadline, self.ask_all(request)).await;
+        described.unwrap_or_else(|_| {
+            Err(SourceError::TimedOut {
+                address: "the cluster".to_owned(),
+                request: "DescribeClusterMirrors".to_owned(),
+                timeout_ms: deadline.as_millis(),
+            })
+        })
+    }
+
+    async fn ask_all(
+        &mut self,
+        request: &DescribeClusterMirrorsRequest,
+    ) -> Result<MergedMirrors, SourceError> {
+        let request = MirrorRequest::from(request.clone());
+        let (mut told, mut unanswered, mut without) = (Vec::new(), Vec::new(), None);
+        for address in self.broker_addresses().await? {
+            match self.describe_at(&address, &request).await {
+                Ok(response) => told.push(response),
+                Err(error) if error.lacks_mirrors() => without = Some(error),
+                Err(error) => unanswered.push(error),
+            }
+        }
+        if told.is_empty() {
+            // Who cannot be asked may know of mirrors though another does not.
+            let first = unanswered.into_iter().next().or(without);
+            return Err(first.unwrap_or(SourceError::NoBootstrap { reasons: Vec::new() }));
+        }
+        Ok(MergedMirrors { mirrors: merged(told), unanswered })
+    }
+
+    async fn describe_at(
+        &mut self,
+        address: &BrokerAddress,
+        request: &MirrorRequest,
+    ) -> Result<DescribeClusterMirrorsResponse, SourceError> {
+        match self.mirror_call(address, request).await? {
+            MirrorResponse::DescribeClusterMirrors(told) if told.error_code == 0 => Ok(told),
+            other => Err(refused(address, &other)),
+        }
+    }
+
+    /// Every broker there is, as any of them says; without its topics, of which it may have many.
+    async fn broker_addresses(&mut self) -> Result<Vec<BrokerAddress>, SourceError> {
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![]))
+            .with_allow_auto_topic_creation(true);
+        let metadata = self.call_any(&request, METADATA_NEWEST).await?;
+        self.brokers = parse_metadata(&metadata).brokers;
+        Ok(self.brokers.values().cloned().collect())
+    }
+
+    /// Calls one broker; a kept connection that the broker closed meanwhile is made anew, once.
+    async fn mirror_call(
+        &mut self,
+        address: &BrokerAddress,
+        request: &MirrorRequest,
+    ) -> Result<MirrorResponse, SourceError> {
+        let was_kept = self.connections.contains_key(address);
+        match self.mirror_call_once(address, request).await {
+            Err(SourceError::Closed { .. }) if was_kept => {
+                self.mirror_call_once(address, request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn mirror_call_once(
+        &mut self,
+        address: &BrokerAddress,
+        request: &MirrorRequest,
+    ) -> Result<MirrorResponse, SourceError> {
+        let connection: &mut SourceConnection = self.connection(address).await?;
+        let outcome = connection.mirror_call(request).await;
+        if outcome.is_err() {
+            self.connections.remove(address);
+        }
+        outcome
+    }
+}
+
+/// An answer that is a refusal as a whole.
+fn refused(address: &BrokerAddress, response: &MirrorResponse) -> SourceError {
+    let (code, message) = response.outcome();
+    SourceError::refused_mirrors(address, response.key(), code, message)
+}
+
+#[cfg(test)]
+mod tests;
