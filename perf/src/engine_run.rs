@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{
-    BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition,
+    BrokerId, PartitionIndex, SourceBroker, SourceId, TopicId, TopicIdPartition, TopicName,
+    TopicPartition,
 };
 use mirror_uring::{
     BrokerAddress, DivergencePolicy, Engine, EngineCommand, EngineConfig, EngineReport, LogConfig,
@@ -96,7 +97,7 @@ impl EngineRun {
         let (engine, reports) = Engine::start(config)?;
         let (host, port) = (plan.source.address.ip().to_string(), plan.source.address.port());
         let broker = plan.source.partitions.first().context("a source without partitions")?.leader;
-        let broker = BrokerId::from_wire(broker).context("an illegal broker id")?;
+        let broker = source_broker(broker)?;
         let address = BrokerAddress { host: host.into(), port };
         engine.send_blocking(EngineCommand::SetBroker { broker, address })?;
         Ok(Self { engine, reports, behind: BTreeMap::new(), log_config, data })
@@ -184,6 +185,11 @@ fn refuse(report: EngineReport) -> Result<()> {
     }
 }
 
+fn source_broker(id: i32) -> Result<SourceBroker> {
+    let broker = BrokerId::from_wire(id).context("an illegal broker id")?;
+    Ok(SourceBroker { source: SourceId::new(0), broker })
+}
+
 fn new_partition(described: &SourcePartition) -> Result<(NewPartition, Offset)> {
     let topic = TopicName::parse(&described.topic).context("an illegal topic name")?;
     let topic_id = TopicId::parse(&described.topic_id).context("an illegal topic id")?;
@@ -194,7 +200,7 @@ fn new_partition(described: &SourcePartition) -> Result<(NewPartition, Offset)> 
         id: TopicIdPartition { topic_id, partition },
         name: TopicPartition { topic, partition },
         source_has_topic_ids: true,
-        leader: BrokerId::from_wire(described.leader).context("an illegal broker id")?,
+        leader: source_broker(described.leader)?,
         source_epoch: None,
         leader_epoch: LeaderEpoch::from_wire(1).context("a legal epoch")?,
         log_config: LogConfig::default(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicName};
+use kafka_wire::partition::{BrokerId, SourceId, TopicIdPartition, TopicName};
 use mirror_coordinator::coordinator::{Action, Coordinator, Input, UncleanElection};
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::affinity::allowed_cpus;
@@ -34,6 +34,9 @@ mod source_news;
 
 pub(crate) use shut_down::RunEnd;
 pub(crate) use source_news::log_config;
+
+/// The source of a run with one mirror.
+const THE_SOURCE: SourceId = SourceId::new(0);
 
 /// What to mirror, from where, to where.
 #[derive(Clone, Debug)]

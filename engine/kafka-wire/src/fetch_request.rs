@@ -91,6 +91,7 @@ pub struct FetchRequestWriter<'a> {
     version: i16,
     at: usize,
     section: Section,
+    max_wait_at: usize,
     /// Where the count of the section's topics goes.
     topic_count_at: usize,
     topic_count: u32,
@@ -127,6 +128,7 @@ impl<'a> FetchRequestWriter<'a> {
             version: head.version,
             at: 0,
             section: Section::Fetch,
+            max_wait_at: 0,
             topic_count_at: 0,
             topic_count: 0,
             topic: None,
@@ -174,6 +176,11 @@ impl<'a> FetchRequestWriter<'a> {
         })
     }
 
+    /// Says otherwise than the head how long the broker may wait, milliseconds.
+    pub fn set_max_wait_ms(&mut self, max_wait_ms: u32) {
+        self.patch(self.max_wait_at, &at_most_i32(max_wait_ms).to_be_bytes());
+    }
+
     /// Writes what comes after the topics and the size in front; tells the bytes to send.
     #[must_use]
     pub fn finish(mut self) -> usize {
@@ -194,6 +201,7 @@ impl<'a> FetchRequestWriter<'a> {
         if self.version <= 14 {
             self.put(&NO_REPLICA.to_be_bytes())?;
         }
+        self.max_wait_at = self.at;
         self.put(&at_most_i32(head.max_wait_ms).to_be_bytes())?;
         self.put(&at_most_i32(head.min_bytes).to_be_bytes())?;
         self.put(&at_most_i32(head.max_bytes).to_be_bytes())?;

@@ -3,7 +3,7 @@
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::fetch_event::{CurrentLeader, NodeEndpoint, PartitionTail};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::BrokerId;
+use kafka_wire::partition::{BrokerId, SourceBroker, TopicIdPartition};
 
 use crate::bridge::{EngineReport, PartitionEvent};
 use crate::mirror_partition::{AfterBackoff, LaneRef, Phase};
@@ -18,6 +18,18 @@ pub(crate) mod error_code {
     pub(crate) const UNKNOWN_LEADER_EPOCH: i16 = 75;
 }
 
+/// A new leader that a response named for one of its partitions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeaderMove {
+    slot: PartitionSlot,
+    /// The place may have another partition by the time it is looked at.
+    id: TopicIdPartition,
+    /// A broker of the source that answered.
+    leader: SourceBroker,
+    epoch: SourceLeaderEpoch,
+    error_code: i16,
+}
+
 impl Shard {
     pub(crate) fn on_fetch_head(
         &mut self,
@@ -26,8 +38,9 @@ impl Shard {
         error_code: i16,
         session_id: i32,
     ) {
-        let pause = if error_code == 0 { 0 } else { self.limits.backoff_ms };
-        let lane = &mut self.connections[at.connection].lanes[at.lane];
+        let connection = &mut self.connections[at.connection];
+        let pause = if error_code == 0 { 0 } else { connection.limits.backoff_ms };
+        let lane = &mut connection.lanes[at.lane];
         let wait_ms = pause.max(u64::from(throttle_ms));
         lane.not_before = self.now.after_ms(wait_ms);
         if error_code != 0 {
@@ -66,14 +79,17 @@ impl Shard {
         match code {
             error_code::OFFSET_OUT_OF_RANGE => self.queue_repair(slot),
             error_code::NOT_LEADER_OR_FOLLOWER | error_code::FENCED_LEADER_EPOCH => {
-                let named = hint.and_then(|leader| {
-                    let epoch = SourceLeaderEpoch::from_wire(leader.leader_epoch)?;
-                    Some((BrokerId::from_wire(leader.leader_id)?, epoch))
+                let connection = &mut self.connections[at.connection];
+                let source = connection.broker.source;
+                let held = self.partitions.get(slot);
+                let named = hint.zip(held).and_then(|(hint, held)| {
+                    let epoch = SourceLeaderEpoch::from_wire(hint.leader_epoch)?;
+                    let broker = BrokerId::from_wire(hint.leader_id)?;
+                    let leader = SourceBroker { source, broker };
+                    Some(LeaderMove { slot, id: held.spec.id, leader, epoch, error_code: code })
                 });
                 match named {
-                    Some((leader, epoch)) => {
-                        self.connections[at.connection].moves.push((slot, leader, epoch, code));
-                    }
+                    Some(named) => connection.moves.push(named),
                     None => self.await_leader(slot, code),
                 }
             }
@@ -85,16 +101,14 @@ impl Shard {
     }
 
     pub(crate) fn on_node_endpoint(&mut self, place: usize, endpoint: &NodeEndpoint) {
-        let named = self.connections[place]
-            .moves
-            .iter()
-            .any(|(_, leader, ..)| leader.get() == endpoint.node_id);
         let (Some(broker), Ok(port)) =
             (BrokerId::from_wire(endpoint.node_id), u16::try_from(endpoint.port))
         else {
             return;
         };
-        if named {
+        let connection = &self.connections[place];
+        let broker = SourceBroker { source: connection.broker.source, broker };
+        if connection.moves.iter().any(|named| named.leader == broker) {
             let address = BrokerAddress { host: endpoint.host.as_str().into(), port };
             self.set_broker(broker, address);
         }
@@ -123,9 +137,13 @@ impl Shard {
 
     /// Moves partitions to the leaders the response named.
     fn follow_leaders(&mut self, place: usize) {
-        while let Some((slot, leader, epoch, code)) = self.connections[place].moves.pop() {
+        while let Some(named) = self.connections[place].moves.pop() {
+            let LeaderMove { slot, id, leader, epoch, error_code } = named;
             let reachable = self.brokers.get(&leader).is_some_and(|held| held.address.is_some());
-            let Some(partition) = self.partitions.get(slot) else { continue };
+            let here = |at: LaneRef| at.connection == place;
+            let held = self.partitions.get(slot);
+            let held = held.filter(|held| held.spec.id == id && held.lane.is_some_and(here));
+            let Some(partition) = held else { continue };
             let news = Some(epoch) > partition.source_epoch()
                 || (Some(epoch) == partition.source_epoch() && leader != partition.leader());
             if partition.phase != Phase::Fetching {
@@ -135,12 +153,17 @@ impl Shard {
                 self.report(slot, PartitionEvent::LeaderMoved { leader, epoch });
                 self.follow_leader(slot, leader, epoch);
             } else {
-                self.await_leader(slot, code);
+                self.await_leader(slot, error_code);
             }
         }
     }
 
-    fn follow_leader(&mut self, slot: PartitionSlot, leader: BrokerId, epoch: SourceLeaderEpoch) {
+    fn follow_leader(
+        &mut self,
+        slot: PartitionSlot,
+        leader: SourceBroker,
+        epoch: SourceLeaderEpoch,
+    ) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         (partition.spec.leader, partition.spec.source_epoch) = (leader, Some(epoch));
         partition.begins_inside = Offset::ZERO;
@@ -149,8 +172,8 @@ impl Shard {
 
     /// The answer to the oldest request was read to its end.
     pub(crate) fn end_answer(&mut self, place: usize) {
-        let timeout = self.limits.request_timeout_ms;
         let connection = &mut self.connections[place];
+        let timeout = connection.limits.request_timeout_ms;
         connection.reading = false;
         connection.current = None;
         let waiting = !connection.in_flight.is_empty();

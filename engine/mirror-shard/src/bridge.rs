@@ -6,9 +6,10 @@ use kafka_log::partition_log::LogPlace;
 use kafka_log::recovery::LoadFinding;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
-use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{SourceBroker, SourceId, TopicIdPartition, TopicPartition};
 use kafka_wire::producer::ProducerId;
 
+use crate::limits::SourceLimits;
 use crate::op::BrokerAddress;
 
 /// An order from the host to the shard that owns what it names.
@@ -17,18 +18,28 @@ pub enum EngineCommand {
     /// Where a source broker listens; changes an address or adds a broker.
     SetBroker {
         /// The broker.
-        broker: BrokerId,
+        broker: SourceBroker,
         /// Where it listens.
         address: BrokerAddress,
     },
+    /// How to ask a source and how long to wait for it; without it, the shard's own limits count.
+    /// Takes effect with the next request.
+    SetSource {
+        /// The source.
+        source: SourceId,
+        /// Sizes and times.
+        limits: SourceLimits,
+    },
+    /// Forget a source: connections to its brokers end as soon as no partition of it is left.
+    RemoveSource(SourceId),
     /// Start mirroring a partition.
     AddPartition(Box<NewPartition>),
     /// The source moved the partition's leader.
     SetSourceLeader {
         /// Which partition.
         partition: TopicIdPartition,
-        /// Its leader.
-        leader: BrokerId,
+        /// Its leader, of the source that the partition was added with.
+        leader: SourceBroker,
         /// The leader's epoch.
         epoch: SourceLeaderEpoch,
     },
@@ -38,6 +49,14 @@ pub enum EngineCommand {
         partition: TopicIdPartition,
         /// The new epoch; a lower one is ignored.
         epoch: LeaderEpoch,
+    },
+    /// What to do from now on when the source lost records that we have. A partition that failed
+    /// for it needs [`EngineCommand::Resume`] as well.
+    SetDivergencePolicy {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// What to do.
+        policy: DivergencePolicy,
     },
     /// Stop fetching; what was accepted is written, synced and reported as paused.
     Pause(TopicIdPartition),
@@ -51,6 +70,8 @@ pub enum EngineCommand {
         to: Offset,
     },
     /// Close the partition's log and forget it; its directory is deleted when `delete` is set.
+    /// [`PartitionEvent::Removed`] tells when. The partition may be added again at once: its new
+    /// life begins when the old one has ended.
     Remove {
         /// Which partition.
         partition: TopicIdPartition,
@@ -71,7 +92,7 @@ pub struct NewPartition {
     /// False when the source has no topic ids, so that fetches go by name.
     pub source_has_topic_ids: bool,
     /// Source broker that leads it.
-    pub leader: BrokerId,
+    pub leader: SourceBroker,
     /// Epoch of that leader, `None` when the source does not tell.
     pub source_epoch: Option<SourceLeaderEpoch>,
     /// Our own leader epoch: batches above it are refused until it is raised.
@@ -110,7 +131,7 @@ pub enum EngineReport {
     /// A source broker cannot be reached; the shard goes on trying.
     BrokerUnreachable {
         /// Which broker.
-        broker: BrokerId,
+        broker: SourceBroker,
         /// Attempts since it last answered.
         attempt: u32,
         /// Why, for people.
@@ -119,7 +140,7 @@ pub enum EngineReport {
     /// A source broker answers again.
     BrokerReachable {
         /// Which broker.
-        broker: BrokerId,
+        broker: SourceBroker,
     },
     /// Every log of this shard is closed; nothing follows.
     Stopped {
@@ -195,7 +216,7 @@ pub enum PartitionEvent {
     /// The source named a new leader and the shard moved there by itself.
     LeaderMoved {
         /// The new leader.
-        leader: BrokerId,
+        leader: SourceBroker,
         /// Its epoch.
         epoch: SourceLeaderEpoch,
     },
@@ -249,8 +270,14 @@ pub enum PartitionEvent {
     /// The pause asked for is in effect: nothing in flight, all bytes durable. Behind
     /// [`PartitionEvent::Reloading`] the log is not open, and only what is durable is known of it.
     Paused(Progress),
-    /// The log is closed and forgotten.
-    Removed,
+    /// The partition is forgotten; one for each [`EngineCommand::AddPartition`] that a
+    /// [`EngineCommand::Remove`] or [`EngineCommand::Stop`] followed.
+    ///
+    /// With its progress, the log is closed: everything below `log_end` is durable, indexes,
+    /// epochs and the producer snapshot at `log_end` are complete, and another writer may open it.
+    /// Without, the log was not open (any more) or could not be closed, so that only opening it
+    /// tells where it ends; or its directory was to be deleted.
+    Removed(Option<Progress>),
 }
 
 /// Why a partition stopped for good.

@@ -3,7 +3,7 @@
 use std::io;
 
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::BrokerId;
+use kafka_wire::partition::SourceBroker;
 
 use crate::bridge::EngineReport;
 use crate::connection::{Connection, ConnectionPhase};
@@ -22,13 +22,13 @@ pub(crate) struct Broker {
     pub(crate) failures: u32,
     /// Until then its partitions wait for a connection: others must not grow.
     pub(crate) wanted_until: Option<Tick>,
+    /// The host forgot its source: connections without members end.
+    pub(crate) is_gone: bool,
 }
 
 impl Connection {
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
-        let lanes = self.lanes.iter().filter(|lane| {
-            lane.in_flight == 0 && (lane.session_members > 0 || !lane.changes.is_empty())
-        });
+        let lanes = self.lanes.iter().filter(|lane| lane.in_flight == 0 && lane.has_to_ask());
         let throttled = (self.phase == ConnectionPhase::Ready && self.request.is_some())
             .then(|| lanes.map(|lane| lane.not_before).min())
             .flatten();
@@ -37,8 +37,9 @@ impl Connection {
 }
 
 impl Shard {
-    pub(crate) fn set_broker(&mut self, broker: BrokerId, address: BrokerAddress) {
+    pub(crate) fn set_broker(&mut self, broker: SourceBroker, address: BrokerAddress) {
         let entry = self.brokers.entry(broker).or_default();
+        entry.is_gone = false;
         if entry.address.as_ref() == Some(&address) {
             return;
         }
@@ -69,15 +70,18 @@ impl Shard {
             let then = if aligned { AfterBackoff::Fetch } else { AfterBackoff::Align };
             return self.back_off(slot, then);
         };
-        self.connections[at.connection].lanes[at.lane].members.push(slot);
         let partition = self.partitions.get_mut(slot).expect("looked up above");
+        let lane = &mut self.connections[at.connection].lanes[at.lane];
+        partition.member_at = lane.members.len();
+        lane.members.push(slot);
+        lane.nameless_count += usize::from(!partition.spec.source_has_topic_ids);
         partition.lane = Some(at);
         partition.in_session = false;
         partition.change_queued = false;
         self.queue_change(slot);
     }
 
-    /// Takes the partition out of its lane; the session starts over if it knew the partition.
+    /// Takes the partition out of its lane; the next request tells the session that knows it.
     pub(crate) fn leave_lane(&mut self, slot: PartitionSlot) {
         self.stop_filling(slot);
         let Some(partition) = self.partitions.get_mut(slot) else { return };
@@ -85,26 +89,35 @@ impl Shard {
         let was_in_session = std::mem::take(&mut partition.in_session);
         partition.change_queued = false;
         partition.asked = None;
+        let spec = &partition.spec;
+        let departed = was_in_session.then(|| (spec.id, spec.name.topic.clone()));
+        let is_nameless = !partition.spec.source_has_topic_ids;
+        let member = std::mem::take(&mut partition.member_at);
+        // Queues it waits in are not searched: whoever takes it out sees that it is not there.
         let connection = &mut self.connections[at.connection];
-        let lane = &mut connection.lanes[at.lane];
-        let in_flight = lane.in_flight > 0;
-        lane.members.retain(|member| *member != slot);
-        lane.changes.retain(|member| *member != slot);
-        connection.align_queue.retain(|member| *member != slot);
-        connection.repair_queue.retain(|member| *member != slot);
         if connection.current.is_some_and(|current| current.slot == Some(slot)) {
             connection.disown_current();
         }
-        connection.moves.retain(|(member, ..)| *member != slot);
-        if was_in_session && !in_flight {
-            self.reset_lane(at);
-        } else if was_in_session {
-            // The answer on its way still belongs to the old session; start over behind it.
-            self.connections[at.connection].lanes[at.lane].restart = true;
+        let lane = &mut connection.lanes[at.lane];
+        assert_eq!(lane.members.swap_remove(member), slot, "members know their places");
+        lane.nameless_count -= usize::from(is_nameless);
+        lane.departed.extend(departed);
+        let (is_named_no_more, in_flight) =
+            (is_nameless && lane.nameless_count == 0, lane.in_flight > 0);
+        if let Some(moved) = lane.members.get(member) {
+            let moved = self.partitions.get_mut(*moved).expect("members are partitions");
+            moved.member_at = member;
         }
+        // A session that names topics cannot go on with ids.
+        match (is_named_no_more, in_flight) {
+            (true, true) => self.connections[at.connection].lanes[at.lane].restart = true,
+            (true, false) => self.reset_lane(at),
+            (false, _) => {}
+        }
+        self.end_if_gone(at.connection);
     }
 
-    fn choose_lane(&mut self, broker: BrokerId) -> Option<LaneRef> {
+    fn choose_lane(&mut self, broker: SourceBroker) -> Option<LaneRef> {
         let per_broker = self.limits.connections_per_broker as usize;
         let entry = self.brokers.entry(broker).or_default();
         let busy = |place: &usize| {
@@ -135,7 +148,7 @@ impl Shard {
 
     /// All places are taken: ends a connection that nobody needs, or one of a broker that has
     /// several; its partitions join another one of that broker.
-    fn make_place_for(&mut self, broker: BrokerId) {
+    fn make_place_for(&mut self, broker: SourceBroker) {
         let patience = 4 * self.limits.backoff_max_ms;
         let until = self.now.after_ms(patience);
         self.brokers.entry(broker).or_default().wanted_until = Some(until);
@@ -170,7 +183,8 @@ impl Shard {
         }
     }
 
-    fn open_connection(&mut self, broker: BrokerId) {
+    fn open_connection(&mut self, broker: SourceBroker) {
+        let limits = self.source_limits(broker.source);
         let vacant = |connection: &Connection| connection.phase == ConnectionPhase::Vacant;
         let Some(place) = self.connections.iter().position(vacant) else { return };
         let Some(frame) = self.pool.take_frame() else { return };
@@ -180,6 +194,7 @@ impl Shard {
         };
         let connection = &mut self.connections[place];
         connection.broker = broker;
+        connection.limits = limits;
         connection.frame = Some(frame);
         connection.request = Some(request);
         connection.lanes.resize_with(self.limits.lane_count() as usize, Lane::default);
@@ -189,8 +204,8 @@ impl Shard {
     }
 
     pub(crate) fn on_connection_deadline(&mut self, place: usize) {
-        let timeout = self.limits.request_timeout_ms;
         let connection = &mut self.connections[place];
+        let timeout = connection.limits.request_timeout_ms;
         connection.deadline = None;
         match connection.phase {
             ConnectionPhase::Resting => self.connect(place),
@@ -218,7 +233,7 @@ impl Shard {
         connection.id.generation = connection.id.generation.wrapping_add(1);
         connection.phase = ConnectionPhase::Connecting;
         connection.address = Some(address.clone());
-        connection.deadline = Some(self.now.after_ms(self.limits.request_timeout_ms));
+        connection.deadline = Some(self.now.after_ms(connection.limits.request_timeout_ms));
         connection.sending = true;
         self.ops.push(Op::Connect { connection: connection.id, address });
     }
@@ -242,11 +257,15 @@ impl Shard {
 
     /// The connection failed: tell the host, rest, try again.
     pub(crate) fn lose_connection(&mut self, place: usize, reason: &str) {
+        self.counters.connections_lost += 1;
+        if !self.has_members(place) {
+            // A broker may end a connection that nobody uses.
+            return self.end_connection(place);
+        }
         let broker = self.connections[place].broker;
         let entry = self.brokers.entry(broker).or_default();
         entry.failures = entry.failures.saturating_add(1);
         let attempt = entry.failures;
-        self.counters.connections_lost += 1;
         let reason = match &self.connections[place].address {
             Some(address) => format!("{}:{}: {reason}", address.host, address.port),
             None => reason.to_owned(),
@@ -304,13 +323,13 @@ impl Shard {
                 self.realign_members(LaneRef { connection: place, lane });
             }
         }
-        let has_members = self.connections[place].lanes.iter().any(|lane| !lane.members.is_empty());
-        if !has_members && (self.stopping || self.connections[place].leaving) {
+        if !self.has_members(place) {
+            // Whoever needs it again opens it again.
             return self.vacate(place);
         }
         let broker = self.connections[place].broker;
         let failures = self.brokers.get(&broker).map_or(0, |entry| entry.failures);
-        let pause = self.pause_ms(failures.saturating_sub(1));
+        let pause = self.pause_ms(failures.saturating_sub(1), broker.source);
         let connection = &mut self.connections[place];
         connection.phase = ConnectionPhase::Resting;
         // A shard that stops connects no more; the place is left once its partitions are closed.
@@ -349,6 +368,22 @@ impl Shard {
         let broker = connection.broker;
         if let Some(entry) = self.brokers.get_mut(&broker) {
             entry.connections.retain(|held| *held != place);
+            if entry.is_gone && entry.connections.is_empty() {
+                self.brokers.remove(&broker);
+            }
+        }
+    }
+
+    pub(crate) fn has_members(&self, place: usize) -> bool {
+        self.connections[place].lanes.iter().any(|lane| !lane.members.is_empty())
+    }
+
+    /// Ends the connection if the host forgot its source and no partition is left on it.
+    pub(crate) fn end_if_gone(&mut self, place: usize) {
+        let connection = &self.connections[place];
+        let gone = self.brokers.get(&connection.broker).is_some_and(|entry| entry.is_gone);
+        if gone && connection.phase != ConnectionPhase::Vacant && !self.has_members(place) {
+            self.drop_connection(place);
         }
     }
 }

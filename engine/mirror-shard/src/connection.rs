@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 
 use kafka_log::partition_log::AppendPlan;
 use kafka_wire::batch_stream::BatchStream;
-use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::fetch_event::PartitionHead;
 use kafka_wire::fetch_reader::FetchReader;
-use kafka_wire::partition::BrokerId;
+use kafka_wire::partition::{BrokerId, SourceBroker, SourceId};
 
+use crate::answers::LeaderMove;
 use crate::buffer_pool::BufferLease;
 use crate::fetch_session::Lane;
+use crate::limits::{ShardLimits, SourceLimits};
 use crate::op::{BrokerAddress, ConnectionId, PartitionSlot, Tick};
 
 /// Largest response taken, bytes: a peer that announces more is not the broker we asked.
@@ -100,7 +101,9 @@ pub(crate) enum ReceiveTarget {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    pub(crate) broker: BrokerId,
+    pub(crate) broker: SourceBroker,
+    /// Of the broker's source.
+    pub(crate) limits: SourceLimits,
     pub(crate) phase: ConnectionPhase,
     pub(crate) address: Option<BrokerAddress>,
     pub(crate) versions: Option<AgreedVersions>,
@@ -109,7 +112,7 @@ pub(crate) struct Connection {
     pub(crate) repair_queue: VecDeque<PartitionSlot>,
     /// Partitions the response being read sends elsewhere; done at its end, when addresses are
     /// known.
-    pub(crate) moves: Vec<(PartitionSlot, BrokerId, SourceLeaderEpoch, i16)>,
+    pub(crate) moves: Vec<LeaderMove>,
 
     /// `None` while an operation owns it.
     pub(crate) frame: Option<BufferLease>,
@@ -140,10 +143,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn vacant(index: u32, batch_bytes_max: u32) -> Self {
+    pub(crate) fn vacant(index: u32, limits: &ShardLimits) -> Self {
         Self {
             id: ConnectionId { index, generation: 0 },
-            broker: BrokerId::from_wire(0).expect("zero is an id"),
+            broker: SourceBroker {
+                source: SourceId::new(0),
+                broker: BrokerId::from_wire(0).expect("zero is an id"),
+            },
+            limits: limits.source(),
             phase: ConnectionPhase::Vacant,
             address: None,
             versions: None,
@@ -165,7 +172,7 @@ impl Connection {
             reading: false,
             response_bytes: 0,
             expects_bulk: false,
-            stream: BatchStream::new(batch_bytes_max),
+            stream: BatchStream::new(limits.batch_bytes_max),
             current: None,
             deadline: None,
             starved: false,

@@ -8,13 +8,14 @@
 //! offset is known, and the broker can work while the rest is on its way. Should that batch turn
 //! out damaged, the answer to the early request is not what we want by then and is thrown away.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use kafka_wire::fetch_request::{
     FetchPartition, FetchRequestHead, FetchRequestWriter, TopicRef, VERSION_SESSIONS,
     VERSION_TOPIC_IDS,
 };
 use kafka_wire::offset::Offset;
+use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 
 use crate::connection::{Connection, ConnectionPhase, InFlight, Question};
 use crate::limits::ShardLimits;
@@ -53,10 +54,19 @@ pub(crate) struct Lane {
     pub(crate) not_before: Tick,
     /// The last answer brought records, so there are likely more.
     pub(crate) is_flowing: bool,
+    /// Members whose source has no topic ids: with one of them, requests name topics.
+    pub(crate) nameless_count: usize,
+    /// Partitions the session knows that are members no more.
+    pub(crate) departed: BTreeMap<TopicIdPartition, TopicName>,
     forgotten: Vec<PartitionSlot>,
 }
 
 impl Lane {
+    /// True when a request would say or bring something.
+    pub(crate) fn has_to_ask(&self) -> bool {
+        self.session_members > 0 || !self.changes.is_empty()
+    }
+
     /// The epoch of the request after this one.
     fn next_epoch(epoch: i32) -> i32 {
         epoch.checked_add(1).unwrap_or(1)
@@ -77,7 +87,7 @@ impl Connection {
     /// A broker answers the requests of a connection one after the other: what one lane waits for
     /// holds up the records of the others.
     fn fetch_wait_ms(&self, lane: usize, limits: &ShardLimits) -> u32 {
-        if self.others_flow(lane) { 0 } else { limits.fetch_wait_ms / limits.lane_count() }
+        if self.others_flow(lane) { 0 } else { self.limits.fetch_wait_ms / limits.lane_count() }
     }
 
     /// The lane's answer was read to its end; with nothing in it, the next question is put off
@@ -117,6 +127,7 @@ impl Shard {
         lane.restart = false;
         lane.is_flowing = false;
         lane.changes.clear();
+        lane.departed.clear();
         for slot in &lane.members {
             let partition = self.partitions.get_mut(*slot).expect("members are partitions");
             partition.in_session = false;
@@ -134,7 +145,7 @@ impl Shard {
             && connection.request.is_some()
             && lane.in_flight == 0
             && lane.not_before <= self.now;
-        if may_send && (lane.session_members > 0 || !lane.changes.is_empty()) {
+        if may_send && lane.has_to_ask() {
             self.send_fetch(at, None);
         }
     }
@@ -164,10 +175,14 @@ impl Shard {
         let connection = &mut self.connections[at.connection];
         let Some(versions) = connection.versions else { return };
         let Some(mut buffer) = connection.request.take() else { return };
+        let limits = connection.limits;
         let correlation = connection.take_correlation();
         let max_wait_ms = connection.fetch_wait_ms(at.lane, &self.limits);
         let lane = &mut connection.lanes[at.lane];
-        let version = self.partitions.fetch_version(&lane.members, versions.fetch);
+        let version = match lane.nameless_count {
+            0 => versions.fetch,
+            _ => versions.fetch.min(VERSION_TOPIC_IDS - 1),
+        };
         lane.sessionless |= version < VERSION_SESSIONS;
         let head = FetchRequestHead {
             version,
@@ -175,17 +190,21 @@ impl Shard {
             client_id: CLIENT_ID,
             max_wait_ms,
             min_bytes: 1,
-            max_bytes: self.limits.fetch_bytes_max,
+            max_bytes: limits.fetch_bytes_max,
             session_id: lane.session_id,
             session_epoch: if lane.sessionless { FINAL_EPOCH } else { lane.session_epoch },
         };
         let mut writer = FetchRequestWriter::start(buffer.bytes_mut(), &head)
             .expect("a frame buffer holds the head of a request");
-        let terms = EntryTerms { version, ahead, bytes_max: self.limits.partition_fetch_bytes_max };
+        let terms = EntryTerms { at, version, ahead, bytes_max: limits.partition_fetch_bytes_max };
         let written = write_changes(&mut writer, lane, &mut self.partitions, terms);
         if written == 0 && lane.session_members == 0 {
             connection.request = Some(buffer);
             return;
+        }
+        if !lane.changes.is_empty() {
+            // There is more to ask: an answer with nothing in it must not be waited for.
+            writer.set_max_wait_ms(0);
         }
         let end = u32::try_from(writer.finish()).expect("a request fits its buffer");
         if !lane.sessionless {
@@ -195,7 +214,7 @@ impl Shard {
         let question = Question::Fetch { lane: at.lane };
         connection.in_flight.push_back(InFlight { correlation, version, question });
         connection.sending = true;
-        connection.deadline = Some(self.now.after_ms(self.limits.request_timeout_ms));
+        connection.deadline = Some(self.now.after_ms(limits.request_timeout_ms));
         self.counters.fetch_requests += 1;
         let connection = connection.id;
         self.ops.push(Op::Send { connection, buffer, end });
@@ -210,10 +229,17 @@ fn write_changes(
     terms: EntryTerms,
 ) -> u32 {
     let mut written = 0;
-    let mut full = false;
     for _ in 0..lane.changes.len() {
         let Some(slot) = lane.changes.pop_front() else { break };
         let Some(partition) = partitions.get_mut(slot) else { continue };
+        if !partition.change_queued || partition.lane != Some(terms.at) {
+            continue; // it left, and may have joined another lane since
+        }
+        if lane.departed.contains_key(&partition.spec.id) {
+            // A session that hears both in one request forgets the partition.
+            lane.changes.push_back(slot);
+            continue;
+        }
         partition.change_queued = false;
         if !partition.wants_fetch() {
             if partition.in_session {
@@ -226,11 +252,10 @@ fn write_changes(
         if partition.in_session && partition.asked == asked && !lane.sessionless {
             continue;
         }
-        full = full || writer.partition(&entry(partition, offset, terms)).is_err();
-        if full {
+        if writer.partition(&entry(partition, offset, terms)).is_err() {
             partition.change_queued = true;
-            lane.changes.push_back(slot);
-            continue;
+            lane.changes.push_front(slot);
+            break;
         }
         written += 1;
         partition.asked = asked;
@@ -242,11 +267,21 @@ fn write_changes(
     if lane.sessionless {
         lane.session_members = 0;
         lane.forgotten.clear();
+        lane.departed.clear();
         return written;
+    }
+    while let Some((id, name)) = lane.departed.pop_first() {
+        if writer.forget(topic_ref(id.topic_id, &name, terms.version), id.partition).is_err() {
+            lane.departed.insert(id, name);
+            break;
+        }
+        written += 1;
+        lane.session_members = lane.session_members.saturating_sub(1);
     }
     while let Some(slot) = lane.forgotten.pop() {
         let Some(partition) = partitions.get_mut(slot) else { continue };
-        let topic = topic_ref(partition, terms.version);
+        let spec = &partition.spec;
+        let topic = topic_ref(spec.id.topic_id, &spec.name.topic, terms.version);
         if writer.forget(topic, partition.spec.id.partition).is_err() {
             partition.change_queued = true;
             lane.changes.push_back(slot);
@@ -259,17 +294,14 @@ fn write_changes(
     written
 }
 
-fn topic_ref(partition: &MirrorPartition, version: i16) -> TopicRef<'_> {
-    if version >= VERSION_TOPIC_IDS {
-        TopicRef::Id(partition.spec.id.topic_id)
-    } else {
-        TopicRef::Name(partition.spec.name.topic.as_str())
-    }
+fn topic_ref(id: TopicId, name: &TopicName, version: i16) -> TopicRef<'_> {
+    if version >= VERSION_TOPIC_IDS { TopicRef::Id(id) } else { TopicRef::Name(name.as_str()) }
 }
 
 /// What all entries of a request have in common.
 #[derive(Clone, Copy)]
 struct EntryTerms {
+    at: LaneRef,
     version: i16,
     bytes_max: u32,
     /// A partition asked for ahead, and where its records will end.
@@ -284,9 +316,9 @@ impl EntryTerms {
 }
 
 fn entry(partition: &MirrorPartition, offset: Offset, terms: EntryTerms) -> FetchPartition<'_> {
-    let log = partition.log.as_ref();
+    let (log, spec) = (partition.log.as_ref(), &partition.spec);
     FetchPartition {
-        topic: topic_ref(partition, terms.version),
+        topic: topic_ref(spec.id.topic_id, &spec.name.topic, terms.version),
         partition: partition.spec.id.partition,
         current_leader_epoch: partition.source_epoch(),
         fetch_offset: offset,

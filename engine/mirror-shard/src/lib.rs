@@ -33,10 +33,12 @@ mod lifecycle;
 pub mod limits;
 mod mirror_partition;
 pub mod op;
+mod orders;
 mod partition_table;
 mod questions;
 mod receive;
 pub mod shard;
+mod sources;
 #[cfg(test)]
 mod test_shard;
 mod upkeep;

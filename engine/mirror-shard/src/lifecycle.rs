@@ -9,76 +9,18 @@ use std::io;
 use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::{LoadError, LoadRequest, LoadedLog, LogCut};
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
-use kafka_wire::partition::TopicIdPartition;
+use kafka_wire::partition::SourceBroker;
 
-use crate::bridge::{EngineCommand, NewPartition, PartitionEvent, PartitionFailure};
+use crate::bridge::{EngineReport, PartitionEvent, PartitionFailure, Progress};
 use crate::chunk::ReadableEnd;
+use crate::connection::ReceiveTarget;
+use crate::limits::QUIESCE_PATIENCE_MS;
 use crate::mirror_partition::{AfterBackoff, Goal, MirrorPartition, Phase};
 use crate::op::{FileFault, FileOutcome, FileTask, Op, PartitionSlot};
 use crate::shard::Shard;
 
 impl Shard {
-    pub(crate) fn obey(&mut self, command: EngineCommand) {
-        match command {
-            EngineCommand::SetBroker { broker, address } => self.set_broker(broker, address),
-            EngineCommand::AddPartition(spec) => self.add_partition(*spec),
-            EngineCommand::SetSourceLeader { partition, leader, epoch } => {
-                let Some(slot) = self.partitions.find(&partition) else { return };
-                self.move_leader(slot, leader, Some(epoch));
-            }
-            EngineCommand::SetLeaderEpoch { partition, epoch } => {
-                let Some(slot) = self.partitions.find(&partition) else { return };
-                let Some(held) = self.partitions.get_mut(slot) else { return };
-                held.raise_leader_epoch(epoch);
-                if held.phase == Phase::Fenced {
-                    self.start_fetching(slot);
-                }
-            }
-            EngineCommand::Pause(partition) => self.set_goal(&partition, Goal::Pause),
-            EngineCommand::Resume(partition) => self.resume(&partition),
-            EngineCommand::Truncate { partition, to } => {
-                let Some(slot) = self.partitions.find(&partition) else { return };
-                self.truncate_by_order(slot, to);
-            }
-            EngineCommand::Remove { partition, delete } => {
-                let goal = if delete { Goal::Delete } else { Goal::Close };
-                self.set_goal(&partition, goal);
-            }
-            EngineCommand::Stop => {
-                self.stopping = true;
-                for slot in self.partitions.slots() {
-                    self.aim(slot, Goal::Close);
-                }
-            }
-        }
-    }
-
-    fn add_partition(&mut self, spec: NewPartition) {
-        let known = self.partitions.find(&spec.id).is_some();
-        let full = self.partitions.len() >= self.limits.partition_count_max as usize;
-        if known || full || self.stopping {
-            let reason = if known { "already mirrored" } else { "the shard takes no more" };
-            let failure = PartitionFailure::Unloadable { reason: reason.to_owned() };
-            if !known {
-                let event = PartitionEvent::Failed(failure);
-                let partition = spec.id;
-                self.reports.push(crate::bridge::EngineReport::Partition { partition, event });
-            }
-            return;
-        }
-        let request = LoadRequest {
-            topic_id: spec.id.topic_id,
-            config: spec.log_config,
-            recovery_point: spec.recovery_point,
-            log_start: spec.log_start,
-            clean: spec.clean,
-            cut: LogCut::Keep,
-        };
-        let slot = self.partitions.insert(Box::new(MirrorPartition::new(spec)));
-        self.load(slot, request);
-    }
-
-    fn load(&mut self, slot: PartitionSlot, request: LoadRequest) {
+    pub(crate) fn load(&mut self, slot: PartitionSlot, request: LoadRequest) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         partition.phase = Phase::Loading;
         partition.wanted_cut = request.cut;
@@ -92,14 +34,7 @@ impl Shard {
         self.ops.push(Op::File { slot, task });
     }
 
-    fn set_goal(&mut self, id: &TopicIdPartition, goal: Goal) {
-        if let Some(slot) = self.partitions.find(id) {
-            self.aim(slot, goal);
-        }
-    }
-
-    fn resume(&mut self, id: &TopicIdPartition) {
-        let Some(slot) = self.partitions.find(id) else { return };
+    pub(crate) fn resume(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         if !matches!(partition.goal, Goal::Mirror | Goal::Pause) {
             return;
@@ -115,7 +50,7 @@ impl Shard {
     }
 
     /// Sets what the host wants and goes there as far as possible now.
-    fn aim(&mut self, slot: PartitionSlot, goal: Goal) {
+    pub(crate) fn aim(&mut self, slot: PartitionSlot, goal: Goal) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         if matches!(partition.goal, Goal::Close | Goal::Delete) && goal == Goal::Pause {
             return;
@@ -125,6 +60,20 @@ impl Shard {
             partition.goal = goal;
         }
         self.settle(slot);
+        let receives = |held: &MirrorPartition| held.pending.receives > 0;
+        if self.partitions.get(slot).is_some_and(receives) {
+            self.set_timer(slot, QUIESCE_PATIENCE_MS);
+        }
+    }
+
+    /// Records on their way hold up what the host wants of the partition, and do not come.
+    fn lose_patience(&mut self, slot: PartitionSlot) {
+        for place in 0..self.connections.len() {
+            let target = self.connections[place].receiving;
+            if matches!(target, Some(ReceiveTarget::Chunk { slot: held, .. }) if held == slot) {
+                self.lose_connection(place, "records stopped arriving");
+            }
+        }
     }
 
     /// Fetching begins (again): with a question about epochs if there is anything to compare.
@@ -142,12 +91,12 @@ impl Shard {
     pub(crate) fn move_leader(
         &mut self,
         slot: PartitionSlot,
-        leader: kafka_wire::partition::BrokerId,
+        leader: SourceBroker,
         epoch: Option<kafka_wire::epoch::SourceLeaderEpoch>,
     ) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
-        if epoch < partition.spec.source_epoch {
-            return; // older news than what we know
+        if epoch < partition.spec.source_epoch || leader.source != partition.spec.leader.source {
+            return; // older news than what we know, or about another partition of this name
         }
         let moved = partition.spec.leader != leader;
         let newer = epoch > partition.spec.source_epoch;
@@ -178,7 +127,8 @@ impl Shard {
         let attempt = partition.failures;
         partition.failures = attempt.saturating_add(1);
         partition.phase = Phase::Backoff(then);
-        let pause = self.pause_ms(attempt);
+        let source = partition.leader().source;
+        let pause = self.pause_ms(attempt, source);
         self.set_timer(slot, pause);
         self.queue_change(slot);
         self.settle(slot);
@@ -186,7 +136,8 @@ impl Shard {
 
     fn set_timer(&mut self, slot: PartitionSlot, pause_ms: u64) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
-        partition.timer = partition.timer.wrapping_add(1);
+        self.last_timer = self.last_timer.wrapping_add(1);
+        partition.timer = self.last_timer;
         self.timers.push(Reverse((self.now.after_ms(pause_ms), slot.0, partition.timer)));
     }
 
@@ -194,6 +145,10 @@ impl Shard {
         let Some(partition) = self.partitions.get(slot) else { return };
         if partition.timer != timer {
             return;
+        }
+        let waits = matches!(partition.phase, Phase::Quiescing | Phase::Discarding(_));
+        if waits && partition.pending.receives > 0 {
+            return self.lose_patience(slot);
         }
         match partition.phase {
             Phase::Backoff(AfterBackoff::Align) => self.start_fetching(slot),
@@ -219,7 +174,8 @@ impl Shard {
         let attempt = partition.failures;
         partition.failures = attempt.saturating_add(1);
         partition.phase = Phase::LeaderUnknown;
-        let pause = self.pause_ms(attempt.saturating_add(2));
+        let source = partition.leader().source;
+        let pause = self.pause_ms(attempt.saturating_add(2), source);
         self.set_timer(slot, pause);
         self.report(slot, PartitionEvent::LeaderUnknown { error_code });
         self.queue_change(slot);
@@ -235,7 +191,7 @@ impl Shard {
         self.settle(slot);
     }
 
-    fn truncate_by_order(&mut self, slot: PartitionSlot, to: Offset) {
+    pub(crate) fn truncate_by_order(&mut self, slot: PartitionSlot, to: Offset) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         match partition.phase {
             Phase::Closing => {}
@@ -270,9 +226,7 @@ impl Shard {
     pub(crate) fn settle(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         if partition.goal != Goal::Mirror && partition.may_quiesce() {
-            partition.phase = Phase::Quiescing;
-            self.stop_filling(slot);
-            self.queue_change(slot);
+            self.begin_quiescing(slot);
         }
         let Some(partition) = self.partitions.get(slot) else { return };
         match partition.phase {
@@ -281,6 +235,19 @@ impl Shard {
             Phase::Paused if partition.goal != Goal::Pause => self.settle_quiescing(slot),
             _ => {}
         }
+    }
+
+    fn begin_quiescing(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.phase = Phase::Quiescing;
+        self.stop_filling(slot);
+        self.queue_change(slot);
+    }
+
+    /// Ends a partition that was loaded only to be closed: no need to ask its source anything.
+    fn quiesce(&mut self, slot: PartitionSlot) {
+        self.begin_quiescing(slot);
+        self.settle(slot);
     }
 
     fn settle_discarding(&mut self, slot: PartitionSlot, cut: LogCut) {
@@ -400,15 +367,34 @@ impl Shard {
         if let Some(partition) = self.partitions.get(slot) {
             self.left_unclean.insert(partition.spec.name.clone());
         }
-        self.forget(slot);
+        self.forget(slot, None);
     }
 
-    fn forget(&mut self, slot: PartitionSlot) {
+    fn on_log_closed(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get(slot) else { return };
+        if partition.goal == Goal::Delete {
+            // Ordered while the log was being closed.
+            return self.file_task(slot, FileTask::Remove);
+        }
+        let progress = partition.progress();
+        self.forget(slot, Some(progress));
+    }
+
+    /// The partition's life is over; the next one begins if there is one.
+    fn forget(&mut self, slot: PartitionSlot, progress: Option<Progress>) {
         self.leave_lane(slot);
-        self.report(slot, PartitionEvent::Removed);
-        let partition = self.partitions.remove(slot);
-        let quiet = partition.is_none_or(|held| held.pending.is_none() && held.open.is_empty());
-        assert!(quiet, "a partition goes only when nothing of it is in flight");
+        self.report(slot, PartitionEvent::Removed(progress));
+        let Some(partition) = self.partitions.remove(slot) else { return };
+        assert!(partition.pending.is_none(), "a partition goes when nothing of it is in flight");
+        assert!(partition.open.is_empty(), "a partition goes when its buffers are home");
+        let id = partition.spec.id;
+        for _ in 0..partition.lives_skipped {
+            let event = PartitionEvent::Removed(None);
+            self.reports.push(EngineReport::Partition { partition: id, event });
+        }
+        if let Some(next) = partition.next_life {
+            self.begin_next_life(*next);
+        }
     }
 
     pub(crate) fn on_file(&mut self, slot: PartitionSlot, result: Result<FileOutcome, FileFault>) {
@@ -419,7 +405,8 @@ impl Shard {
             Ok(FileOutcome::SegmentClosed(_)) => self.on_segment_closed(slot),
             Ok(FileOutcome::EpochsWritten) => self.on_epochs_written(slot),
             Ok(FileOutcome::SegmentsRetired) => {}
-            Ok(FileOutcome::LogClosed | FileOutcome::Removed) => return self.forget(slot),
+            Ok(FileOutcome::LogClosed) => return self.on_log_closed(slot),
+            Ok(FileOutcome::Removed) => return self.forget(slot, None),
             Err(fault) => self.on_file_fault(slot, fault),
         }
         self.settle(slot);
@@ -484,7 +471,8 @@ impl Shard {
             self.partitions.get_mut(slot).and_then(|held| held.truncate_when_loaded.take());
         match wanted.filter(|cut| *cut < to.offset()) {
             Some(cut) => self.discard(slot, LogCut::TruncateTo(cut)),
-            None => self.start_fetching(slot),
+            None if self.is_kept(slot) => self.start_fetching(slot),
+            None => self.quiesce(slot),
         }
     }
 }

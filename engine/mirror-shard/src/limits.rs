@@ -41,6 +41,27 @@ const _: () = assert!(INDEX_PENDING_BYTES_MAX < FRAME_BUFFER_BYTES as usize);
 const _: () = assert!(RECORD_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 const _: () = assert!(FRAME_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 
+/// Removals and pauses wait this long for records on their way from a source that went silent,
+/// milliseconds; then they end the connection.
+pub const QUIESCE_PATIENCE_MS: u64 = 1_000;
+
+/// How one source is asked and waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// Bytes asked for in one Fetch response.
+    pub fetch_bytes_max: u32,
+    /// Bytes asked for per partition of a Fetch response.
+    pub partition_fetch_bytes_max: u32,
+    /// How long the source may hold a Fetch that has nothing to say, milliseconds.
+    pub fetch_wait_ms: u32,
+    /// A request without an answer for this long ends its connection, milliseconds.
+    pub request_timeout_ms: u64,
+    /// First pause after a failure, milliseconds; doubles up to `backoff_max_ms`, with jitter.
+    pub backoff_ms: u64,
+    /// Longest pause after failures, milliseconds.
+    pub backoff_max_ms: u64,
+}
+
 /// Sizes of one shard, derived from the host's configuration once, at start.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardLimits {
@@ -111,6 +132,19 @@ impl ShardLimits {
     #[must_use]
     pub(crate) const fn lane_count(&self) -> u32 {
         if self.fetches_per_connection == 0 { 1 } else { self.fetches_per_connection }
+    }
+
+    /// What counts for a source without limits of its own.
+    #[must_use]
+    pub const fn source(&self) -> SourceLimits {
+        SourceLimits {
+            fetch_bytes_max: self.fetch_bytes_max,
+            partition_fetch_bytes_max: self.partition_fetch_bytes_max,
+            fetch_wait_ms: self.fetch_wait_ms,
+            request_timeout_ms: self.request_timeout_ms,
+            backoff_ms: self.backoff_ms,
+            backoff_max_ms: self.backoff_max_ms,
+        }
     }
 
     /// Checks how the limits relate; the text names what to change.

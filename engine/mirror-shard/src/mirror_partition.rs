@@ -16,12 +16,13 @@ use kafka_log::partition_log::PartitionLog;
 use kafka_log::recovery::LogCut;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
-use kafka_wire::partition::BrokerId;
+use kafka_wire::partition::SourceBroker;
 
 use crate::admission::EpochBounds;
 use crate::bridge::{NewPartition, Progress};
 use crate::chunk::{Chunk, ReadableEnd};
 use crate::op::Tick;
+use crate::orders::NextLife;
 
 /// What the partition is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) source_end: Option<Offset>,
 
     pub(crate) lane: Option<LaneRef>,
+    /// Place among the lane's members.
+    pub(crate) member_at: usize,
     /// The broker's session knows this partition.
     pub(crate) in_session: bool,
     /// Waits in its lane's list of changes.
@@ -154,6 +157,11 @@ pub(crate) struct MirrorPartition {
     pub(crate) timer: u32,
     pub(crate) upkeep_listed: bool,
     pub(crate) progress_listed: bool,
+
+    /// The host added it again while it was being removed.
+    pub(crate) next_life: Option<Box<NextLife>>,
+    /// Lives that the host ended before they began.
+    pub(crate) lives_skipped: u32,
 }
 
 /// A rolled segment waiting for its last bytes, and where the next one starts.
@@ -207,6 +215,7 @@ impl MirrorPartition {
             begins_inside: Offset::ZERO,
             source_end: None,
             lane: None,
+            member_at: 0,
             in_session: false,
             change_queued: false,
             asked: None,
@@ -215,10 +224,12 @@ impl MirrorPartition {
             timer: 0,
             upkeep_listed: false,
             progress_listed: false,
+            next_life: None,
+            lives_skipped: 0,
         }
     }
 
-    pub(crate) fn leader(&self) -> BrokerId {
+    pub(crate) fn leader(&self) -> SourceBroker {
         self.spec.leader
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use kafka_wire::fetch_event::FetchedTopic;
-use kafka_wire::fetch_request::VERSION_TOPIC_IDS;
 use kafka_wire::partition::{PartitionIndex, TopicIdPartition, TopicPartition};
 
 use crate::mirror_partition::MirrorPartition;
@@ -16,8 +15,6 @@ pub(crate) struct PartitionTable {
     free: Vec<u32>,
     by_id: BTreeMap<TopicIdPartition, PartitionSlot>,
     by_name: BTreeMap<Box<str>, BTreeMap<PartitionIndex, PartitionSlot>>,
-    /// Partitions of sources without topic ids.
-    without_ids: usize,
 }
 
 impl PartitionTable {
@@ -34,7 +31,6 @@ impl PartitionTable {
         self.by_id.insert(spec.id, PartitionSlot(slot));
         let named = self.by_name.entry(spec.name.topic.as_str().into()).or_default();
         named.insert(spec.id.partition, PartitionSlot(slot));
-        self.without_ids += usize::from(!spec.source_has_topic_ids);
         self.places[slot as usize] = Some(partition);
         PartitionSlot(slot)
     }
@@ -52,7 +48,6 @@ impl PartitionTable {
                 self.by_name.remove(topic);
             }
         }
-        self.without_ids -= usize::from(!partition.spec.source_has_topic_ids);
         Some(partition)
     }
 
@@ -85,18 +80,6 @@ impl PartitionTable {
                 self.find(&TopicIdPartition { topic_id: *topic_id, partition })
             }
             FetchedTopic::Name(name) => self.find_named(name.as_str(), index),
-        }
-    }
-
-    /// The Fetch version for these members: names instead of ids when one of them has no id.
-    pub(crate) fn fetch_version(&self, members: &[PartitionSlot], agreed: i16) -> i16 {
-        let nameless = |slot: &PartitionSlot| {
-            self.get(*slot).is_some_and(|partition| !partition.spec.source_has_topic_ids)
-        };
-        if self.without_ids > 0 && members.iter().any(nameless) {
-            agreed.min(VERSION_TOPIC_IDS - 1)
-        } else {
-            agreed
         }
     }
 

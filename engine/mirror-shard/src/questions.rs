@@ -34,8 +34,8 @@ impl Shard {
         question: Question,
         encode: impl FnOnce(&RequestHead<'_>) -> Result<Bytes, MessageError>,
     ) {
-        let timeout = self.limits.request_timeout_ms;
         let connection = &mut self.connections[place];
+        let timeout = connection.limits.request_timeout_ms;
         let Some(mut buffer) = connection.request.take() else { return };
         let correlation = connection.take_correlation();
         let head = RequestHead { version, correlation_id: correlation, client_id: CLIENT_ID };

@@ -87,7 +87,8 @@ impl Shard {
             Err(error) => self.lose_connection_unless_ending(place, &format!("receive: {error}")),
             Ok(0) => self.lose_connection_unless_ending(place, "closed by the broker"),
             Ok(_) => {
-                self.connections[place].progressed(self.now, self.limits.request_timeout_ms);
+                let timeout_ms = self.connections[place].limits.request_timeout_ms;
+                self.connections[place].progressed(self.now, timeout_ms);
                 self.settle_connection(place);
             }
         }

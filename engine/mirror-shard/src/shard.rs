@@ -13,14 +13,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
-use kafka_wire::partition::{BrokerId, TopicPartition};
+use kafka_wire::partition::{SourceBroker, SourceId, TopicPartition};
 
 use crate::bridge::{EngineCommand, EngineReport, PartitionEvent};
 use crate::broker::Broker;
 use crate::buffer_pool::{BufferPool, ShardBuffers};
 use crate::connection::{Connection, ConnectionPhase};
 use crate::counters::ShardCounters;
-use crate::limits::{REPORTS_BACKLOG_MAX, ShardLimits, UPKEEP_INTERVAL_MS};
+use crate::limits::{REPORTS_BACKLOG_MAX, ShardLimits, SourceLimits, UPKEEP_INTERVAL_MS};
 use crate::mirror_partition::{Goal, LaneRef};
 use crate::op::{Completion, Op, PartitionSlot, Tick};
 use crate::partition_table::PartitionTable;
@@ -33,7 +33,9 @@ pub struct Shard {
     pub(crate) now: Tick,
     pub(crate) pool: BufferPool,
     pub(crate) connections: Vec<Connection>,
-    pub(crate) brokers: BTreeMap<BrokerId, Broker>,
+    pub(crate) brokers: BTreeMap<SourceBroker, Broker>,
+    /// Limits of sources that have their own.
+    pub(crate) sources: BTreeMap<SourceId, SourceLimits>,
     pub(crate) partitions: PartitionTable,
     /// Deadlines of partitions; an entry whose number is not the partition's is out of date.
     pub(crate) timers: BinaryHeap<Reverse<(Tick, u32, u32)>>,
@@ -50,6 +52,8 @@ pub struct Shard {
     pub(crate) stopping: bool,
     /// Logs given up without closing them, and not opened since.
     pub(crate) left_unclean: BTreeSet<TopicPartition>,
+    /// Number of the last timer set; no two are alike, whoever has the place in the table.
+    pub(crate) last_timer: u32,
     stop_reported: bool,
     random: u64,
 }
@@ -66,7 +70,7 @@ impl Shard {
         assert!(buffers.record.len() >= limits.record_buffer_count as usize);
         assert!(buffers.frame.len() >= limits.frame_buffer_count() as usize);
         let connections = (0..limits.connection_count_max)
-            .map(|place| Connection::vacant(place, limits.batch_bytes_max))
+            .map(|place| Connection::vacant(place, &limits))
             .collect();
         Self {
             index,
@@ -75,6 +79,7 @@ impl Shard {
             pool: BufferPool::new(buffers, limits.largest_batch_count()),
             connections,
             brokers: BTreeMap::new(),
+            sources: BTreeMap::new(),
             partitions: PartitionTable::default(),
             timers: BinaryHeap::new(),
             upkeep: Vec::new(),
@@ -87,6 +92,7 @@ impl Shard {
             counters: ShardCounters::default(),
             stopping: false,
             left_unclean: BTreeSet::new(),
+            last_timer: 0,
             stop_reported: false,
             random: seed | 1,
         }
@@ -284,10 +290,11 @@ impl Shard {
             Some(self.next_upkeep.unwrap_or_else(|| self.now.after_ms(UPKEEP_INTERVAL_MS)));
     }
 
-    /// A pause of about `base_ms * 2^attempt`, never above the limit, with a fifth of jitter.
-    pub(crate) fn pause_ms(&mut self, attempt: u32) -> u64 {
-        let doubled = self.limits.backoff_ms.saturating_mul(1 << attempt.min(20));
-        let capped = doubled.min(self.limits.backoff_max_ms);
+    /// A pause of about `backoff_ms * 2^attempt`, never above the limit, with a fifth of jitter.
+    pub(crate) fn pause_ms(&mut self, attempt: u32, source: SourceId) -> u64 {
+        let limits = self.source_limits(source);
+        let doubled = limits.backoff_ms.saturating_mul(1 << attempt.min(20));
+        let capped = doubled.min(limits.backoff_max_ms);
         // xorshift64: jitter needs no more, and the simulator needs it to follow from the seed.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

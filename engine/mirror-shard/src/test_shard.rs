@@ -2,13 +2,15 @@
 
 use kafka_log::log_config::LogConfig;
 use kafka_log::partition_log::PartitionLog;
+use kafka_log::recovery::LoadedLog;
 use kafka_wire::batch_stream::{BatchStep, BatchStream, ValidatedBatch};
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
 use kafka_wire::control_record::ControlRecord;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{
-    BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition,
+    BrokerId, PartitionIndex, SourceBroker, SourceId, TopicId, TopicIdPartition, TopicName,
+    TopicPartition,
 };
 use kafka_wire::producer::{ProducerEpoch, ProducerId};
 use kafka_wire::record_batch::BatchAttributes;
@@ -16,20 +18,29 @@ use kafka_wire::record_batch::BatchAttributes;
 use crate::bridge::{DivergencePolicy, EngineCommand, EngineReport, NewPartition, PartitionEvent};
 use crate::buffer_pool::{BufferLease, ShardBuffers};
 use crate::limits::{FRAME_BUFFER_BYTES, RECORD_BUFFER_BYTES, ShardLimits};
-use crate::op::{Completion, Op, Tick};
+use crate::op::{Completion, FileOutcome, Op, PartitionSlot, Tick};
 use crate::shard::Shard;
 
 pub(crate) fn at(offset: i64) -> Offset {
     Offset::from_wire(offset).unwrap()
 }
 
+pub(crate) fn broker(source: u32, id: i32) -> SourceBroker {
+    SourceBroker { source: SourceId::new(source), broker: BrokerId::from_wire(id).unwrap() }
+}
+
 pub(crate) fn spec() -> NewPartition {
-    let partition = PartitionIndex::from_wire(0).unwrap();
+    spec_of(0)
+}
+
+/// A partition of the topic, of broker 1 of source 0.
+pub(crate) fn spec_of(index: i32) -> NewPartition {
+    let partition = PartitionIndex::from_wire(index).unwrap();
     NewPartition {
         id: TopicIdPartition { topic_id: TopicId::from_wire([7; 16]).unwrap(), partition },
         name: TopicPartition { topic: TopicName::parse("topic").unwrap(), partition },
         source_has_topic_ids: true,
-        leader: BrokerId::from_wire(1).unwrap(),
+        leader: broker(0, 1),
         source_epoch: None,
         leader_epoch: LeaderEpoch::ZERO,
         log_config: LogConfig::default(),
@@ -41,12 +52,16 @@ pub(crate) fn spec() -> NewPartition {
 }
 
 pub(crate) fn shard() -> Shard {
-    let limits = ShardLimits {
+    shard_with(ShardLimits {
         record_buffer_count: 4,
         connection_count_max: 1,
-        batch_bytes_max: RECORD_BUFFER_BYTES,
         ..ShardLimits::STANDARD
-    };
+    })
+}
+
+/// A shard with these limits, for batches up to the size of a record buffer.
+pub(crate) fn shard_with(limits: ShardLimits) -> Shard {
+    let limits = ShardLimits { batch_bytes_max: RECORD_BUFFER_BYTES, ..limits };
     let make = |count, bytes| {
         let lease = |index| BufferLease::new(index, vec![0; bytes as usize].leak());
         (0..count).map(lease).collect()
@@ -54,6 +69,18 @@ pub(crate) fn shard() -> Shard {
     let record = make(limits.record_buffer_count, RECORD_BUFFER_BYTES);
     let frame = make(limits.frame_buffer_count(), FRAME_BUFFER_BYTES);
     Shard::new(0, limits, 1, ShardBuffers { record, frame })
+}
+
+/// The load of the partition at a place ends: the log is empty.
+pub(crate) fn loaded_empty(slot: u32) -> Completion {
+    loaded(slot, PartitionLog::empty(LogConfig::default(), Offset::ZERO))
+}
+
+/// The load of the partition at a place ends with this log.
+pub(crate) fn loaded(slot: u32, log: PartitionLog) -> Completion {
+    let loaded = LoadedLog { log, findings: Vec::new() };
+    let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
+    Completion::File { slot: PartitionSlot(slot), result }
 }
 
 /// Tells the shard something and returns what it asks for, and its reports.

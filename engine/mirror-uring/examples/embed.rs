@@ -2,7 +2,8 @@
 //! Pauses partition 0 when it first moves, and cuts partition 1 in half when it has records:
 //! `cargo run -p mirror-uring --example embed -- HOST PORT DIRECTORY TOPIC TOPIC_ID PARTITIONS`
 
-use kafka_wire::partition::{BrokerId, TopicId, TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{BrokerId, SourceBroker, SourceId};
+use kafka_wire::partition::{TopicId, TopicIdPartition, TopicPartition};
 use kafka_wire::{epoch::LeaderEpoch, offset::Offset};
 use mirror_uring::{
     BrokerAddress, DivergencePolicy, Engine, EngineCommand, EngineConfig, EngineReport, LogConfig,
@@ -16,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address = BrokerAddress { host: next()?.into(), port: next()?.parse()? };
     let (engine, mut reports) = Engine::start(EngineConfig::new(next()?))?;
     let broker = BrokerId::from_wire(1).ok_or("negative id")?;
+    let broker = SourceBroker { source: SourceId::new(0), broker };
     engine.send_blocking(EngineCommand::SetBroker { broker, address })?;
     let (topic, topic_id) = (next()?, TopicId::parse(&next()?).ok_or("illegal topic id")?);
     for index in 0..next()?.parse::<u32>()? {
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             on_divergence: DivergencePolicy::Truncate,
         })))?;
     }
-    let (mut to_pause, mut to_cut) = (true, true);
+    let (mut pause, mut to_cut) = (true, true);
     while let Some(report) = reports.recv_timeout(Duration::from_secs(5)) {
         eprintln!("{report:?}"); // says also how far others may read the log files
         let EngineReport::Partition { partition, event } = report else { continue };
@@ -43,9 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let epoch = LeaderEpoch::from_wire(batch_epoch.get()).ok_or("negative epoch")?;
                 EngineCommand::SetLeaderEpoch { partition, epoch }
             }
-            (PartitionEvent::Progress(_), 0) if take(&mut to_pause) => {
-                EngineCommand::Pause(partition)
-            }
+            (PartitionEvent::Progress(_), 0) if take(&mut pause) => EngineCommand::Pause(partition),
             (PartitionEvent::Progress(now), 1)
                 if now.log_end.offset() > Offset::ZERO && take(&mut to_cut) =>
             {

@@ -192,7 +192,10 @@ impl Engine {
     /// The shards a command concerns, with a command for each.
     fn route(&self, command: EngineCommand) -> Result<Vec<(usize, EngineCommand)>, EngineError> {
         let partition = match &command {
-            EngineCommand::SetBroker { .. } | EngineCommand::Stop => {
+            EngineCommand::SetBroker { .. }
+            | EngineCommand::SetSource { .. }
+            | EngineCommand::RemoveSource(_)
+            | EngineCommand::Stop => {
                 let all = 0..self.shards.len();
                 return Ok(all.map(|shard| (shard, command.clone())).collect());
             }
@@ -202,6 +205,7 @@ impl Engine {
             }
             EngineCommand::SetSourceLeader { partition, .. }
             | EngineCommand::SetLeaderEpoch { partition, .. }
+            | EngineCommand::SetDivergencePolicy { partition, .. }
             | EngineCommand::Pause(partition)
             | EngineCommand::Resume(partition)
             | EngineCommand::Truncate { partition, .. }

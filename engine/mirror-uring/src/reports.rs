@@ -75,7 +75,7 @@ impl Reports {
     fn taken(&self, report: Option<EngineReport>) -> Option<EngineReport> {
         let report = report?;
         self.waiting_count.fetch_sub(1, Ordering::Relaxed);
-        if let EngineReport::Partition { partition, event: PartitionEvent::Removed } = &report {
+        if let EngineReport::Partition { partition, event: PartitionEvent::Removed(_) } = &report {
             self.routes.removed(partition);
         }
         Some(report)

@@ -12,7 +12,7 @@ use fuzz::input::Input;
 use fuzz::seeds;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::partition::{
-    BrokerId, PartitionIndex, TopicIdPartition, TopicName, TopicPartition,
+    BrokerId, PartitionIndex, SourceBroker, SourceId, TopicIdPartition, TopicName, TopicPartition,
 };
 use libfuzzer_sys::fuzz_target;
 use mirror_shard::bridge::{DivergencePolicy, EngineCommand, EngineReport, NewPartition};
@@ -195,8 +195,9 @@ fn identity(index: i32) -> TopicIdPartition {
     TopicIdPartition { topic_id: seeds::topic_id(), partition }
 }
 
-fn broker(id: i32) -> BrokerId {
-    BrokerId::from_wire(id).expect("not negative")
+fn broker(id: i32) -> SourceBroker {
+    let broker = BrokerId::from_wire(id).expect("not negative");
+    SourceBroker { source: SourceId::new(0), broker }
 }
 
 fn address(id: i32) -> BrokerAddress {

@@ -16,7 +16,7 @@ use kafka_wire::message::{decode_prefix, encode_response};
 
 use crate::fetch_answers::WaitingFetch;
 use crate::random::Random;
-use crate::source::Source;
+use crate::source::{Broker, Source};
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -28,7 +28,12 @@ pub(crate) enum Reply {
 }
 
 /// Takes one request frame, size excluded.
-pub(crate) fn answer(source: &mut Source, broker: i32, frame: Bytes, random: &mut Random) -> Reply {
+pub(crate) fn answer(
+    source: &mut Source,
+    broker: Broker,
+    frame: Bytes,
+    random: &mut Random,
+) -> Reply {
     let key = i16::from_be_bytes([frame[0], frame[1]]);
     let version = i16::from_be_bytes([frame[2], frame[3]]);
     let key = ApiKey::try_from(key).expect("the shard asks only what it knows");
@@ -91,7 +96,7 @@ fn versions(source: &Source, version: i16, correlation: i32) -> Vec<u8> {
 
 fn list_offsets(
     source: &Source,
-    broker: i32,
+    broker: Broker,
     request: &ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
@@ -102,7 +107,8 @@ fn list_offsets(
                 .with_timestamp(-1)
                 .with_offset(-1)
                 .with_leader_epoch(-1);
-            let Some(held) = source.find(asked.name.as_str(), partition.partition_index) else {
+            let Some(held) = source.find(broker, asked.name.as_str(), partition.partition_index)
+            else {
                 return answer.with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
             };
             let error = held.leadership_error(broker, partition.current_leader_epoch);
@@ -123,7 +129,7 @@ fn list_offsets(
 
 fn epoch_ends(
     source: &Source,
-    broker: i32,
+    broker: Broker,
     request: &OffsetForLeaderEpochRequest,
     random: &mut Random,
 ) -> OffsetForLeaderEpochResponse {
@@ -132,7 +138,7 @@ fn epoch_ends(
         let mut partitions = Vec::new();
         for partition in &asked.partitions {
             let answer = EpochEndOffset::default().with_partition(partition.partition);
-            let Some(held) = source.find(asked.topic.as_str(), partition.partition) else {
+            let Some(held) = source.find(broker, asked.topic.as_str(), partition.partition) else {
                 partitions.push(answer.with_error_code(UNKNOWN_TOPIC_OR_PARTITION));
                 continue;
             };

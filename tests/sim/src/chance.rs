@@ -129,8 +129,10 @@ impl World {
 
     fn broker_forgets(&mut self) {
         let broker = self.broker();
-        if let Some(sessions) = self.source.sessions.get_mut(&broker) {
-            sessions.evict();
+        for (asked, sessions) in &mut self.source.sessions {
+            if asked.id == broker {
+                sessions.evict();
+            }
         }
         self.source.throttle_percent = self.random.pick(&[0, 0, 30]);
         self.note(&format!("broker {broker} forgets its sessions"));
@@ -164,10 +166,27 @@ impl World {
             }
             7..9 => {
                 let delete = self.random.percent(50);
+                let again = self.plan.source.cluster_count > 1 && self.random.percent(50);
                 self.commands.push(EngineCommand::Remove { partition: id, delete });
+                if again {
+                    self.add_again(place, delete);
+                }
             }
             _ => self.restart(),
         }
+    }
+
+    /// Does not wait for the removal's end.
+    fn add_again(&mut self, place: usize, deleted: bool) {
+        let partition = &self.source.partitions[place];
+        let mut command = self.host.life(place, partition, false);
+        if let EngineCommand::AddPartition(new) = &mut command
+            && deleted
+        {
+            (new.recovery_point, new.log_start) = (None, None);
+        }
+        self.host.mirrors[place].again = true;
+        self.commands.push(command);
     }
 
     /// Stops the engine in order and starts another one.

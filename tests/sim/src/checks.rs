@@ -161,6 +161,28 @@ impl World {
         })
     }
 
+    /// A removed log whose end was told can be opened by anybody, and nothing has to be repaired.
+    pub(crate) fn check_handed_over(&mut self, index: i32, progress: &Progress) {
+        let request = LoadRequest {
+            topic_id: self.partition(index).id.topic_id,
+            config: self.host.mirror(index).config,
+            recovery_point: Some(progress.recovery_point),
+            log_start: Some(progress.log_start),
+            clean: true,
+            cut: LogCut::Keep,
+        };
+        let mut files = self.disk.files(index).clone();
+        files.crash(|_, _| 0);
+        let log = recovery::load(&mut files, &request).expect("memory does not fail");
+        assert!(log.findings.is_empty(), "p{index} handed over with {:?}", log.findings);
+        let log = log.log;
+        assert_eq!(log.accepted_end(), progress.log_end, "p{index} handed over: log end");
+        assert_eq!(log.log_start(), progress.log_start, "p{index} handed over: log start");
+        assert_eq!(log.latest_epoch(), progress.last_epoch, "p{index} handed over: epoch");
+        let stable = log.last_stable_offset();
+        assert_eq!(stable, progress.last_stable_offset, "p{index} handed over: last stable");
+    }
+
     /// After a clean stop: the newest history, and a start that needs no recovery.
     pub(crate) fn check_closed_logs(&mut self) {
         assert_eq!(self.host.stopped, Some(true), "everything works and the stop is not clean");

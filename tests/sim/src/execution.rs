@@ -14,13 +14,14 @@ use crate::answers::{Reply, answer};
 use crate::fetch_answers::Damage;
 use crate::kernel::{InFlight, PendingIndexWrite, PendingWrite, index_file};
 use crate::network::{Ended, Link, PendingReceive};
+use crate::source::Broker;
 use crate::world::{Event, World};
 
 impl World {
     pub(crate) fn submit(&mut self, op: Op) {
         match op {
             Op::Connect { connection, address } => {
-                let broker = address.host.trim_start_matches("broker").parse();
+                let broker = Broker::from_host(&address.host);
                 let link = Link::new(broker.expect("the host names brokers by number"));
                 let before = self.links.insert(connection, link);
                 assert!(before.is_none(), "{connection:?} is connected twice");

@@ -11,12 +11,12 @@ use kafka_wire::message::encode_response;
 use crate::answers::UNKNOWN_TOPIC_OR_PARTITION;
 use crate::fetch_sessions::{FetchSession, FetchedPartition, FetchedTopic};
 use crate::random::Random;
-use crate::source::{Source, SourcePartition};
+use crate::source::{Broker, Source, SourcePartition};
 
 /// A Fetch request that was taken and not answered yet.
 #[derive(Debug)]
 pub(crate) struct WaitingFetch {
-    broker: i32,
+    broker: Broker,
     version: i16,
     correlation: i32,
     pub(crate) wait_ms: u64,
@@ -39,7 +39,7 @@ struct Answer {
 impl WaitingFetch {
     pub(crate) fn begin(
         source: &mut Source,
-        broker: i32,
+        broker: Broker,
         version: i16,
         correlation: i32,
         request: &FetchRequest,
@@ -82,7 +82,7 @@ impl WaitingFetch {
             let answer = answer_partition(source, self.broker, self.version, asked);
             let mut answer = Answer { data: answer, news: session.full };
             if answer.data.error_code == 0 && answer.data.diverging_epoch.epoch == -1 {
-                let records = read(source, asked, left.min(asked.bytes_max), first);
+                let records = read(source, self.broker, asked, left.min(asked.bytes_max), first);
                 first &= records.is_empty();
                 left = left.saturating_sub(records.len());
                 answer.data.records = Some(records);
@@ -122,7 +122,7 @@ impl WaitingFetch {
             flip_bit(&mut told, random);
         }
         if self.version >= 16 {
-            add_endpoints(&mut response, source, &told);
+            add_endpoints(&mut response, source, self.broker, &told);
         }
         response.session_id = session.id;
         response.responses = grouped(told);
@@ -141,16 +141,20 @@ fn encode(version: i16, correlation: i32, response: &FetchResponse) -> Vec<u8> {
     encode_response(version, correlation, response).expect("fetch responses encode").to_vec()
 }
 
-fn find<'a>(source: &'a Source, asked: &FetchedPartition) -> Option<&'a SourcePartition> {
+fn find<'a>(
+    source: &'a Source,
+    broker: Broker,
+    asked: &FetchedPartition,
+) -> Option<&'a SourcePartition> {
     match &asked.topic {
-        FetchedTopic::Name(name) => source.find(name, asked.index),
-        FetchedTopic::Id(id) => source.find_id(*id, asked.index),
+        FetchedTopic::Name(name) => source.find(broker, name, asked.index),
+        FetchedTopic::Id(id) => source.find_id(broker, *id, asked.index),
     }
 }
 
 fn answer_partition(
     source: &Source,
-    broker: i32,
+    broker: Broker,
     version: i16,
     asked: &FetchedPartition,
 ) -> PartitionData {
@@ -161,7 +165,7 @@ fn answer_partition(
         .with_log_start_offset(-1)
         .with_preferred_read_replica(BrokerId(-1))
         .with_records(Some(Bytes::new()));
-    let Some(held) = find(source, asked) else {
+    let Some(held) = find(source, broker, asked) else {
         return empty.with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
     };
     let error = held.leadership_error(broker, asked.leader_epoch);
@@ -194,8 +198,14 @@ fn answer_partition(
 }
 
 /// Whole batches up to `limit`, the last one cut; a first one above it goes whole when `first`.
-fn read(source: &Source, asked: &FetchedPartition, limit: usize, first: bool) -> Bytes {
-    let Some(held) = find(source, asked) else { return Bytes::new() };
+fn read(
+    source: &Source,
+    broker: Broker,
+    asked: &FetchedPartition,
+    limit: usize,
+    first: bool,
+) -> Bytes {
+    let Some(held) = find(source, broker, asked) else { return Bytes::new() };
     let mut records = BytesMut::new();
     for batch in held.readable(asked.offset) {
         if records.is_empty() && batch.bytes.len() > limit {
@@ -231,15 +241,16 @@ fn flip_bit(told: &mut [(FetchedTopic, PartitionData)], random: &mut Random) {
 fn add_endpoints(
     response: &mut FetchResponse,
     source: &Source,
+    asked: Broker,
     told: &[(FetchedTopic, PartitionData)],
 ) {
     let named = told.iter().any(|(_, data)| data.current_leader.leader_id.0 >= 0);
-    for broker in 0..source.traits.broker_count {
+    for id in 0..source.traits.broker_count {
         if named {
             response.node_endpoints.push(
                 NodeEndpoint::default()
-                    .with_node_id(BrokerId(broker))
-                    .with_host(StrBytes::from_string(format!("broker{broker}")))
+                    .with_node_id(BrokerId(id))
+                    .with_host(StrBytes::from_string(Broker { id, ..asked }.host()))
                     .with_port(9092),
             );
         }

@@ -4,14 +4,13 @@ use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::log_config::LogConfig;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::LogStartOffset;
-use kafka_wire::partition::BrokerId;
 use mirror_shard::bridge::{DivergencePolicy, EngineCommand, NewPartition};
 use mirror_shard::op::BrokerAddress;
 
 use crate::history::offset;
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::source::{Source, SourcePartition};
+use crate::source::{Broker, Source, SourcePartition};
 
 /// The host's view of one partition.
 #[derive(Clone, Debug)]
@@ -32,6 +31,8 @@ pub(crate) struct Mirror {
     pub(crate) pause_sent: bool,
     pub(crate) remove_sent: bool,
     pub(crate) delete_sent: bool,
+    /// Added again while it is being removed.
+    pub(crate) again: bool,
     /// As last reported.
     pub(crate) log_start: i64,
     pub(crate) log_end: i64,
@@ -102,6 +103,7 @@ impl Host {
             pause_sent: false,
             remove_sent: false,
             delete_sent: false,
+            again: false,
             log_start: 0,
             log_end: 0,
             durable: 0,
@@ -136,10 +138,12 @@ impl Host {
         self.stopping = false;
         self.stopped = None;
         let mut commands = Vec::new();
-        for number in 0..source.traits.broker_count {
-            let broker = BrokerId::from_wire(number).expect("not negative");
-            let address = BrokerAddress { host: format!("broker{number}").into(), port: 9092 };
-            commands.push(EngineCommand::SetBroker { broker, address });
+        for cluster in 0..source.traits.cluster_count {
+            for id in 0..source.traits.broker_count {
+                let broker = Broker { source: cluster, id };
+                let address = BrokerAddress { host: broker.host().into(), port: 9092 };
+                commands.push(EngineCommand::SetBroker { broker: broker.named(), address });
+            }
         }
         for place in 0..self.mirrors.len() {
             let clean = self.clean;
@@ -157,21 +161,38 @@ impl Host {
         partition: &SourcePartition,
         clean: bool,
     ) -> EngineCommand {
+        self.begin_life(place);
+        self.mirrors[place].known = false;
+        self.life(place, partition, clean)
+    }
+
+    /// The engine has the partition anew, or is about to.
+    pub(crate) fn begin_life(&mut self, place: usize) {
         let mirror = &mut self.mirrors[place];
         mirror.added = true;
-        mirror.known = false;
+        mirror.again = false;
         (mirror.loaded, mirror.open) = (false, false);
         mirror.faulted = false;
         mirror.failed = false;
         mirror.pause_sent = false;
         mirror.cut_at_stop = false;
         (mirror.remove_sent, mirror.delete_sent) = (false, false);
+    }
+
+    /// The order that begins a life, with what the host has saved.
+    pub(crate) fn life(
+        &self,
+        place: usize,
+        partition: &SourcePartition,
+        clean: bool,
+    ) -> EngineCommand {
+        let mirror = &self.mirrors[place];
         let source_epoch = SourceLeaderEpoch::from_wire(partition.epoch);
         EngineCommand::AddPartition(Box::new(NewPartition {
             id: partition.id,
             name: partition.name.clone(),
             source_has_topic_ids: mirror.source_has_topic_ids,
-            leader: BrokerId::from_wire(partition.leader).expect("not negative"),
+            leader: partition.leader().named(),
             source_epoch: source_epoch.filter(|_| self.tells_epochs),
             leader_epoch: LeaderEpoch::from_wire(mirror.leader_epoch).expect("not negative"),
             log_config: mirror.config,

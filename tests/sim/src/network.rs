@@ -7,6 +7,7 @@ use mirror_shard::buffer_pool::BufferLease;
 use mirror_shard::op::ConnectionId;
 
 use crate::fetch_answers::WaitingFetch;
+use crate::source::Broker;
 
 /// A receive that waits for bytes.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) enum Ended {
 /// One socket, seen from both sides.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) broker: i32,
+    pub(crate) broker: Broker,
     pub(crate) connected: bool,
     pub(crate) ended: Ended,
     /// The shard asked for the end.
@@ -51,7 +52,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) const fn new(broker: i32) -> Self {
+    pub(crate) const fn new(broker: Broker) -> Self {
         Self {
             broker,
             connected: false,

@@ -35,7 +35,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random, cluster_count: u32) -> Self {
         let calm = random.percent(15);
         let bulk = random.percent(8);
         let broker_count = i32::try_from(random.range(1, 3)).expect("small");
@@ -45,6 +45,7 @@ impl Plan {
             if !calm && random.percent(percent) { random.range(1, most) } else { 0 }
         };
         let source = SourceTraits {
+            cluster_count,
             broker_count,
             fetch_version_max: version,
             answers_epochs,
@@ -62,7 +63,7 @@ impl Plan {
             source,
             partition_count: i32::try_from(random.range(1, 5)).expect("small"),
             sizes: draw_sizes(random, bulk),
-            limits: draw_limits(random, bulk, broker_count),
+            limits: draw_limits(random, bulk, broker_count, cluster_count),
             log_config: draw_log_config(random, bulk),
             disk: DiskFaults { errors_permille, full: false },
             network,
@@ -86,8 +87,13 @@ fn draw_sizes(random: &mut Random, bulk: bool) -> BatchSizes {
     }
 }
 
-fn draw_limits(random: &mut Random, bulk: bool, broker_count: i32) -> ShardLimits {
-    let brokers = u32::try_from(broker_count).expect("not negative");
+fn draw_limits(
+    random: &mut Random,
+    bulk: bool,
+    broker_count: i32,
+    cluster_count: u32,
+) -> ShardLimits {
+    let brokers = u32::try_from(broker_count).expect("not negative") * cluster_count;
     let connection_count_max = brokers + random.range_u32(0, 4);
     let large = BATCH_BYTES_MAX.div_ceil(RECORD_BUFFER_BYTES) + 1;
     let least = connection_count_max + large + 1;

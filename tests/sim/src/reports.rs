@@ -1,9 +1,9 @@
 //! What the engine reports: checked against source and disk, then answered as a host would.
 
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
-use kafka_wire::partition::BrokerId;
 use mirror_shard::bridge::{EngineCommand, PartitionEvent, PartitionFailure, Progress};
 
+use crate::source::Broker;
 use crate::world::{Event, World};
 
 impl World {
@@ -62,7 +62,7 @@ impl World {
             PartitionEvent::SourceError { .. } => {}
             PartitionEvent::Failed(failure) => self.on_failure(partition, failure),
             PartitionEvent::Paused(progress) => self.on_paused(partition, &progress),
-            PartitionEvent::Removed => self.on_removed(partition),
+            PartitionEvent::Removed(progress) => self.on_removed(partition, progress),
         }
     }
 
@@ -155,12 +155,12 @@ impl World {
 
     fn tell_leader(&mut self, partition: i32) {
         let held = &self.source.partitions[usize::try_from(partition).expect("an index")];
-        let (id, mut leader, epoch) = (held.id, held.leader, held.epoch);
+        let (id, source, mut leader, epoch) = (held.id, held.source, held.leader, held.epoch);
         if !self.healed && self.random.percent(10) {
             let count = u64::try_from(self.plan.source.broker_count).expect("not negative");
             leader = i32::try_from(self.random.below(count)).expect("small");
         }
-        let leader = BrokerId::from_wire(leader).expect("not negative");
+        let leader = Broker { source, id: leader }.named();
         let epoch = SourceLeaderEpoch::from_wire(epoch).expect("not negative");
         let delay = self.random.range(0, 200_000);
         let command = EngineCommand::SetSourceLeader { partition: id, leader, epoch };
@@ -219,8 +219,11 @@ impl World {
         self.at(delay, Event::Command(EngineCommand::Resume(id)));
     }
 
-    fn on_removed(&mut self, partition: i32) {
+    fn on_removed(&mut self, partition: i32, progress: Option<Progress>) {
         let stopping = self.host.stopping;
+        if let Some(progress) = progress {
+            self.check_handed_over(partition, &progress);
+        }
         if stopping {
             self.save(partition);
         }
@@ -232,8 +235,10 @@ impl World {
         mirror.added = false;
         (mirror.loaded, mirror.open) = (false, false);
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
-        if !stopping {
-            let place = usize::try_from(partition).expect("an index");
+        let place = usize::try_from(partition).expect("an index");
+        if mirror.again {
+            self.host.begin_life(place);
+        } else if !stopping {
             let command = self.host.add(place, &self.source.partitions[place], false);
             let delay = self.random.range(0, 50_000);
             self.at(delay, Event::Command(command));

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use kafka_wire::partition::{
+    BrokerId, PartitionIndex, SourceBroker, SourceId, TopicId, TopicIdPartition, TopicName,
+    TopicPartition,
+};
 
 use crate::fetch_sessions::FetchSessions;
 use crate::history::{BatchMaker, Lineage, SourceBatch};
@@ -12,6 +15,9 @@ use crate::random::Random;
 /// What a seed decides about the source once and for all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SourceTraits {
+    /// Clusters; partitions are spread over them.
+    pub(crate) cluster_count: u32,
+    /// Brokers of each cluster.
     pub(crate) broker_count: i32,
     pub(crate) fetch_version_max: i16,
     /// OffsetForLeaderEpoch is known.
@@ -20,9 +26,11 @@ pub(crate) struct SourceTraits {
     pub(crate) leader_hints: bool,
 }
 
-/// One partition of the source.
+/// One partition of a source.
 #[derive(Debug)]
 pub(crate) struct SourcePartition {
+    /// Which cluster has it.
+    pub(crate) source: u32,
     pub(crate) id: TopicIdPartition,
     pub(crate) name: TopicPartition,
     pub(crate) leader: i32,
@@ -39,25 +47,51 @@ pub(crate) struct SourcePartition {
     pub(crate) delete_limit: i64,
 }
 
-/// The whole source.
+/// A broker of one of the source clusters, all of which have brokers with the same ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Broker {
+    pub(crate) source: u32,
+    pub(crate) id: i32,
+}
+
+impl Broker {
+    /// The host name that the world knows it by.
+    pub(crate) fn host(self) -> String {
+        format!("broker{}-{}", self.source, self.id)
+    }
+
+    pub(crate) fn from_host(host: &str) -> Option<Self> {
+        let (source, id) = host.strip_prefix("broker")?.split_once('-')?;
+        Some(Self { source: source.parse().ok()?, id: id.parse().ok()? })
+    }
+
+    /// As the engine calls it.
+    pub(crate) fn named(self) -> SourceBroker {
+        let broker = BrokerId::from_wire(self.id).expect("not negative");
+        SourceBroker { source: SourceId::new(self.source), broker }
+    }
+}
+
+/// The source clusters.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) traits: SourceTraits,
     pub(crate) partitions: Vec<SourcePartition>,
-    pub(crate) sessions: BTreeMap<i32, FetchSessions>,
+    pub(crate) sessions: BTreeMap<Broker, FetchSessions>,
     /// Pauses asked for in responses from now on.
     pub(crate) throttle_percent: u64,
 }
 
 impl SourcePartition {
-    pub(crate) fn new(index: i32, leader: i32, maker: BatchMaker) -> Self {
+    pub(crate) fn new(index: i32, leader: Broker, maker: BatchMaker) -> Self {
         let topic_id = TopicId::from_wire([7; 16]).expect("not zero");
         let partition = PartitionIndex::from_wire(index).expect("not negative");
         let topic = TopicName::parse("orders").expect("a legal name");
         Self {
             id: TopicIdPartition { topic_id, partition },
             name: TopicPartition { topic, partition },
-            leader,
+            source: leader.source,
+            leader: leader.id,
             epoch: 3,
             epochs: vec![(3, 0)],
             start: 0,
@@ -135,13 +169,18 @@ impl SourcePartition {
         (floor, next.1)
     }
 
+    /// The leader, of this partition's cluster.
+    pub(crate) const fn leader(&self) -> Broker {
+        Broker { source: self.source, id: self.leader }
+    }
+
     /// Kafka's order: the epoch is compared before leadership is asked for.
-    pub(crate) fn leadership_error(&self, broker: i32, known_epoch: i32) -> i16 {
+    pub(crate) fn leadership_error(&self, broker: Broker, known_epoch: i32) -> i16 {
         if known_epoch >= 0 && known_epoch < self.epoch {
             FENCED_LEADER_EPOCH
         } else if known_epoch > self.epoch {
             UNKNOWN_LEADER_EPOCH
-        } else if self.leader != broker {
+        } else if self.leader() != broker {
             NOT_LEADER_OR_FOLLOWER
         } else {
             0
@@ -150,15 +189,23 @@ impl SourcePartition {
 }
 
 impl Source {
-    pub(crate) fn find(&self, name: &str, index: i32) -> Option<&SourcePartition> {
-        self.partitions
-            .iter()
+    /// The partitions that the broker's cluster has.
+    fn known_to(&self, broker: Broker) -> impl Iterator<Item = &SourcePartition> {
+        self.partitions.iter().filter(move |held| held.source == broker.source)
+    }
+
+    pub(crate) fn find(&self, broker: Broker, name: &str, index: i32) -> Option<&SourcePartition> {
+        self.known_to(broker)
             .find(|held| held.name.topic.as_str() == name && held.name.partition.get() == index)
     }
 
-    pub(crate) fn find_id(&self, id: [u8; 16], index: i32) -> Option<&SourcePartition> {
-        self.partitions
-            .iter()
+    pub(crate) fn find_id(
+        &self,
+        broker: Broker,
+        id: [u8; 16],
+        index: i32,
+    ) -> Option<&SourcePartition> {
+        self.known_to(broker)
             .find(|held| held.id.topic_id.bytes() == id && held.id.partition.get() == index)
     }
 }

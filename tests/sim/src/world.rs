@@ -16,7 +16,7 @@ use crate::kernel::{InFlight, Kernel};
 use crate::network::{Links, NetworkFaults};
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::source::{Source, SourcePartition};
+use crate::source::{Broker, Source, SourcePartition};
 
 /// What happens at some moment.
 #[derive(Debug)]
@@ -97,7 +97,9 @@ impl HistoryLog {
 impl World {
     pub(crate) fn new(seed: u64, aloud: bool) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        // Drawn apart, so that worlds of one cluster stay what they were without the others.
+        let has_two = Random::new(!seed).percent(30);
+        let plan = Plan::draw(&mut random, if has_two { 2 } else { 1 });
         let log = HistoryLog { hash: FNV_START, recent: VecDeque::new(), aloud };
         let source = draw_source(&plan, &mut random);
         let host = Host::new(&plan, &source, &mut random);
@@ -360,7 +362,11 @@ fn draw_source(plan: &Plan, random: &mut Random) -> Source {
         let leader =
             i32::try_from(random.below(u64::try_from(plan.source.broker_count).expect("")))
                 .expect("small");
-        let mut partition = SourcePartition::new(index, leader, BatchMaker::new(plan.sizes));
+        let mut partition = {
+            let clusters = i32::try_from(plan.source.cluster_count).expect("two at most");
+            let source = u32::try_from(index % clusters).expect("not negative");
+            SourcePartition::new(index, Broker { source, id: leader }, BatchMaker::new(plan.sizes))
+        };
         for _ in 0..random.below(plan.backlog + 1) {
             partition.append(random);
             if random.percent(5) {

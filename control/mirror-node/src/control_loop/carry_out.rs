@@ -1,9 +1,10 @@
 //! What the coordinator wants, done.
 
+use kafka_wire::partition::SourceBroker;
 use mirror_coordinator::coordinator::{Action, UncleanElection};
 use mirror_uring::{DivergencePolicy, EngineCommand, NewPartition};
 
-use super::{MirrorError, MirrorLoop};
+use super::{MirrorError, MirrorLoop, THE_SOURCE};
 use crate::mirror_news::MirrorNews;
 
 impl MirrorLoop<'_> {
@@ -22,7 +23,7 @@ impl MirrorLoop<'_> {
                     id: partition,
                     name: entry.name.clone(),
                     source_has_topic_ids: entry.source_has_topic_ids,
-                    leader,
+                    leader: SourceBroker { source: THE_SOURCE, broker: leader },
                     source_epoch,
                     leader_epoch,
                     log_config: entry.log_config,
@@ -39,6 +40,7 @@ impl MirrorLoop<'_> {
                 self.send(EngineCommand::AddPartition(Box::new(new))).await
             }
             Action::SetSourceLeader { partition, leader, epoch } => {
+                let leader = SourceBroker { source: THE_SOURCE, broker: leader };
                 self.send(EngineCommand::SetSourceLeader { partition, leader, epoch }).await
             }
             Action::SetLeaderEpoch { partition, epoch } => {

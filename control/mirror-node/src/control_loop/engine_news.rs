@@ -23,13 +23,13 @@ impl MirrorLoop<'_> {
                 }
             }
             EngineReport::BrokerUnreachable { broker, attempt, reason } => {
-                let broker = broker.get();
+                let broker = broker.broker.get();
                 self.tell(MirrorNews::BrokerUnreachable { broker, attempt, reason });
                 self.watch.hurry();
                 Ok(())
             }
             EngineReport::BrokerReachable { broker } => {
-                self.tell(MirrorNews::BrokerReachable { broker: broker.get() });
+                self.tell(MirrorNews::BrokerReachable { broker: broker.broker.get() });
                 Ok(())
             }
             // Shards end only when told to; a shard that ended by itself closes the channel.
@@ -76,7 +76,7 @@ impl MirrorLoop<'_> {
             PartitionEvent::EpochBegan { epoch, start } => {
                 entry.publisher.on_epoch_began(*epoch, *start);
             }
-            PartitionEvent::Reloading | PartitionEvent::Removed => entry.publisher.close(),
+            PartitionEvent::Reloading | PartitionEvent::Removed(_) => entry.publisher.close(),
             PartitionEvent::Truncated { from, to, .. } => {
                 // At once: what is written after the cut is not durable yet.
                 directory.note_cut(&entry.name, to.offset());
@@ -123,7 +123,9 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
             EngineEvent::Progressed { last_epoch }
         }
         PartitionEvent::LeaderUnknown { .. } => EngineEvent::LeaderUnknown,
-        PartitionEvent::LeaderMoved { leader, epoch } => EngineEvent::LeaderMoved { leader, epoch },
+        PartitionEvent::LeaderMoved { leader, epoch } => {
+            EngineEvent::LeaderMoved { leader: leader.broker, epoch }
+        }
         PartitionEvent::Fenced { batch_epoch, .. } => EngineEvent::Fenced { batch_epoch },
         PartitionEvent::Truncated { .. } => EngineEvent::Truncated,
         PartitionEvent::Failed(failure) => {
@@ -137,6 +139,6 @@ fn translated(event: PartitionEvent) -> Option<EngineEvent> {
         | PartitionEvent::SourceError { .. }
         | PartitionEvent::EpochBegan { .. }
         | PartitionEvent::Reloading
-        | PartitionEvent::Removed => return None,
+        | PartitionEvent::Removed(_) => return None,
     })
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use kafka_wire::partition::{
+    PartitionIndex, SourceBroker, TopicId, TopicIdPartition, TopicName, TopicPartition,
+};
 use mirror_coordinator::coordinator::Input;
 use mirror_uring::EngineCommand;
 
-use super::{MirrorError, MirrorLoop};
+use super::{MirrorError, MirrorLoop, THE_SOURCE};
 use crate::directory_state::MirrorTopic;
 use crate::discovery::TopicFinding;
 use crate::log_publisher::LogPublisher;
@@ -27,6 +29,7 @@ impl MirrorLoop<'_> {
             if self.brokers.get(broker) != Some(address) {
                 let (broker, address) = (*broker, address.clone());
                 self.brokers.insert(broker, address.clone());
+                let broker = SourceBroker { source: THE_SOURCE, broker };
                 self.send(EngineCommand::SetBroker { broker, address }).await?;
             }
         }

@@ -7,7 +7,7 @@ const LIMITS: ShardLimits =
     ShardLimits { fetches_per_connection: 2, fetch_wait_ms: 500, ..ShardLimits::STANDARD };
 
 fn connection(flowing: [bool; 2]) -> Connection {
-    let mut connection = Connection::vacant(0, LIMITS.batch_bytes_max);
+    let mut connection = Connection::vacant(0, &LIMITS);
     connection.lanes =
         flowing.map(|is_flowing| Lane { is_flowing, ..Lane::default() }).into_iter().collect();
     connection

@@ -203,3 +203,5 @@ fn log_with_a_gap(start: Offset, end: Offset) -> PartitionLog {
     assert_eq!((log.log_start().offset(), log.accepted_end().offset()), (start, end));
     log
 }
+
+mod removal;

@@ -2,7 +2,9 @@ use super::*;
 use crate::test_directory::TestDirectory;
 use kafka_log::log_config::LogConfig;
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicPartition};
+use kafka_wire::partition::{
+    BrokerId, PartitionIndex, SourceBroker, SourceId, TopicId, TopicPartition,
+};
 use mirror_shard::bridge::{DivergencePolicy, EngineReport, NewPartition, PartitionEvent};
 use mirror_shard::op::BrokerAddress;
 use std::time::Duration;
@@ -16,6 +18,10 @@ fn config(directory: &TestDirectory) -> EngineConfig {
         limits: ShardLimits { connection_count_max: 2, ..ShardLimits::default() },
         seed: 1,
     }
+}
+
+fn broker(id: i32) -> SourceBroker {
+    SourceBroker { source: SourceId::new(0), broker: BrokerId::from_wire(id).unwrap() }
 }
 
 fn stopped_shards(reports: &mut Reports) -> Vec<(u32, bool)> {
@@ -40,7 +46,7 @@ fn an_engine_without_partitions_starts_and_stops_on_every_core() {
     let count = engine.shard_count();
     assert_eq!(count, affinity::allowed_cpus().len());
     let address = BrokerAddress { host: "localhost".into(), port: 9 };
-    let broker = BrokerId::from_wire(1).unwrap();
+    let broker = broker(1);
     engine.send_blocking(EngineCommand::SetBroker { broker, address }).unwrap();
     let received = engine.counters().into_iter().map(|counters| counters.bytes_received);
     assert_eq!(received.collect::<Vec<u64>>(), vec![0; count]);
@@ -120,7 +126,7 @@ fn new_partition(directory_name: &str, clean: bool) -> NewPartition {
         id: TopicIdPartition { topic_id, partition: name.partition },
         name,
         source_has_topic_ids: true,
-        leader: BrokerId::from_wire(1).unwrap(),
+        leader: broker(1),
         source_epoch: None,
         leader_epoch: LeaderEpoch::ZERO,
         log_config: LogConfig::default(),
@@ -150,7 +156,7 @@ fn partitions_of_an_unreachable_broker_are_loaded_reported_and_closed() {
     for is_again in [false, true] {
         let (engine, mut reports) = Engine::start(config(&directory)).unwrap();
         let address = BrokerAddress { host: "127.0.0.1".into(), port };
-        let broker = BrokerId::from_wire(1).unwrap();
+        let broker = broker(1);
         engine.send_blocking(EngineCommand::SetBroker { broker, address }).unwrap();
         for name in ["orders-0", "orders-1"] {
             let new = Box::new(new_partition(name, is_again));
@@ -188,9 +194,61 @@ fn a_removed_partition_loses_its_directory_and_its_route() {
     engine.send_blocking(EngineCommand::AddPartition(new)).unwrap();
     engine.send_blocking(EngineCommand::Remove { partition, delete: true }).unwrap();
     wait_for(&mut reports, |report| {
-        matches!(report, EngineReport::Partition { event: PartitionEvent::Removed, .. })
+        matches!(report, EngineReport::Partition { event: PartitionEvent::Removed(_), .. })
     });
     assert_eq!(engine.shard_of(&partition), None);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     engine.stop().unwrap();
+}
+
+/// Opens the log as another writer does that trusts its files, and tells what has to be repaired.
+fn open_handed_over(
+    directory: &TestDirectory,
+    name: &str,
+) -> Vec<kafka_log::recovery::LoadFinding> {
+    let mut files = crate::real_files::RealFiles::new(directory.path().join(name));
+    let request = kafka_log::recovery::LoadRequest {
+        topic_id: TopicId::from_wire([1; 16]).unwrap(),
+        config: LogConfig::default(),
+        recovery_point: None,
+        log_start: None,
+        clean: true,
+        cut: kafka_log::recovery::LogCut::Keep,
+    };
+    kafka_log::recovery::load(&mut files, &request).unwrap().findings
+}
+
+#[test]
+fn a_partition_is_handed_over_and_taken_back_many_times() {
+    let directory = TestDirectory::new();
+    let (engine, mut reports) = Engine::start(config(&directory)).unwrap();
+    let partition = new_partition("orders-3", false).id;
+    let is_removed = |report: &EngineReport| {
+        let EngineReport::Partition { event: PartitionEvent::Removed(progress), .. } = report
+        else {
+            return false;
+        };
+        assert!(progress.is_some(), "nothing hindered closing the log");
+        true
+    };
+    let add = || EngineCommand::AddPartition(Box::new(new_partition("orders-3", false)));
+    engine.send_blocking(add()).unwrap();
+    for _ in 0..5 {
+        wait_for(&mut reports, |report| {
+            let EngineReport::Partition { event, .. } = report else { return false };
+            matches!(event, PartitionEvent::Loaded { findings, .. } if findings.is_empty())
+        });
+        engine.send_blocking(EngineCommand::Remove { partition, delete: false }).unwrap();
+        wait_for(&mut reports, is_removed);
+        assert_eq!(open_handed_over(&directory, "orders-3"), vec![]);
+        engine.send_blocking(add()).unwrap();
+    }
+    // At once, without waiting for the end of the life before.
+    engine.send_blocking(EngineCommand::Remove { partition, delete: false }).unwrap();
+    engine.send_blocking(add()).unwrap();
+    wait_for(&mut reports, is_removed);
+    assert!(engine.shard_of(&partition).is_some());
+    let count = engine.shard_count();
+    engine.stop().unwrap();
+    assert_eq!(stopped_shards(&mut reports), all_clean(count));
 }
