@@ -129,12 +129,14 @@ impl PatternList {
         &self.patterns
     }
 
-    /// The first pattern that matches the name, for messages.
+    /// The first pattern that matches the name, for messages: looked for among the first
+    /// [`PATTERNS_SEARCHED_MAX`] only.
     #[must_use]
     pub fn matching(&self, name: &str) -> Option<&str> {
-        let matches =
-            |pattern: &&String| Self::parse(&[pattern]).is_ok_and(|of_one| of_one.matches(name));
-        self.patterns.iter().find(matches).map(String::as_str)
+        let alone = |pattern: &&String| Self::parse(&[pattern]).is_ok_and(|one| one.matches(name));
+        let searched = self.patterns.iter().take(PATTERNS_SEARCHED_MAX);
+        let by_name = self.names.get(name);
+        by_name.or_else(|| searched.into_iter().find(alone)).map(String::as_str)
     }
 }
 
@@ -227,6 +229,9 @@ pub(crate) fn beginning(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+/// Each of them is compiled anew for one message.
+const PATTERNS_SEARCHED_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,51 @@
+//! Changing settings: of a mirror (IncrementalAlterConfigs, resource CLUSTER_MIRROR) and of the
+//! node as far as mirrors are concerned.
+
+use super::command_error::{CommandError, ErrorCode};
+use super::filters::compiled;
+use super::{ClusterMetadata, MetadataChange, MetadataRecord, Mirror, Planned};
+use crate::mirror_config::config_change::{self, ConfigChange};
+use crate::mirror_node_config;
+
+impl ClusterMetadata {
+    /// Plans to change settings of a mirror, all of them or none. Topics that `topics.exclude`
+    /// names by then are stopped in the same change.
+    ///
+    /// # Errors
+    /// When the mirror is unknown, or a change is refused.
+    pub fn plan_alter_configs(
+        &self,
+        mirror: &str,
+        changes: &[ConfigChange],
+    ) -> Result<Planned, CommandError> {
+        let (name, mirror) = self.mirror_named(mirror)?;
+        let configs = config_change::altered(&mirror.configs, changes).map_err(|error| {
+            let message = format!("mirror {name}: {error}; nothing was changed");
+            CommandError::new(ErrorCode::InvalidConfig, message)
+        })?;
+        let edited = Mirror { configs, source_cluster_id: mirror.source_cluster_id.clone() };
+        let patterns = compiled(name, &edited)?;
+        let mut records = Vec::new();
+        let also_stopped = self.stop_excluded(name, mirror, &patterns, &mut records);
+        if edited != *mirror {
+            records.insert(0, MetadataRecord::Mirror(name.clone(), edited));
+        }
+        Ok(Planned { change: self.change(records), outcomes: Vec::new(), also_stopped })
+    }
+
+    /// Plans to change settings of the node, all of them or none.
+    ///
+    /// # Errors
+    /// When a change is refused.
+    pub fn plan_alter_node_configs(
+        &self,
+        changes: &[ConfigChange],
+    ) -> Result<MetadataChange, CommandError> {
+        let altered = mirror_node_config::altered(&self.node_configs, changes);
+        let configs =
+            altered.map_err(|error| CommandError::new(ErrorCode::InvalidConfig, error))?;
+        let is_news = configs != self.node_configs;
+        let record = is_news.then_some(MetadataRecord::NodeConfigs(configs));
+        Ok(self.change(record.into_iter().collect()))
+    }
+}
