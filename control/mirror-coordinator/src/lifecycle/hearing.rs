@@ -74,9 +74,8 @@ impl MirrorPartition {
     }
 
     pub(super) fn on_engine(&mut self, event: EngineEvent, around: &mut Surroundings<'_>) {
-        if self.fetcher.presence == Presence::Leaving
-            && !matches!(event, EngineEvent::Removed { .. })
-        {
+        let leaves = matches!(self.fetcher.presence, Presence::Leaving | Presence::Absent);
+        if leaves && !matches!(event, EngineEvent::Removed { .. }) {
             return; // said before it was asked to leave
         }
         match event {

@@ -247,11 +247,17 @@ impl MirrorPartition {
         }
         let target = self.target(desired);
         debug_assert!(self.stored.state.may_move_to(target), "targets are legal moves");
-        let written = target == self.stored.state && self.reassert.is_none() && !self.recovered;
+        let news = self.reassert.is_some() || self.recovered || self.trouble.is_some();
+        let written = target == self.stored.state && !news;
         if written || target == State::Unknown {
             self.work(around);
         } else {
-            if target != self.stored.state {
+            let here = self.stored.state;
+            if target == State::LogAlignment && matches!(here, State::Unknown | State::Stopped) {
+                // Clients may write only while that is wanted, and it no longer is.
+                self.stage = Stage::Start;
+                around.push(Action::CloseForMirroring(self.id));
+            } else if target != here {
                 self.leave(around);
             }
             self.persist(target, around);

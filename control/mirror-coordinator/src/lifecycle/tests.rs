@@ -1,4 +1,7 @@
 //! The lifecycle, one row of the proposal at a time.
 
+mod failing;
+mod interrupting;
 mod rig;
 mod starting_and_stopping;
+mod state_events;

@@ -58,7 +58,6 @@ impl MirrorPartition {
                 around.push(Action::CancelAlignment { partition: self.id, ticket });
                 self.stage = Stage::Start;
             }
-            // Clients may write only while that is wanted, and it no longer is.
             Stage::Opening(_) | Stage::Open => {
                 around.push(Action::CloseForMirroring(self.id));
                 self.stage = Stage::Start;

@@ -158,7 +158,7 @@ impl MirrorPartition {
             }
             Err(PersistFailure::Refused { stored, position }) => {
                 self.write_failures = self.write_failures.saturating_add(1);
-                if self.write_failures > 1 {
+                if self.write_failures > 1 && stored.state == self.stored.state {
                     self.rewrite_due_ms = Some(around.now_ms.saturating_add(REWRITE_PAUSE_MS));
                 }
                 self.adopt(stored, position, around);
@@ -182,7 +182,10 @@ impl MirrorPartition {
         self.position = position;
         let (from, to) = (before.state, self.stored.state);
         self.recovered = self.recovered && (self.stored.error.is_some() || self.has_failures());
-        if from == to && (to != State::Failed || before.error == self.stored.error) {
+        if from == to && before.retry_attempt == self.stored.retry_attempt {
+            return;
+        }
+        if from == to && to != State::Failed {
             return;
         }
         self.enter(&before, around);
@@ -205,7 +208,7 @@ impl MirrorPartition {
         self.retry_due_ms = None;
         let turn = std::mem::replace(&mut self.turn, Turn::Waiting);
         let from = before.state;
-        self.stop_failed = false;
+        let stop_failed = std::mem::take(&mut self.stop_failed);
         match self.stored.state {
             State::LogAlignment => {
                 let again = from == State::Failed && turn == Turn::Due;
@@ -216,8 +219,9 @@ impl MirrorPartition {
             State::Stopping => (self.cut, self.fence, self.end) = (false, None, None),
             State::Stopped => self.attempts_before = 0,
             State::Failed => {
-                let wanted = self.wants(DesiredState::Stopped);
-                self.stop_failed = wanted && matches!(from, State::Stopping | State::Stopped);
+                let in_stop = matches!(from, State::Stopping | State::Stopped);
+                let again = from == State::Failed && stop_failed;
+                self.stop_failed = self.wants(DesiredState::Stopped) && (in_stop || again);
                 self.arm_retry(around);
             }
             _ => {}

@@ -1,7 +1,5 @@
 //! One partition with everything around it, as text.
 
-#![allow(dead_code, reason = "the tests of failures, which follow, use the rest")]
-
 use std::collections::VecDeque;
 
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
@@ -72,7 +70,11 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new() -> Self {
-        let policy = RetryPolicy { initial_ms: 100, max_ms: 300_000, attempts_max: 3 };
+        Self::with_attempts(3)
+    }
+
+    pub(super) fn with_attempts(attempts_max: u32) -> Self {
+        let policy = RetryPolicy { initial_ms: 100, max_ms: 300_000, attempts_max };
         Self {
             lifecycle: Lifecycle::new(policy, 1),
             now_ms: 0,
@@ -90,6 +92,15 @@ impl Rig {
         let leader_epoch = epoch(rig.leader_epoch);
         let shown = rig.tell(Input::Restored { partition, mirror, stored, position, leader_epoch });
         assert_eq!(shown, "");
+        rig
+    }
+
+    /// A new one that is being aligned.
+    pub(super) fn aligning() -> Self {
+        let mut rig = Self::new();
+        rig.want(DesiredState::Mirroring);
+        rig.source(1, 2);
+        rig.answer();
         rig
     }
 
@@ -164,6 +175,57 @@ impl Rig {
         panic!("it goes on for ever: {lines:#?}");
     }
 
+    /// Answers until the partition is in `state`.
+    pub(super) fn run_until(&mut self, state: State) {
+        while self.state() != state {
+            assert!(!self.unanswered.is_empty(), "it never comes to {state}");
+            self.answer();
+        }
+    }
+
+    /// Refuses the oldest action that can be refused; what follows, as text.
+    pub(super) fn refuse(&mut self) -> String {
+        while let Some(action) = self.unanswered.pop_front() {
+            let (partition, reason) = (self.partition, "refused".to_owned());
+            let input = match action {
+                Action::Persist { ticket, .. } => {
+                    let outcome = Err(PersistFailure::Unavailable { reason });
+                    Input::Persisted { partition, ticket, outcome }
+                }
+                Action::Align { ticket, .. } => {
+                    let class = RetryClass::Retryable;
+                    let outcome = Err(AlignmentFailure { reason, class });
+                    Input::Aligned { partition, ticket, outcome }
+                }
+                Action::MeasureLog { ticket, .. } => {
+                    Input::LogMeasured { partition, ticket, outcome: Err(reason) }
+                }
+                Action::RaiseLeaderEpoch { ticket, .. } => {
+                    Input::LeaderEpochRaised { partition, ticket, outcome: Err(reason) }
+                }
+                Action::SealLog { ticket, .. } => {
+                    Input::LogSealed { partition, ticket, outcome: Err(reason) }
+                }
+                Action::OpenForWriting { ticket, .. } => {
+                    Input::OpenedForWriting { partition, ticket, outcome: Err(reason) }
+                }
+                _ => continue,
+            };
+            return self.tell(input);
+        }
+        String::new()
+    }
+
+    /// Answers until something can be refused, and refuses that if `of` picks it.
+    pub(super) fn refuse_when(&mut self, of: impl Fn(&Action) -> bool) -> String {
+        while !self.unanswered.iter().any(&of) {
+            assert!(!self.unanswered.is_empty(), "it is never asked for");
+            self.answer();
+        }
+        self.unanswered.retain(|action| of(action));
+        self.refuse()
+    }
+
     /// The oldest ticket that waits for an answer of the kind that `of` picks.
     pub(super) fn take_ticket(&mut self, of: impl Fn(&Action) -> Option<Ticket>) -> Ticket {
         let found = self.unanswered.iter().position(|action| of(action).is_some());
@@ -178,25 +240,6 @@ impl Rig {
         });
         let partition = self.partition;
         self.tell(Input::Persisted { partition, ticket, outcome: Err(failure) })
-    }
-
-    pub(super) fn refuse_alignment(&mut self, reason: &str, class: RetryClass) -> String {
-        let ticket = self.take_ticket(|action| match action {
-            Action::Align { ticket, .. } => Some(*ticket),
-            _ => None,
-        });
-        let (partition, reason) = (self.partition, reason.to_owned());
-        let outcome = Err(AlignmentFailure { reason, class });
-        self.tell(Input::Aligned { partition, ticket, outcome })
-    }
-
-    pub(super) fn refuse_raise(&mut self, reason: &str) -> String {
-        let ticket = self.take_ticket(|action| match action {
-            Action::RaiseLeaderEpoch { ticket, .. } => Some(*ticket),
-            _ => None,
-        });
-        let (partition, outcome) = (self.partition, Err(reason.to_owned()));
-        self.tell(Input::LeaderEpochRaised { partition, ticket, outcome })
     }
 
     /// Lets time pass until something is due.

@@ -8,7 +8,7 @@ use crate::partition_state::MirrorPartitionState as State;
 #[test]
 fn a_new_partition_is_aligned_and_mirrored_each_state_written_first() {
     let mut rig = Rig::new();
-    assert_eq!(rig.want(DesiredState::Mirroring), "write LOG_ALIGNMENT no position");
+    assert_eq!(rig.want(DesiredState::Mirroring), "close; write LOG_ALIGNMENT no position");
     assert_eq!(rig.source(1, 2), "");
     assert_eq!(
         rig.run(),
