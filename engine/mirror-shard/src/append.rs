@@ -191,6 +191,9 @@ impl Shard {
         if let Some(closed) = outcome.rolled {
             partition.closing.push_back(RolledSegment::new(closed, end));
         }
+        if partition.throttled {
+            self.throttle.note(batch.header.batch_bytes, self.now);
+        }
         let last = partition.open.len() - 1;
         for chunk in partition.open.range_mut(..last) {
             chunk.sealed = chunk.fill;

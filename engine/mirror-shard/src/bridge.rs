@@ -1,5 +1,7 @@
 //! What crosses between a shard and its host: commands in, reports out, nothing else.
 
+use std::num::NonZeroU64;
+
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::log_config::LogConfig;
 use kafka_log::partition_log::LogPlace;
@@ -57,6 +59,19 @@ pub enum EngineCommand {
         partition: TopicIdPartition,
         /// What to do.
         policy: DivergencePolicy,
+    },
+    /// Bound what throttled partitions bring in, all together; `None` is no bound. From now on.
+    SetThrottle {
+        /// Bytes of batches per second.
+        bytes_per_second: Option<NonZeroU64>,
+    },
+    /// Make the partition one of those that [`EngineCommand::SetThrottle`] bounds, or none of
+    /// them, as it is when it is added.
+    SetThrottled {
+        /// Which partition.
+        partition: TopicIdPartition,
+        /// One of those.
+        throttled: bool,
     },
     /// Stop fetching; what was accepted is written, synced and reported as paused.
     Pause(TopicIdPartition),

@@ -27,10 +27,11 @@ pub(crate) struct Broker {
 }
 
 impl Connection {
-    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+    /// When something is due at the latest; throttled lanes ask nothing before `blocked`.
+    pub(crate) fn next_deadline(&self, blocked: Option<Tick>) -> Option<Tick> {
         let lanes = self.lanes.iter().filter(|lane| lane.in_flight == 0 && lane.has_to_ask());
         let throttled = (self.phase == ConnectionPhase::Ready && self.request.is_some())
-            .then(|| lanes.map(|lane| lane.not_before).min())
+            .then(|| lanes.map(|lane| lane.may_ask_from(blocked)).min())
             .flatten();
         [self.deadline, throttled].into_iter().flatten().min()
     }
@@ -56,15 +57,17 @@ impl Shard {
     /// Gives the partition a lane at its leader, opening a connection when that helps.
     pub(crate) fn join_lane(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get(slot) else { return };
-        let leader = partition.leader();
+        let (leader, throttled) = (partition.leader(), partition.throttled);
         if let Some(at) = partition.lane {
-            if self.connections[at.connection].broker == leader {
+            let connection = &self.connections[at.connection];
+            let is_throttled = connection.lanes[at.lane].is_throttled;
+            if connection.broker == leader && is_throttled == partition.throttled {
                 self.queue_change(slot);
                 return;
             }
             self.leave_lane(slot);
         }
-        let Some(at) = self.choose_lane(leader) else {
+        let Some(at) = self.choose_lane(leader, throttled) else {
             let aligned =
                 self.partitions.get(slot).is_some_and(|held| held.phase == Phase::Fetching);
             let then = if aligned { AfterBackoff::Fetch } else { AfterBackoff::Align };
@@ -117,14 +120,17 @@ impl Shard {
         self.end_if_gone(at.connection);
     }
 
-    fn choose_lane(&mut self, broker: SourceBroker) -> Option<LaneRef> {
+    fn choose_lane(&mut self, broker: SourceBroker, throttled: bool) -> Option<LaneRef> {
         let per_broker = self.limits.connections_per_broker as usize;
         let entry = self.brokers.entry(broker).or_default();
         let busy = |place: &usize| {
-            self.connections[*place].lanes.iter().all(|lane| !lane.members.is_empty())
+            let lanes = &self.connections[*place].lanes;
+            lanes.iter().all(|lane| lane.is_throttled != throttled || !lane.members.is_empty())
         };
         let (held, all_busy) = (entry.connections.len(), entry.connections.iter().all(busy));
-        if held == 0 || (held < per_broker && all_busy && !self.is_any_broker_waiting()) {
+        // One session after the other is enough where the rate is bounded.
+        let grows = !throttled && held < per_broker;
+        if held == 0 || (grows && all_busy && !self.is_any_broker_waiting()) {
             self.open_connection(broker);
         }
         let entry = self.brokers.get(&broker)?;
@@ -135,6 +141,7 @@ impl Shard {
         let staying = entry.connections.iter().filter(|place| !self.connections[**place].leaving);
         let lanes = staying.flat_map(|place| {
             let lanes = self.connections[*place].lanes.iter().enumerate();
+            let lanes = lanes.filter(|(_, held)| held.is_throttled == throttled);
             lanes.map(|(lane, held)| (held.members.len(), LaneRef { connection: *place, lane }))
         });
         lanes.min_by_key(|(members, _)| *members).map(|(_, at)| at)
@@ -198,6 +205,7 @@ impl Shard {
         connection.frame = Some(frame);
         connection.request = Some(request);
         connection.lanes.resize_with(self.limits.lane_count() as usize, Lane::default);
+        connection.lanes.push(Lane::for_throttled());
         connection.phase = ConnectionPhase::Resting;
         connection.deadline = Some(self.now);
         self.brokers.entry(broker).or_default().connections.push(place);

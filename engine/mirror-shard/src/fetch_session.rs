@@ -18,7 +18,7 @@ use kafka_wire::offset::Offset;
 use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 
 use crate::connection::{Connection, ConnectionPhase, InFlight, Question};
-use crate::limits::ShardLimits;
+use crate::limits::{ShardLimits, THROTTLED_QUIET_PAUSE_MS};
 use crate::mirror_partition::{LaneRef, MirrorPartition};
 use crate::op::{Op, PartitionSlot, Tick};
 use crate::partition_table::PartitionTable;
@@ -39,6 +39,8 @@ const QUIET_LANE_PAUSE_MS: u64 = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     pub(crate) members: Vec<PartitionSlot>,
+    /// For throttled partitions, and none but those.
+    pub(crate) is_throttled: bool,
     /// Members whose entry in the session must be set, moved or dropped.
     pub(crate) changes: VecDeque<PartitionSlot>,
     /// Members the broker's session knows.
@@ -62,6 +64,18 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    pub(crate) fn for_throttled() -> Self {
+        Self { is_throttled: true, ..Self::default() }
+    }
+
+    /// When the lane may ask next; throttled ones not before `blocked`.
+    pub(crate) fn may_ask_from(&self, blocked: Option<Tick>) -> Tick {
+        match blocked {
+            Some(until) if self.is_throttled => self.not_before.max(until),
+            _ => self.not_before,
+        }
+    }
+
     /// True when a request would say or bring something.
     pub(crate) fn has_to_ask(&self) -> bool {
         self.session_members > 0 || !self.changes.is_empty()
@@ -87,17 +101,32 @@ impl Connection {
     /// A broker answers the requests of a connection one after the other: what one lane waits for
     /// holds up the records of the others.
     fn fetch_wait_ms(&self, lane: usize, limits: &ShardLimits) -> u32 {
-        if self.others_flow(lane) { 0 } else { self.limits.fetch_wait_ms / limits.lane_count() }
+        match self.lanes[lane].is_throttled {
+            true if self.has_ordinary_members() => 0,
+            true => self.limits.fetch_wait_ms,
+            false if self.others_flow(lane) => 0,
+            false => self.limits.fetch_wait_ms / limits.lane_count(),
+        }
     }
 
     /// The lane's answer was read to its end; with nothing in it, the next question is put off
     /// while the connection has better things to do.
     pub(crate) fn note_flow(&mut self, lane: usize, has_records: bool, now: Tick) {
         self.lanes[lane].is_flowing = has_records;
-        if !has_records && self.others_flow(lane) {
-            let pause = now.after_ms(QUIET_LANE_PAUSE_MS);
-            self.lanes[lane].not_before = self.lanes[lane].not_before.max(pause);
+        if has_records {
+            return;
         }
+        let pause_ms = match self.lanes[lane].is_throttled {
+            true if self.has_ordinary_members() => THROTTLED_QUIET_PAUSE_MS,
+            _ if self.others_flow(lane) => QUIET_LANE_PAUSE_MS,
+            _ => return,
+        };
+        let pause = now.after_ms(pause_ms);
+        self.lanes[lane].not_before = self.lanes[lane].not_before.max(pause);
+    }
+
+    fn has_ordinary_members(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.is_throttled && !lane.members.is_empty())
     }
 
     fn others_flow(&self, lane: usize) -> bool {
@@ -144,7 +173,7 @@ impl Shard {
         let may_send = connection.phase == ConnectionPhase::Ready
             && connection.request.is_some()
             && lane.in_flight == 0
-            && lane.not_before <= self.now;
+            && lane.may_ask_from(self.throttle.blocked_until(self.now)) <= self.now;
         if may_send && lane.has_to_ask() {
             self.send_fetch(at, None);
         }
@@ -163,6 +192,8 @@ impl Shard {
             && lane.in_flight == 1
             && !lane.restart
             && !lane.sessionless
+            // What it brings is not counted yet.
+            && !(lane.is_throttled && self.throttle.is_on())
             && !self.stopping
             && lane.not_before <= self.now;
         if may_send && self.partitions.get(slot).is_some_and(MirrorPartition::wants_fetch) {
@@ -175,7 +206,12 @@ impl Shard {
         let connection = &mut self.connections[at.connection];
         let Some(versions) = connection.versions else { return };
         let Some(mut buffer) = connection.request.take() else { return };
-        let limits = connection.limits;
+        let mut limits = connection.limits;
+        if connection.lanes[at.lane].is_throttled {
+            let most = self.throttle.response_bytes(limits.fetch_bytes_max);
+            limits.fetch_bytes_max = most;
+            limits.partition_fetch_bytes_max = limits.partition_fetch_bytes_max.min(most);
+        }
         let correlation = connection.take_correlation();
         let max_wait_ms = connection.fetch_wait_ms(at.lane, &self.limits);
         let lane = &mut connection.lanes[at.lane];

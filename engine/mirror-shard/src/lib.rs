@@ -16,7 +16,8 @@
 //!
 //! **Reading order.** `shard`, `op`, `bridge`, then a batch's way: `fetch_session`, `receive`,
 //! `append`, `admission`, `chunk`, `writer`, `upkeep`; then what goes wrong: `answers`,
-//! `questions`, `divergence`, `broker`; `lifecycle` ties the phases of `mirror_partition` together.
+//! `questions`, `divergence`, `broker`; `lifecycle` ties the phases of `mirror_partition` together,
+//! `orders` is where the host comes in.
 
 mod admission;
 mod answers;
@@ -41,5 +42,6 @@ pub mod shard;
 mod sources;
 #[cfg(test)]
 mod test_shard;
+mod throttle;
 mod upkeep;
 mod writer;

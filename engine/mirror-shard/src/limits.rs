@@ -45,6 +45,16 @@ const _: () = assert!(FRAME_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));
 /// milliseconds; then they end the connection.
 pub const QUIESCE_PATIENCE_MS: u64 = 1_000;
 
+/// Time without throttled records that counts for later ones, milliseconds.
+pub const THROTTLE_CREDIT_MS: u64 = 1_000;
+/// Which part of a second's bytes a response for throttled partitions may have.
+pub const THROTTLED_RESPONSE_PART: u64 = 10;
+/// Least bytes asked for in a response for throttled partitions.
+pub const THROTTLED_RESPONSE_BYTES_MIN: u32 = 64 << 10;
+/// Throttled partitions without news are asked for this often while their connection has others
+/// to ask for, milliseconds.
+pub const THROTTLED_QUIET_PAUSE_MS: u64 = 100;
+
 /// How one source is asked and waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLimits {

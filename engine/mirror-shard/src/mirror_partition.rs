@@ -145,6 +145,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) lane: Option<LaneRef>,
     /// Place among the lane's members.
     pub(crate) member_at: usize,
+    /// Its bytes count for the throttle.
+    pub(crate) throttled: bool,
     /// The broker's session knows this partition.
     pub(crate) in_session: bool,
     /// Waits in its lane's list of changes.
@@ -216,6 +218,7 @@ impl MirrorPartition {
             source_end: None,
             lane: None,
             member_at: 0,
+            throttled: false,
             in_session: false,
             change_queued: false,
             asked: None,

@@ -15,10 +15,14 @@ impl Shard {
             EngineCommand::SetBroker { broker, address } => self.set_broker(broker, address),
             EngineCommand::SetSource { source, limits } => self.set_source(source, limits),
             EngineCommand::RemoveSource(source) => self.remove_source(source),
+            EngineCommand::SetThrottle { bytes_per_second } => {
+                self.throttle.set_rate(bytes_per_second, self.now);
+            }
             EngineCommand::AddPartition(spec) => self.add_partition(*spec),
             EngineCommand::SetSourceLeader { partition, .. }
             | EngineCommand::SetLeaderEpoch { partition, .. }
             | EngineCommand::SetDivergencePolicy { partition, .. }
+            | EngineCommand::SetThrottled { partition, .. }
             | EngineCommand::Pause(partition)
             | EngineCommand::Resume(partition)
             | EngineCommand::Truncate { partition, .. } => {
@@ -57,10 +61,31 @@ impl Shard {
                 let Some(held) = self.partitions.get_mut(slot) else { return };
                 held.spec.on_divergence = policy;
             }
+            EngineCommand::SetThrottled { throttled, .. } => self.set_throttled(slot, throttled),
             EngineCommand::Pause(_) => self.aim(slot, Goal::Pause),
             EngineCommand::Resume(_) => self.resume(slot),
             EngineCommand::Truncate { to, .. } => self.truncate_by_order(slot, to),
             _ => unreachable!("the caller passes on orders about one partition"),
+        }
+    }
+
+    /// Moves the partition to the other kind of fetch session.
+    fn set_throttled(&mut self, slot: PartitionSlot, throttled: bool) {
+        let Some(held) = self.partitions.get_mut(slot) else { return };
+        if held.throttled == throttled {
+            return;
+        }
+        held.throttled = throttled;
+        if held.lane.is_none() {
+            return;
+        }
+        let phase = held.phase;
+        self.join_lane(slot);
+        // The connection may be another one now: what was asked is asked there.
+        match phase {
+            Phase::Aligning => self.queue_alignment(slot),
+            Phase::Repairing => self.queue_repair(slot),
+            _ => {}
         }
     }
 
@@ -83,7 +108,7 @@ impl Shard {
         if let Some(slot) = self.partitions.find(&spec.id) {
             let Some(held) = self.partitions.get_mut(slot) else { return };
             if held.is_ending() && held.next_life.is_none() {
-                held.next_life = Some(Box::new(NextLife { spec, paused: false, cut: None }));
+                held.next_life = Some(Box::new(NextLife::new(spec)));
             }
             return;
         }
@@ -113,6 +138,7 @@ impl Shard {
         let id = next.spec.id;
         self.add_partition(next.spec);
         let Some(slot) = self.partitions.find(&id) else { return };
+        self.set_throttled(slot, next.throttled);
         if let Some(to) = next.cut {
             self.truncate_by_order(slot, to);
         }
@@ -127,10 +153,15 @@ impl Shard {
 pub(crate) struct NextLife {
     pub(crate) spec: NewPartition,
     pub(crate) paused: bool,
+    pub(crate) throttled: bool,
     pub(crate) cut: Option<Offset>,
 }
 
 impl NextLife {
+    const fn new(spec: NewPartition) -> Self {
+        Self { spec, paused: false, throttled: false, cut: None }
+    }
+
     /// Changes what the partition will begin with.
     fn obey(&mut self, command: &EngineCommand) {
         match *command {
@@ -143,6 +174,7 @@ impl NextLife {
                 self.spec.leader_epoch = self.spec.leader_epoch.max(epoch);
             }
             EngineCommand::SetDivergencePolicy { policy, .. } => self.spec.on_divergence = policy,
+            EngineCommand::SetThrottled { throttled, .. } => self.throttled = throttled,
             EngineCommand::Pause(_) => self.paused = true,
             EngineCommand::Resume(_) => self.paused = false,
             EngineCommand::Truncate { to, .. } => {

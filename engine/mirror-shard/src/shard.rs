@@ -24,6 +24,7 @@ use crate::limits::{REPORTS_BACKLOG_MAX, ShardLimits, SourceLimits, UPKEEP_INTER
 use crate::mirror_partition::{Goal, LaneRef};
 use crate::op::{Completion, Op, PartitionSlot, Tick};
 use crate::partition_table::PartitionTable;
+use crate::throttle::Throttle;
 
 /// One core's whole state; owned by one thread.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Shard {
     pub(crate) brokers: BTreeMap<SourceBroker, Broker>,
     /// Limits of sources that have their own.
     pub(crate) sources: BTreeMap<SourceId, SourceLimits>,
+    pub(crate) throttle: Throttle,
     pub(crate) partitions: PartitionTable,
     /// Deadlines of partitions; an entry whose number is not the partition's is out of date.
     pub(crate) timers: BinaryHeap<Reverse<(Tick, u32, u32)>>,
@@ -80,6 +82,7 @@ impl Shard {
             connections,
             brokers: BTreeMap::new(),
             sources: BTreeMap::new(),
+            throttle: Throttle::default(),
             partitions: PartitionTable::default(),
             timers: BinaryHeap::new(),
             upkeep: Vec::new(),
@@ -134,9 +137,10 @@ impl Shard {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Tick> {
         let partitions = self.timers.peek().map(|Reverse((at, ..))| *at);
+        let blocked = self.throttle.blocked_until(self.now);
         // A shard that stops asks nothing more.
         let deadline = |connection: &Connection| {
-            if self.stopping { connection.deadline } else { connection.next_deadline() }
+            if self.stopping { connection.deadline } else { connection.next_deadline(blocked) }
         };
         let connections = self.connections.iter().filter_map(deadline).min();
         [partitions, connections, self.next_upkeep].into_iter().flatten().min()

@@ -1,5 +1,6 @@
 //! The handle an embedding host holds: starts the shards, routes orders, ends them.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::JoinHandle;
@@ -199,6 +200,11 @@ impl Engine {
                 let all = 0..self.shards.len();
                 return Ok(all.map(|shard| (shard, command.clone())).collect());
             }
+            EngineCommand::SetThrottle { bytes_per_second } => {
+                let share = bytes_per_second.map(|rate| share_of(rate, self.shards.len()));
+                let command = EngineCommand::SetThrottle { bytes_per_second: share };
+                return Ok((0..self.shards.len()).map(|shard| (shard, command.clone())).collect());
+            }
             EngineCommand::AddPartition(new) => {
                 let shard = self.routes.assign(new.id);
                 return Ok(vec![(shard, command)]);
@@ -206,6 +212,7 @@ impl Engine {
             EngineCommand::SetSourceLeader { partition, .. }
             | EngineCommand::SetLeaderEpoch { partition, .. }
             | EngineCommand::SetDivergencePolicy { partition, .. }
+            | EngineCommand::SetThrottled { partition, .. }
             | EngineCommand::Pause(partition)
             | EngineCommand::Resume(partition)
             | EngineCommand::Truncate { partition, .. }
@@ -300,6 +307,12 @@ fn cores_to_use(config: &EngineConfig) -> Result<Vec<usize>, EngineError> {
         Some(core) => Err(EngineError::CoreNotAllowed { core: *core, allowed }),
         None => Ok(config.cores.clone()),
     }
+}
+
+/// One shard's share of a rate: together they stay below it, but for rates of a few bytes.
+fn share_of(rate: NonZeroU64, shard_count: usize) -> NonZeroU64 {
+    let shards = u64::try_from(shard_count).expect("a count of cores fits 64 bits");
+    NonZeroU64::new(rate.get() / shards.max(1)).unwrap_or(NonZeroU64::MIN)
 }
 
 /// Half of the process's descriptors for segment files, shared evenly.

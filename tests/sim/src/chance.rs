@@ -1,5 +1,8 @@
 //! What chance does while faults are on.
 
+use std::num::NonZeroU64;
+
+use kafka_wire::partition::TopicIdPartition;
 use mirror_shard::bridge::EngineCommand;
 
 use crate::history::offset;
@@ -157,6 +160,10 @@ impl World {
         if !mirror.known || mirror.remove_sent {
             return;
         }
+        if self.plan.source.cluster_count > 1 && self.random.percent(20) {
+            return self.throttle(id);
+        }
+        let mirror = &self.host.mirrors[place];
         let end_known = mirror.log_end.max(mirror.saved_point.unwrap_or(0));
         match self.random.below(10) {
             0..4 => self.commands.push(EngineCommand::Pause(id)),
@@ -174,6 +181,18 @@ impl World {
             }
             _ => self.restart(),
         }
+    }
+
+    /// Bounds what some partitions bring in, to little, to much, or not at all.
+    fn throttle(&mut self, partition: TopicIdPartition) {
+        let command = if self.random.percent(50) {
+            let rate = self.random.pick(&[0, 1_000, 100_000, u64::MAX]);
+            EngineCommand::SetThrottle { bytes_per_second: NonZeroU64::new(rate) }
+        } else {
+            let throttled = self.random.percent(70);
+            EngineCommand::SetThrottled { partition, throttled }
+        };
+        self.commands.push(command);
     }
 
     /// Does not wait for the removal's end.

@@ -89,12 +89,8 @@ impl FetchSessions {
 }
 
 impl FetchSession {
+    /// As `FetchSession.update`: what is both asked for and forgotten is forgotten.
     fn update(&mut self, request: &FetchRequest) {
-        for topic in &request.forgotten_topics_data {
-            let name = topic_of(self.by_id, &topic.topic, topic.topic_id);
-            self.partitions
-                .retain(|held| held.topic != name || !topic.partitions.contains(&held.index));
-        }
         for new in asked(request, self.by_id) {
             let same =
                 |held: &&mut FetchedPartition| held.index == new.index && held.topic == new.topic;
@@ -102,6 +98,11 @@ impl FetchSession {
                 Some(held) => *held = FetchedPartition { told: held.told, ..new },
                 None => self.partitions.push(new),
             }
+        }
+        for topic in &request.forgotten_topics_data {
+            let name = topic_of(self.by_id, &topic.topic, topic.topic_id);
+            self.partitions
+                .retain(|held| held.topic != name || !topic.partitions.contains(&held.index));
         }
     }
 }

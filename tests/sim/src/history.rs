@@ -115,6 +115,9 @@ impl BatchMaker {
         let marker = match random.below(5) {
             0 | 1 => ControlRecord::Abort { coordinator_epoch },
             2 | 3 => ControlRecord::Commit { coordinator_epoch },
+            _ if self.timestamp_ms % 2 == 0 => {
+                return BatchBuilder::mirror_pid_reset(base, epoch, self.timestamp_ms);
+            }
             _ => ControlRecord::Other { kind: 2 },
         };
         let id = ProducerId::from_wire(random.range_i64(0, 3)).expect("not negative");

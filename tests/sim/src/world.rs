@@ -100,6 +100,11 @@ impl World {
         // Drawn apart, so that worlds of one cluster stay what they were without the others.
         let has_two = Random::new(!seed).percent(30);
         let plan = Plan::draw(&mut random, if has_two { 2 } else { 1 });
+        Self::of_plan(plan, random, aloud)
+    }
+
+    /// A world of this plan; `random` decides all else.
+    pub(crate) fn of_plan(plan: Plan, mut random: Random, aloud: bool) -> Self {
         let log = HistoryLog { hash: FNV_START, recent: VecDeque::new(), aloud };
         let source = draw_source(&plan, &mut random);
         let host = Host::new(&plan, &source, &mut random);
@@ -351,6 +356,7 @@ impl World {
             link.stalled_until = 0;
         }
         self.wake_brokers();
+        self.commands.push(EngineCommand::SetThrottle { bytes_per_second: None });
         let wanted = self.host.heal(self.now, &self.source);
         self.commands.extend(wanted);
     }

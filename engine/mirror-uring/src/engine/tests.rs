@@ -252,3 +252,11 @@ fn a_partition_is_handed_over_and_taken_back_many_times() {
     engine.stop().unwrap();
     assert_eq!(stopped_shards(&mut reports), all_clean(count));
 }
+
+#[test]
+fn a_rate_is_shared_out_without_anything_left_over() {
+    let share = |rate, shards| share_of(NonZeroU64::new(rate).unwrap(), shards).get();
+    assert_eq!(share(1_000, 1), 1_000);
+    assert_eq!(share(1_000, 3), 333);
+    assert_eq!(share(2, 3), 1, "no shard is told that there is no bound");
+}
