@@ -21,6 +21,7 @@ use crate::directory::DirectoryError;
 use crate::directory_state::{DeletedTopic, LocalTopic};
 use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
+use crate::mirror_state_journal::{MIRROR_STATE_PARTITIONS, MIRROR_STATE_TOPIC};
 use crate::random_id::random_id;
 use crate::shared_directory::SharedDirectory;
 use told_epochs::ToldEpochs;
@@ -277,11 +278,12 @@ impl LocalTopics {
         let topics = self.catalog.topics();
         let local = topics.iter().filter(|topic| topic.binding == Binding::Unbound);
         let held: usize = local.map(|topic| topic.partitions.len()).sum();
-        let is_reserved = |name: &TopicName| name.as_str() == OFFSETS_TOPIC;
-        // The first group finds room, however many topics were made before.
-        let takes_reserved =
-            is_reserved(name) || topics.iter().any(|topic| is_reserved(&topic.name));
-        let max = PARTITIONS_MAX - if takes_reserved { 0 } else { usize::from(OFFSETS_PARTITIONS) };
+        // The first group and the first mirror find room, however many topics were made before.
+        let is_there = |own: &str| {
+            name.as_str() == own || topics.iter().any(|topic| topic.name.as_str() == own)
+        };
+        let reserved = RESERVED.iter().filter(|(own, _)| !is_there(own));
+        let max = PARTITIONS_MAX - reserved.map(|(_, count)| usize::from(*count)).sum::<usize>();
         let fits = usize::try_from(asked).is_ok_and(|asked| asked <= max.saturating_sub(held));
         if fits { Ok(()) } else { Err(LocalTopicError::TooMany { asked, held, max }) }
     }
@@ -298,9 +300,12 @@ fn first_unusable(news: Vec<LogNews>) -> Option<LocalTopicError> {
     })
 }
 
-/// Partitions of all topics made here; room for those of `__consumer_offsets` is kept.
+/// Partitions of all topics made here; room for those of the node itself is kept.
 pub const PARTITIONS_MAX: usize = 10_000;
-const _: () = assert!(OFFSETS_PARTITIONS as usize <= PARTITIONS_MAX);
+/// Topics of the node itself, and their partitions.
+const RESERVED: [(&str, u16); 2] =
+    [(OFFSETS_TOPIC, OFFSETS_PARTITIONS), (MIRROR_STATE_TOPIC, MIRROR_STATE_PARTITIONS)];
+const _: () = assert!(OFFSETS_PARTITIONS + MIRROR_STATE_PARTITIONS <= 10_000);
 
 #[cfg(test)]
 mod tests;

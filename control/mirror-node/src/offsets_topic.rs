@@ -26,7 +26,7 @@ impl LocalOffsetsTopic {
 impl OffsetsTopic for LocalOffsetsTopic {
     fn open(&self) -> Result<Option<Vec<Arc<WritableLog>>>, String> {
         let topic = self.catalog.topic_named(OFFSETS_TOPIC);
-        topic.map(|topic| logs(&topic)).transpose()
+        topic.map(|topic| own_logs(&topic)).transpose()
     }
 
     fn make(&self, partition_count: u16) -> Result<Vec<Arc<WritableLog>>, String> {
@@ -34,16 +34,16 @@ impl OffsetsTopic for LocalOffsetsTopic {
         let configs = OFFSETS_CONFIGS.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let made = self.topics.create(&name, i32::from(partition_count), configs.into());
         let topic = made.map_err(|error| error.to_string())?;
-        logs(&topic)
+        own_logs(&topic)
     }
 }
 
-/// The logs of the topic's partitions, which all must be open.
-fn logs(topic: &Topic) -> Result<Vec<Arc<WritableLog>>, String> {
+/// The logs of the partitions of a topic that this node keeps something in; all must be open.
+pub(crate) fn own_logs(topic: &Topic) -> Result<Vec<Arc<WritableLog>>, String> {
     if topic.binding == Binding::Bound {
         return Err(format!(
-            "{OFFSETS_TOPIC} is mirrored, and groups need one of their own: leave it out of the \
-             mirror"
+            "{} is mirrored, and this node needs one of its own: leave it out of the mirror",
+            topic.name
         ));
     }
     let open = topic.partitions.iter().map(|partition| {

@@ -13,7 +13,9 @@ use kafka_wire::partition::TopicPartition;
 use super::{LocalTopics, LogNews, log_settings};
 use crate::catalog::{Partition, Topic};
 use crate::directory::DirectoryError;
+use crate::local_log::LocalLog;
 use crate::log_ledger::LogCheckpoint;
+use crate::mirror_state_journal::MIRROR_STATE_TOPIC;
 use crate::writable_log::{LogSettings, LogSpec, WritableLog};
 
 /// A log that was opened, and that nobody sees yet.
@@ -94,6 +96,9 @@ impl LocalTopics {
             leader_epoch: told,
             cut_count: partition.view.cut_count(),
         };
+        if name.topic.as_str() == MIRROR_STATE_TOPIC && !is_new {
+            self.check_durable(name)?;
+        }
         directory.note_open(name);
         let (log, findings) = WritableLog::open_unseen(spec).map_err(|error| {
             format!("cannot open the log: {}", self.with_cure(partition, error.to_string()))
@@ -103,6 +108,30 @@ impl LocalTopics {
         let is_whole = clean && !directory.was_repaired(name);
         let leader_epoch = leader_epoch(told, log.latest_epoch(), is_whole);
         Ok((OpenedLog { partition: Arc::clone(partition), log, leader_epoch }, findings))
+    }
+
+    /// Looks whether all that was durable is still there: recovery would cut off what is not, and
+    /// nobody could tell any more. For logs that only this node has the records of.
+    fn check_durable(&self, name: &TopicPartition) -> Result<(), String> {
+        let Some(durable) = self.directory.recovery_point(name) else { return Ok(()) };
+        let damaged = |what: String| {
+            format!("what was durable is damaged: {what}: restore its directory from a copy")
+        };
+        let log = LocalLog::open(self.directory.root(), name);
+        let log = log.map_err(|error| damaged(error.to_string()))?;
+        let log_start = self.directory.log_start(name).unwrap_or_default();
+        let mut batches = log.batches(log_start.offset()).of_open_log(durable);
+        while batches.end() < durable {
+            match batches.next_batch() {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let end = batches.end();
+                    return Err(damaged(format!("it ends at {end}, and ended at {durable}")));
+                }
+                Err(error) => return Err(damaged(error.to_string())),
+            }
+        }
+        Ok(())
     }
 
     /// Remembers the leader epochs that clients are about to be told.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::groups::OFFSETS_TOPIC;
 use crate::local_topics::PARTITIONS_MAX;
+use crate::mirror_state_journal::MIRROR_STATE_TOPIC;
 use crate::node::Node;
 use crate::server::admin::alter_topic;
 use crate::server::admin::describe_configs::topic_entries;
@@ -71,9 +72,12 @@ fn planned(node: &Node, asked: &CreatableTopic) -> Result<Plan, Refusal> {
         return Err(Refusal::invalid_request(message));
     }
     check_name(node, &name)?;
-    // Made with other settings than its own it would forget what groups committed.
-    if name.as_str() == OFFSETS_TOPIC {
-        let message = format!("Topic '{name}' is made by this node when the first group needs it.");
+    // Made with other settings than its own it would forget what groups committed, or where
+    // mirrors stand.
+    let needed_by = [(OFFSETS_TOPIC, "group"), (MIRROR_STATE_TOPIC, "mirror")];
+    if let Some((_, what)) = needed_by.iter().find(|(own, _)| name.as_str() == *own) {
+        let message =
+            format!("Topic '{name}' is made by this node when the first {what} needs it.");
         return Err(Refusal::invalid_request(message));
     }
     let configs = configs(asked)?;

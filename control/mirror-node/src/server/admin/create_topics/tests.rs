@@ -104,6 +104,7 @@ fn names_that_are_taken_alike_or_illegal_are_refused() {
         ("or ders", 17),
         ("__cluster_metadata", 42),
         ("__consumer_offsets", 42),
+        ("__mirror_state", 42),
     ] {
         assert_eq!(code(&node, topic(name)), expected, "{name:?}");
     }
