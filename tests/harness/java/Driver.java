@@ -6,6 +6,7 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -44,10 +45,11 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Drives one Kafka cluster with Kafka's own clients: one JSON object per line in, one per line out.
+ * Drives Kafka clusters with Kafka's own clients: one JSON object per line in, one per line out.
  *
  * <p>A request has "do" and its arguments; an answer has "ok" true and its results, or "ok" false
- * and "error". The typed side is tests/harness/src/driver.rs.
+ * and "error". It is about the cluster of the command line unless "at" names another one. The typed
+ * side is tests/harness/src/driver.rs.
  */
 public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -73,22 +75,37 @@ public final class Driver {
     public static void main(String[] args) throws Exception {
         PrintStream answers = System.out;
         System.setOut(System.err);
-        Driver driver = new Driver(args[0]);
+        Map<String, Driver> drivers = new HashMap<>();
         BufferedReader requests =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-            answers.println(JSON.writeValueAsString(driver.answer(line)));
+            JsonNode request = JSON.readTree(line);
+            String bootstrap = request.hasNonNull("at") ? request.get("at").asText() : args[0];
+            boolean leaves = request.get("do").asText().equals("leave");
+            Driver driver = leaves
+                ? drivers.remove(bootstrap) : drivers.computeIfAbsent(bootstrap, Driver::new);
+            ObjectNode answer = leaves ? left(driver) : driver.answer(request);
+            answers.println(JSON.writeValueAsString(answer));
             answers.flush();
         }
         // Open transactions must stay open and no leave is taken: end without closing anything.
         Runtime.getRuntime().halt(0);
     }
 
-    private ObjectNode answer(String line) {
+    /** Closes what was opened to a cluster, which may be gone. */
+    private static ObjectNode left(Driver driver) {
+        if (driver != null) {
+            driver.producers.values().forEach(producer -> producer.close(Duration.ZERO));
+            driver.admin.close(Duration.ZERO);
+        }
+        return JSON.createObjectNode().put("ok", true);
+    }
+
+    private ObjectNode answer(JsonNode request) {
         ObjectNode answer = JSON.createObjectNode();
         try {
             answer.put("ok", true);
-            perform(JSON.readTree(line), answer);
+            perform(request, answer);
         } catch (Throwable thrown) {
             Throwable cause = thrown instanceof ExecutionException ? thrown.getCause() : thrown;
             thrown.printStackTrace();
@@ -118,6 +135,7 @@ public final class Driver {
             case "close_producer" -> closeProducer(request);
             case "digest" -> reading.digest(request, answer);
             case "records" -> reading.records(request, answer);
+            case "read_in_group" -> reading.readInGroup(request, answer);
             case "commit_group" -> commitGroup(request);
             case "group_offsets" -> groupOffsets(request, answer);
             default -> throw new IllegalArgumentException("unknown command " + command);

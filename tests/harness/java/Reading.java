@@ -139,4 +139,27 @@ final class Reading {
         }
         return text.toString();
     }
+
+    /** Reads on in a consumer group until so many records came, commits behind them, and leaves. */
+    void readInGroup(JsonNode request, ObjectNode answer) {
+        Properties config = new Properties();
+        config.put("bootstrap.servers", bootstrap);
+        config.put("group.id", request.get("group").asText());
+        config.put("key.deserializer", ByteArrayDeserializer.class.getName());
+        config.put("value.deserializer", ByteArrayDeserializer.class.getName());
+        config.put("auto.offset.reset", "earliest");
+        config.put("enable.auto.commit", "false");
+        int wanted = request.get("count").asInt();
+        config.put("max.poll.records", wanted);
+        long deadline = System.currentTimeMillis() + Driver.WAIT_MS / 2;
+        int read = 0;
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
+            consumer.subscribe(List.of(request.get("topic").asText()));
+            while (read < wanted && System.currentTimeMillis() < deadline) {
+                read += consumer.poll(Duration.ofMillis(200)).count();
+            }
+            consumer.commitSync();
+        }
+        answer.put("read", read);
+    }
 }

@@ -3,14 +3,14 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::ChildStdin;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::driver_program;
 use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
@@ -26,10 +26,13 @@ pub use topics::{CreateTopic, PartitionDescription, TopicDescription};
 
 /// A long-lived process with an admin client, producers and consumers of the cluster's release.
 ///
-/// One request at a time; callers on several threads wait for each other.
+/// One request at a time; callers on several threads wait for each other, those of other clusters
+/// that it drives included ([`Self::at`]).
 #[derive(Debug)]
 pub struct Driver {
-    wires: Mutex<Wires>,
+    wires: Arc<Mutex<Wires>>,
+    /// Another cluster than the one it was started against.
+    at: Option<String>,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,15 @@ impl Driver {
                 }
             }
         });
-        Ok(Self { wires: Mutex::new(Wires { process, requests, answers }) })
+        let wires = Wires { process, requests, answers };
+        Ok(Self { wires: Arc::new(Mutex::new(wires)), at: None })
+    }
+
+    /// Clients of another cluster in the same process, which costs less than a process of its own.
+    /// Names of producers are the cluster's own. Their connections are closed when it is dropped.
+    #[must_use]
+    pub fn at(&self, bootstrap_servers: &str) -> Self {
+        Self { wires: Arc::clone(&self.wires), at: Some(bootstrap_servers.to_owned()) }
     }
 
     /// Sends one request and waits for its answer.
@@ -73,6 +84,10 @@ impl Driver {
     /// # Errors
     /// What the driver answers, or that it does not within [`ANSWER_WAIT`].
     pub(crate) fn ask<T: DeserializeOwned>(&self, request: &Value) -> Result<T> {
+        let mut request = request.clone();
+        if let Some(at) = &self.at {
+            request["at"] = at.as_str().into();
+        }
         let mut wires = self.wires.lock().expect("nothing panics while the driver is locked");
         let line = format!("{request}\n");
         let answer = match wires.exchange(&line) {
@@ -89,6 +104,15 @@ impl Driver {
     /// As [`Self::ask`] when only success matters.
     pub(crate) fn tell(&self, request: &Value) -> Result<()> {
         self.ask::<Value>(request).map(|_| ())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.at.is_some() {
+            // The process may have ended, and its connections with it.
+            let _ = self.tell(&json!({"do": "leave"}));
+        }
     }
 }
 

@@ -12,8 +12,8 @@
 //! crates, so what it says about bytes and offsets is Kafka's own opinion.
 //!
 //! **Reading order.** [`kafka`], [`kafka_cluster`], [`driver`], then [`kafka_release`],
-//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test; [`clients`] for the
-//! client matrix.
+//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test, [`mirror_node`] for
+//! nodes with mirrors; [`clients`] for the client matrix.
 
 pub mod clients;
 mod cluster_plan;
@@ -27,6 +27,7 @@ pub mod kafka_cluster;
 pub mod kafka_jars;
 pub mod kafka_release;
 pub mod kafka_tool;
+pub mod mirror_node;
 pub mod ringmirror;
 pub mod server_properties;
 pub mod temp_dir;
@@ -39,5 +40,6 @@ pub use kafka::{KAFKA_TESTS_MAX, Kafka, kafka_or_skip};
 pub use kafka_cluster::{ClusterOptions, KafkaCluster};
 pub use kafka_release::KafkaRelease;
 pub use kafka_tool::{dump_log_segments, run_tool};
+pub use mirror_node::MirrorNode;
 pub use ringmirror::{Ended, Ringmirror, Running};
 pub use temp_dir::TempDir;

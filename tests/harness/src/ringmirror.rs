@@ -48,7 +48,13 @@ impl Ringmirror {
     /// `ringmirror node --json` at any port of this machine, mirroring nothing.
     #[must_use]
     pub fn node(data_dir: &Path) -> Self {
-        Self::new(&["node", "--json", "--listen", "127.0.0.1:0"])
+        Self::node_at("127.0.0.1:0", data_dir)
+    }
+
+    /// As [`Self::node`] at an address, to be found there again after a restart.
+    #[must_use]
+    pub fn node_at(address: &str, data_dir: &Path) -> Self {
+        Self::new(&["node", "--json", "--listen", address])
             .option("--data-dir", &data_dir.display().to_string())
     }
 

@@ -145,6 +145,18 @@ impl Driver {
         let answer: RawRecords = self.ask(&read("records", topic, partition, isolation, range))?;
         answer.records.into_iter().map(RawRecord::decoded).collect()
     }
+
+    /// Reads on in a consumer group, from the log start at first, until `count` records came;
+    /// commits behind the last one and leaves the group. Returns how many came: more only when
+    /// there are several partitions, less when there are none within half a minute.
+    ///
+    /// # Errors
+    /// As Kafka refuses.
+    pub fn read_in_group(&self, group: &str, topic: &str, count: u64) -> Result<u64> {
+        let request =
+            json!({"do": "read_in_group", "group": group, "topic": topic, "count": count});
+        Ok(self.ask::<ReadInGroup>(&request)?.read)
+    }
 }
 
 fn read(command: &str, topic: &str, partition: i32, isolation: Isolation, range: Range) -> Value {
@@ -152,6 +164,11 @@ fn read(command: &str, topic: &str, partition: i32, isolation: Isolation, range:
         "do": command, "topic": topic, "partition": partition, "isolation": isolation.name(),
         "from": range.from, "to": range.to,
     })
+}
+
+#[derive(Deserialize)]
+struct ReadInGroup {
+    read: u64,
 }
 
 #[derive(Deserialize)]
