@@ -20,6 +20,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+pub(crate) mod mirrors;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Mirror a generated source on this machine and verify every byte. Needs no Kafka.
@@ -31,6 +33,21 @@ pub(crate) enum Command {
     /// Serve Kafka clients from a local directory, and mirror into it.
     #[command(after_help = NODE_EXAMPLES)]
     Node(NodeArgs),
+    /// Make, start, stop, list and describe the mirrors of a node.
+    #[command(after_help = mirrors::CLUSTER_MIRRORS_EXAMPLES)]
+    ClusterMirrors(Box<mirrors::ClusterMirrorsArgs>),
+    /// Say whether it is safe to fail over now, and why not.
+    #[command(after_help = mirrors::STATUS_EXAMPLES)]
+    Status(mirrors::StatusArgs),
+    /// Say what a start or a failback would copy and cut, before it happens.
+    #[command(after_help = mirrors::PLAN_EXAMPLES)]
+    Plan(mirrors::PlanArgs),
+    /// Make mirrored topics writable here, whether their source answers or not.
+    #[command(after_help = mirrors::FAILOVER_EXAMPLES)]
+    Failover(mirrors::FailoverArgs),
+    /// Have the old primary follow the new one, after a failover.
+    #[command(after_help = mirrors::FAILBACK_EXAMPLES)]
+    Failback(mirrors::FailbackArgs),
     /// Prove that the directory holds what the source holds, byte for byte.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -324,7 +341,7 @@ Exit codes:
   0  done, nothing wrong
   1  failed, the check found a difference, or a log could not be closed
   2  the command line or a configuration file is wrong
-  3  the source cannot be reached or is not what it should be
+  3  the source, or the node asked, cannot be reached or is not what it should be
   4  the data directory cannot be used
   5  interrupted before it was done
 

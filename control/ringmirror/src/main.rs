@@ -11,19 +11,31 @@
 //! **Reading order.** `cli`, `exit_code`, `output`, then the command you care about.
 
 mod cli;
+mod cluster_mirrors;
+mod consent;
 mod demo;
 mod doctor;
 mod exit_code;
+mod failback;
+mod failover;
 mod handover;
 mod inspect;
 mod mirror;
 mod node;
+mod node_client;
 mod node_config;
 mod output;
+mod plan;
 mod progress;
 mod source_options;
+mod state_wait;
+mod status;
 mod stop_signal;
+mod table;
+#[cfg(test)]
+mod test_mirrors;
 mod thread_cpu;
+mod topic_choice;
 mod verify;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -63,6 +75,11 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Doctor(args) => doctor::run(&args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Handover(args) => handover::run(&args, output),
+        Command::ClusterMirrors(args) => cluster_mirrors::run(&args, output),
+        Command::Status(args) => status::run(&args, output),
+        Command::Plan(args) => plan::run(&args, output),
+        Command::Failover(args) => failover::run(&args, output),
+        Command::Failback(args) => failback::run(&args, output),
         Command::Demo(args) => demo::run(&args, output),
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::MetadataRequest;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::{DescribeConfigsRequest, MetadataRequest};
+use kafka_protocol::protocol::StrBytes;
 use kafka_wire::mirror_api::describe_cluster_mirrors::{
     DescribeClusterMirrorsRequest, DescribeClusterMirrorsResponse, DescribedMirror,
 };
@@ -11,7 +13,9 @@ use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use mirror_uring::BrokerAddress;
 use tokio::time::timeout;
 
-use super::{METADATA_NEWEST, SourceClient, parse_metadata};
+use super::{
+    DESCRIBE_CONFIGS_NEWEST, METADATA_NEWEST, SourceClient, SourceMetadata, parse_metadata,
+};
 use crate::mirror_descriptions::merged;
 use crate::source_connection::{SourceConnection, SourceError};
 
@@ -72,8 +76,8 @@ impl SourceClient {
     ) -> Result<MergedMirrors, SourceError> {
         let request = MirrorRequest::from(request.clone());
         let (mut told, mut unanswered, mut without) = (Vec::new(), Vec::new(), None);
-        for address in self.broker_addresses().await? {
-            match self.describe_at(&address, &request).await {
+        for address in self.cluster().await?.brokers.values() {
+            match self.describe_at(address, &request).await {
                 Ok(response) => told.push(response),
                 Err(error) if error.lacks_mirrors() => without = Some(error),
                 Err(error) => unanswered.push(error),
@@ -98,14 +102,37 @@ impl SourceClient {
         }
     }
 
-    /// Every broker there is, as any of them says; without its topics, of which it may have many.
-    async fn broker_addresses(&mut self) -> Result<Vec<BrokerAddress>, SourceError> {
+    /// The cluster's id and brokers, as any of them says; without its topics, of which it may have
+    /// many.
+    ///
+    /// # Errors
+    /// When no broker answers: every reason.
+    pub async fn cluster(&mut self) -> Result<SourceMetadata, SourceError> {
         let request = MetadataRequest::default()
             .with_topics(Some(vec![]))
             .with_allow_auto_topic_creation(true);
-        let metadata = self.call_any(&request, METADATA_NEWEST).await?;
-        self.brokers = parse_metadata(&metadata).brokers;
-        Ok(self.brokers.values().cloned().collect())
+        let metadata = parse_metadata(&self.call_any(&request, METADATA_NEWEST).await?);
+        self.brokers.clone_from(&metadata.brokers);
+        Ok(metadata)
+    }
+
+    /// A setting that a broker runs with; `None` when it does not tell it.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub async fn broker_setting(&mut self, name: &str) -> Result<Option<String>, SourceError> {
+        let Some(broker) = self.cluster().await?.brokers.into_keys().next() else {
+            return Ok(None);
+        };
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(BROKER_RESOURCE)
+            .with_resource_name(StrBytes::from_string(broker.get().to_string()))
+            .with_configuration_keys(Some(vec![StrBytes::from_string(name.to_owned())]));
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let response = self.call_any(&request, DESCRIBE_CONFIGS_NEWEST).await?;
+        let mut told = response.results.into_iter().flat_map(|result| result.configs);
+        let found = told.find(|config| &*config.name == name);
+        Ok(found.and_then(|config| config.value).map(|value| value.to_string()))
     }
 
     /// Calls one broker; a kept connection that the broker closed meanwhile is made anew, once.
@@ -142,6 +169,9 @@ fn refused(address: &BrokerAddress, response: &MirrorResponse) -> SourceError {
     let (code, message) = response.outcome();
     SourceError::refused_mirrors(address, response.key(), code, message)
 }
+
+/// ConfigResource.Type.BROKER
+const BROKER_RESOURCE: i8 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::{Cli, Cores, parse_bytes, parse_cores};
 
+mod mirrors;
+
 #[test]
 fn the_command_line_is_consistent() {
     Cli::command().debug_assert();

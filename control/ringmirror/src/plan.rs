@@ -1,0 +1,182 @@
+//! `ringmirror plan`: what a start or a failback would do, before it happens.
+
+use std::collections::BTreeMap;
+
+use kafka_wire::mirror_api::start_mirror_topics::{PlannedPartition, StartMirrorTopicsResponse};
+use mirror_node::source_connection::error_name;
+use serde::Serialize;
+
+use crate::cli::mirrors::PlanArgs;
+use crate::cluster_mirrors::refusal_line;
+use crate::exit_code::{CommandError, ExitCode};
+use crate::node_client::{NodeClient, StartWish};
+use crate::output::Output;
+use crate::table::{known, table};
+use crate::topic_choice::TopicChoice;
+
+pub(crate) fn run(args: &PlanArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
+    let include = TopicChoice::parse(&args.topics)?.patterns().to_vec();
+    let exclude = match &args.exclude {
+        Some(text) => TopicChoice::parse(text)?.patterns().to_vec(),
+        None => Vec::new(),
+    };
+    let mirror = args.mirror.clone();
+    let wish = StartWish { mirror, include, exclude, confirm: false, plan_only: true };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let told = runtime.block_on(async { NodeClient::of(&args.cluster)?.start(&wish).await })?;
+    let report = PlanReport::of(&told);
+    if output.json {
+        output.document(&report)?;
+    } else {
+        for line in report.lines() {
+            output.line(line)?;
+        }
+    }
+    Ok(if report.needs_confirmation || report.has_refusals() {
+        ExitCode::Failed
+    } else {
+        ExitCode::Done
+    })
+}
+
+/// What would be done, by topic and in all.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanReport {
+    topics: Vec<TopicPlan>,
+    total: TopicPlan,
+    /// True when some of it is done only with `--confirm`.
+    pub(crate) needs_confirmation: bool,
+    /// What cannot be started, and why.
+    refusals: Vec<String>,
+}
+
+/// Of a topic, or of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TopicPlan {
+    topic: String,
+    partitions: usize,
+    created: usize,
+    /// Offsets that are copied: as many records at most.
+    pub(crate) copied_records: i64,
+    /// -1 when it is not known of every partition.
+    copied_bytes: i64,
+    /// Records here that go.
+    pub(crate) truncated_records: i64,
+    /// Of these, those whose offsets other records of the source take.
+    overwritten_records: i64,
+    needs_confirmation: bool,
+}
+
+impl PlanReport {
+    pub(crate) fn of(told: &StartMirrorTopicsResponse) -> Self {
+        let mut topics: BTreeMap<&str, TopicPlan> = BTreeMap::new();
+        let mut total = TopicPlan { topic: "TOTAL".to_owned(), ..TopicPlan::default() };
+        let mut refusals: Vec<String> = told
+            .topics
+            .iter()
+            .filter(|outcome| outcome.error_code != 0)
+            .map(refusal_line)
+            .collect();
+        for partition in &told.plan {
+            if partition.error_code != 0 {
+                refusals.push(partition_refusal(partition));
+                continue;
+            }
+            let name = partition.topic_name.as_str();
+            let topic = topics.entry(name).or_default();
+            name.clone_into(&mut topic.topic);
+            topic.take(partition);
+            total.take(partition);
+        }
+        let needs_confirmation = total.needs_confirmation;
+        Self { topics: topics.into_values().collect(), total, needs_confirmation, refusals }
+    }
+
+    pub(crate) fn has_refusals(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    pub(crate) const fn total(&self) -> &TopicPlan {
+        &self.total
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.topics.is_empty() && self.refusals.is_empty() {
+            return vec!["Nothing would be started: no topic of the source matches".to_owned()];
+        }
+        if !self.topics.is_empty() {
+            let headings = [
+                "TOPIC",
+                "PARTITIONS",
+                "CREATED",
+                "COPIED",
+                "BYTES",
+                "TRUNCATED",
+                "OVERWRITTEN",
+                "NEEDS",
+            ];
+            let rows: Vec<Vec<String>> =
+                self.topics.iter().chain([&self.total]).map(TopicPlan::cells).collect();
+            lines.extend(table(&headings, &rows));
+        }
+        lines.extend(self.refusals.iter().map(|refusal| format!("cannot be started: {refusal}")));
+        if self.needs_confirmation {
+            lines.push(String::new());
+            lines.push(format!(
+                "{} records that are only here would go: that is done only with --confirm",
+                self.total.truncated_records
+            ));
+        }
+        lines
+    }
+}
+
+impl TopicPlan {
+    fn take(&mut self, partition: &PlannedPartition) {
+        let kept_to = partition.truncate_to.max(0);
+        let truncated = (partition.local_end - kept_to).max(0);
+        let copied = (partition.source_end - kept_to).max(0);
+        // Without a log here, all of it is cut from nothing.
+        let truncated = if partition.local_end < 0 { 0 } else { truncated };
+        self.copied_bytes = match (self.partitions, partition.copied_bytes) {
+            (0, bytes) => bytes.max(-1),
+            (_, bytes) if bytes >= 0 && self.copied_bytes >= 0 => {
+                self.copied_bytes.saturating_add(bytes)
+            }
+            _ => -1,
+        };
+        self.partitions += 1;
+        self.created += usize::from(partition.is_new);
+        self.copied_records = self.copied_records.saturating_add(copied);
+        self.truncated_records = self.truncated_records.saturating_add(truncated);
+        self.overwritten_records = self.overwritten_records.saturating_add(truncated.min(copied));
+        self.needs_confirmation |= partition.needs_confirmation;
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.topic.clone(),
+            self.partitions.to_string(),
+            self.created.to_string(),
+            self.copied_records.to_string(),
+            known(self.copied_bytes),
+            self.truncated_records.to_string(),
+            self.overwritten_records.to_string(),
+            if self.needs_confirmation { "--confirm" } else { "-" }.to_owned(),
+        ]
+    }
+}
+
+fn partition_refusal(partition: &PlannedPartition) -> String {
+    let (topic, index) = (&partition.topic_name, partition.partition_index);
+    let (code, name) = (partition.error_code, error_name(partition.error_code));
+    let said = partition.error_message.as_deref().filter(|text| !text.is_empty());
+    let said = said.map_or_else(String::new, |text| format!(": {text}"));
+    format!("{topic}-{index}: {name} ({code}){said}")
+}
+
+#[cfg(test)]
+mod tests;
