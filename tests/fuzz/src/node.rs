@@ -14,6 +14,7 @@ use mirror_node::directory::DataDirectory;
 use mirror_node::groups::{Groups, OffsetsTopic};
 use mirror_node::local_topics::LocalTopics;
 use mirror_node::log_view::LogView;
+use mirror_node::mirror_orders::MirrorOrders;
 use mirror_node::node::{Node, NodeIdentity};
 use mirror_node::server::limits::ServerLimits;
 use mirror_node::shared_directory::SharedDirectory;
@@ -64,6 +65,9 @@ impl FuzzedNode {
         let settings = GroupSettings { initial_rebalance_delay_ms: 0, ..GroupSettings::default() };
         let groups = Groups::start(Box::new(Offsets(root.join("groups"))), settings);
         node.groups.set(groups.expect("the system gives threads")).expect("a new node");
+        // Nobody takes them: every order comes to nothing at once.
+        let (orders, _) = MirrorOrders::new();
+        node.mirror_orders.set(orders).expect("a new node");
         Self { node: Arc::new(node), root, logs }
     }
 }

@@ -14,6 +14,7 @@ use kafka_protocol::protocol::VersionRange;
 use kafka_wire::batch_stream::ValidatedBatch;
 use kafka_wire::message::encode_response;
 use kafka_wire::metadata_record::MetadataRecord;
+use kafka_wire::mirror_api::MirrorApiKey;
 use kafka_wire::partition::TopicId;
 use kafka_wire::record_batch::RecordBatchView;
 
@@ -114,6 +115,7 @@ pub fn request() -> Vec<Vec<u8>> {
             seeds.push([&head[..], &[2, 3, b'a', b'b', 0, 1, 2, 2, 2, 0, 0, 0]].concat());
         }
     }
+    seeds.extend(about_mirrors());
     seeds
 }
 
@@ -135,12 +137,22 @@ pub fn node() -> Vec<Vec<u8>> {
             seeds.push([&empty[..], &other, &empty].concat());
         }
     }
+    seeds.extend(about_mirrors().map(framed));
     for version in 0..=10 {
         let topics = [&[0, 0, 0, 1, 0, 6][..], b"orders", &[0, 0, 0, 1, 0, 0, 0, 0]].concat();
         let asked = [&request_head(2, version)[..], &[0xff; 4], &topics, &[0xff; 8]].concat();
         seeds.push(framed(asked));
     }
     seeds
+}
+
+/// Requests about mirrors: empty ones, and such as name a mirror and a topic.
+fn about_mirrors() -> impl Iterator<Item = Vec<u8>> {
+    MirrorApiKey::ALL.into_iter().flat_map(|key| {
+        let head = [&request_head(key.get(), 0)[..], &[0]].concat();
+        let named = [&[2, b'm', 2, 7][..], b"orders", &[2, 0, 0, 0, 1, 0, 0]].concat();
+        [[&head[..], &[0; 24]].concat(), [&head[..], &named, &[0xff; 8], &[0]].concat()]
+    })
 }
 
 /// Head of a request with neither client id nor tags.

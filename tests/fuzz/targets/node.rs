@@ -11,6 +11,7 @@ use fuzz::node::FuzzedNode;
 use fuzz::seeds;
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseHeader, ResponseKind};
 use kafka_protocol::protocol::Decodable as _;
+use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
 use kafka_wire::request::RequestFrame;
 use libfuzzer_sys::fuzz_target;
 use mirror_node::server::exchange::{Unanswered, exchange};
@@ -45,6 +46,13 @@ async fn ask(node: &FuzzedNode, bytes: Bytes) {
         Err(Unanswered::Closed(_)) => return,
         Err(error) => panic!("{api:?}: {error:?}"),
     };
+    if let Some(asked) = &asked
+        && let Some(key) = MirrorApiKey::from_wire(asked.api_key)
+    {
+        let told = MirrorResponse::decode_frame(key, asked.correlation_id, answer.slice(4..));
+        assert!(told.is_ok(), "{key}: {told:?}");
+        return;
+    }
     let (Some(asked), Some(api)) = (asked, api) else { panic!("{answer:?} to no request") };
     if answer.is_empty() {
         assert_eq!(api, ApiKey::Produce, "only producers want no answer");

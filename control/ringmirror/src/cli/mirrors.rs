@@ -54,22 +54,22 @@ pub(crate) struct ClusterMirrorsArgs {
     #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "describe"])]
     pub(crate) mirror: Option<String>,
     /// Settings of the new mirror in .properties format; bootstrap.servers at least.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["start", "stop", "pause", "resume", "recover", "delete", "list", "describe"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_CREATE)]
     pub(crate) mirror_config: Option<PathBuf>,
     /// Names of topics, or regular expressions that match whole names, separated by commas.
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["create", "delete", "list", "describe"])]
+    #[arg(long, value_name = "LIST", conflicts_with_all = NOT_OF_TOPICS)]
     pub(crate) topics: Option<String>,
     /// Topics to leave out, although --topics matches them.
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["create", "stop", "pause", "resume", "recover", "delete", "list", "describe"])]
+    #[arg(long, value_name = "LIST", conflicts_with_all = NOT_START)]
     pub(crate) exclude: Option<String>,
     /// Only partitions that failed, with the reason.
-    #[arg(long, conflicts_with_all = ["create", "start", "stop", "pause", "resume", "recover", "delete", "list"])]
+    #[arg(long, conflicts_with_all = NOT_DESCRIBE)]
     pub(crate) failed: bool,
     /// Start although records that are only here will go; `ringmirror plan` says which.
-    #[arg(long, conflicts_with_all = ["create", "stop", "pause", "resume", "recover", "delete", "list", "describe"])]
+    #[arg(long, conflicts_with_all = NOT_START)]
     pub(crate) confirm: bool,
     /// Do not ask before stopping or deleting.
-    #[arg(long, conflicts_with_all = ["create", "start", "pause", "resume", "recover", "list", "describe"])]
+    #[arg(long, conflicts_with_all = NOT_ASKING)]
     pub(crate) yes: bool,
 }
 
@@ -190,6 +190,16 @@ pub(crate) struct FailbackArgs {
     )]
     pub(crate) wait: u64,
 }
+
+/// The actions that some flags do not belong to.
+const NOT_CREATE: [&str; 8] =
+    ["start", "stop", "pause", "resume", "recover", "delete", "list", "describe"];
+const NOT_START: [&str; 8] =
+    ["create", "stop", "pause", "resume", "recover", "delete", "list", "describe"];
+const NOT_DESCRIBE: [&str; 8] =
+    ["create", "start", "stop", "pause", "resume", "recover", "delete", "list"];
+const NOT_ASKING: [&str; 7] = ["create", "start", "pause", "resume", "recover", "list", "describe"];
+const NOT_OF_TOPICS: [&str; 4] = ["create", "delete", "list", "describe"];
 
 /// Every topic that is not internal.
 const ALL_TOPICS: &str = ".*";

@@ -202,7 +202,8 @@ impl MirrorStatus {
             count => format!("; not known of {count}"),
         };
         format!(
-            "{} records, at most {} in one partition; at most {} s, measured up to {} s ago{unknown}",
+            "{} records, at most {} in one partition; at most {} s, measured up to {} s \
+             ago{unknown}",
             self.lag_sum,
             self.lag_max,
             seconds(self.lag_ms_max),
