@@ -4,8 +4,9 @@
 //! security hole or a wasted afternoon.
 
 use std::fmt;
-use std::sync::Arc;
 
+use mirror_coordinator::mirror_config::{MirrorConfig, SourceAddress};
+use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
 use mirror_uring::BrokerAddress;
 
 use crate::properties::{self, PropertiesError, Property};
@@ -128,13 +129,35 @@ impl ClientProperties {
         Ok(settings)
     }
 
+    /// How to reach and read the source of a mirror with these settings; `node` says how often it
+    /// is looked at.
+    #[must_use]
+    pub fn of_mirror(config: &MirrorConfig, node: &MirrorNodeConfig) -> Self {
+        let address = |at: &SourceAddress| BrokerAddress { host: at.host.clone(), port: at.port };
+        Self {
+            bootstrap_servers: config.bootstrap_servers.iter().map(address).collect(),
+            request_timeout_ms: config.request_timeout_ms.into(),
+            connect_timeout_ms: config.connection_setup_timeout_ms,
+            // A source is not asked without pause, whatever is set.
+            metadata_refresh_ms: node.metadata_refresh_ms.max(METADATA_REFRESH_MS_MIN),
+            fetch_bytes_max: config.fetch_response_bytes_max,
+            partition_fetch_bytes_max: config.fetch_partition_bytes_max,
+            fetch_wait_ms: config.fetch_wait_ms,
+            backoff_ms: config.fetch_backoff_ms.map(u64::from),
+            backoff_max_ms: config.fetch_backoff_ms.map(u64::from),
+            ..Self::default()
+        }
+    }
+
     fn apply(&mut self, pair: &Property) -> Result<(), ClientPropertiesError> {
         match pair.key.as_str() {
             "bootstrap.servers" => self.bootstrap_servers = bootstrap_servers(pair)?,
             "client.id" => self.client_id.clone_from(&pair.value),
             "request.timeout.ms" => self.request_timeout_ms = number(pair, 1)?,
             "socket.connection.setup.timeout.ms" => self.connect_timeout_ms = number(pair, 1)?,
-            "metadata.max.age.ms" => self.metadata_refresh_ms = number(pair, 100)?,
+            "metadata.max.age.ms" => {
+                self.metadata_refresh_ms = number(pair, METADATA_REFRESH_MS_MIN)?
+            }
             "fetch.max.bytes" => self.fetch_bytes_max = Some(small_number(pair)?),
             "max.partition.fetch.bytes" => {
                 self.partition_fetch_bytes_max = Some(small_number(pair)?);
@@ -172,16 +195,9 @@ pub struct AddressError {
 /// # Errors
 /// When the text names no host or no port.
 pub fn parse_address(text: &str) -> Result<BrokerAddress, AddressError> {
-    let error = || AddressError { text: text.to_owned() };
-    let (host, port) = text.trim().rsplit_once(':').ok_or_else(error)?;
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let host = bracketed.unwrap_or(host);
-    let legal = !host.is_empty() && (bracketed.is_some() || !host.contains([':', '[', ']', '/']));
-    let port: u16 = port.parse().map_err(|_| error())?;
-    if !legal || port == 0 || host.contains(char::is_whitespace) {
-        return Err(error());
-    }
-    Ok(BrokerAddress { host: Arc::from(host), port })
+    let address = SourceAddress::parse(text);
+    let address = address.ok_or_else(|| AddressError { text: text.to_owned() })?;
+    Ok(BrokerAddress { host: address.host, port: address.port })
 }
 
 /// A broker's address as people write it.
@@ -225,6 +241,9 @@ fn bad_value(pair: &Property, expected: &'static str) -> ClientPropertiesError {
     let (line, key, value) = (pair.line, pair.key.clone(), pair.value.clone());
     ClientPropertiesError::BadValue { line, key, value, expected }
 }
+
+/// Shortest time between two looks at a source.
+const METADATA_REFRESH_MS_MIN: u64 = 100;
 
 /// Keys whose meaning is security: never to be ignored.
 const SECURITY_PREFIXES: [&str; 3] = ["ssl.", "sasl.", "security."];

@@ -243,12 +243,19 @@ impl DataDirectory {
         }
     }
 
-    /// Writes `ringmirror.json`.
+    /// Writes `ringmirror.json`, for its owner only once it may hold secrets.
     ///
     /// # Errors
     /// What the system said.
     pub fn write_state(&self) -> Result<(), DirectoryError> {
-        self.replace_file(STATE_FILE, &self.state.encode())
+        let path = self.root.join(STATE_FILE);
+        let access = if self.state.is_confidential() {
+            durable_file::Access::OwnerOnly
+        } else {
+            durable_file::Access::AsUsual
+        };
+        durable_file::replace_with(&path, &self.state.encode(), access)
+            .map_err(|error| failed(&path, "write it", error))
     }
 
     /// Writes `meta.properties`.

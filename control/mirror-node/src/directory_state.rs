@@ -26,7 +26,9 @@
 //! }
 //! ```
 //! Version 1 has no `leader_epochs`, `local_topics`, `deleted_topics` and `next_producer_id`; it is
-//! written as long as there are none, so that an older ringmirror can go on.
+//! written as long as there are none, so that an older ringmirror can go on. Version 3 has
+//! `cluster_mirrors` (see the module of that name) and is written when there are mirrors; an older
+//! ringmirror would mirror over topics that were stopped and written to.
 //!
 //! A stock broker ignores files it does not know at the root of a log directory.
 
@@ -35,10 +37,18 @@ use std::collections::BTreeMap;
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
+use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use serde::{Deserialize, Serialize};
 
+use cluster_mirrors::{RawClusterMirrors, check_against_topics};
+
+pub mod belonging;
+mod cluster_mirrors;
+
 /// The newest format read and written; a directory with a higher one is refused.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
+/// Written while a directory holds no mirrors with names.
+const FORMAT_VERSION_OF_NODES: u32 = 2;
 /// Written while a directory holds nothing that this version cannot say.
 const FORMAT_VERSION_OF_MIRRORS: u32 = 1;
 /// Largest state file read, in bytes.
@@ -57,6 +67,8 @@ pub struct DirectoryState {
     pub deleted_topics: BTreeMap<TopicId, DeletedTopic>,
     /// First producer id never given out here; `None` when none was.
     pub next_producer_id: Option<ProducerId>,
+    /// Mirrors, and the topics that belong to them; changed by [`Self::change_mirrors`].
+    pub cluster_mirrors: ClusterMetadata,
 }
 
 /// A topic as it was first seen, and its settings as last seen.
@@ -150,6 +162,7 @@ impl DirectoryState {
             local_topics: self.local_topics.iter().map(local).collect(),
             deleted_topics: self.deleted_topics.iter().map(deleted).collect(),
             next_producer_id: self.next_producer_id.map(ProducerId::get),
+            cluster_mirrors: RawClusterMirrors::of(&self.cluster_mirrors),
         };
         let mut contents =
             serde_json::to_vec_pretty(&raw).expect("maps with text keys always serialise");
@@ -199,7 +212,19 @@ impl DirectoryState {
             && self.deleted_topics.is_empty()
             && self.next_producer_id.is_none()
             && self.topics.values().all(|topic| topic.leader_epochs.is_empty());
-        if mirrors_only { FORMAT_VERSION_OF_MIRRORS } else { FORMAT_VERSION }
+        if !self.cluster_mirrors.is_empty() {
+            FORMAT_VERSION
+        } else if mirrors_only {
+            FORMAT_VERSION_OF_MIRRORS
+        } else {
+            FORMAT_VERSION_OF_NODES
+        }
+    }
+
+    /// True when the file is for its owner only: settings of mirrors may be secrets.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        !self.cluster_mirrors.is_empty()
     }
 
     /// Parses the file's contents.
@@ -232,6 +257,10 @@ impl DirectoryState {
             let id = ProducerId::from_wire(raw);
             state.next_producer_id =
                 Some(id.ok_or_else(|| malformed(format!("next_producer_id is {raw}")))?);
+        }
+        if let Some(raw) = raw.cluster_mirrors {
+            state.cluster_mirrors = raw.parsed().map_err(malformed)?;
+            check_against_topics(&state).map_err(malformed)?;
         }
         Ok(state)
     }
@@ -362,6 +391,8 @@ struct RawState {
     deleted_topics: BTreeMap<String, RawDeletedTopic>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_producer_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_mirrors: Option<RawClusterMirrors>,
 }
 
 #[derive(Serialize, Deserialize)]

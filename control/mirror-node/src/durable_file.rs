@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Replaces `path` by `contents`: temporary name, sync, rename, sync of the directory.
@@ -10,13 +11,45 @@ use std::path::Path;
 /// # Errors
 /// What the system said; the old file is still there then.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace_with(path, contents, Access::AsUsual)
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the umask lets.
+    AsUsual,
+    /// Its owner, from its first byte on.
+    OwnerOnly,
+}
+
+/// Replaces `path` by `contents` as [`replace`] does, with this access.
+///
+/// # Errors
+/// What the system said; the old file is still there then.
+pub fn replace_with(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let temporary = path.with_file_name(temporary_name(name));
-    let mut file = File::create(&temporary)?;
+    let mut file = match access {
+        Access::AsUsual => File::create(&temporary)?,
+        Access::OwnerOnly => {
+            // One that a crash left may be readable by others.
+            remove_if_there(&temporary)?;
+            let mode = 0o600;
+            File::options().write(true).create_new(true).mode(mode).open(&temporary)?
+        }
+    };
     file.write_all(contents)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync_parent(path)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The name a file has until all of it is written.

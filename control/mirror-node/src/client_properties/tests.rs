@@ -67,3 +67,42 @@ fn addresses_need_a_host_and_a_port() {
     }
     assert_eq!(parse_address(" localhost:9092 ").unwrap().port, 9092);
 }
+
+#[test]
+fn the_settings_of_a_mirror_are_those_of_its_connections() {
+    use mirror_coordinator::mirror_config::MirrorConfig;
+    use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
+    let of = |pairs: &[(&str, &str)], refresh_ms| {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let config = MirrorConfig::parse(&pairs.collect()).unwrap();
+        let node = MirrorNodeConfig { metadata_refresh_ms: refresh_ms, ..Default::default() };
+        ClientProperties::of_mirror(&config, &node)
+    };
+    let plain = of(&[("bootstrap.servers", "a:1,[::1]:2")], 60_000);
+    let servers: Vec<_> =
+        plain.bootstrap_servers.iter().map(|at| DisplayAddress(at).to_string()).collect();
+    assert_eq!(servers, ["a:1", "[::1]:2"]);
+    let by_default = ClientProperties {
+        bootstrap_servers: plain.bootstrap_servers.clone(),
+        ..Default::default()
+    };
+    assert_eq!(plain, ClientProperties { metadata_refresh_ms: 60_000, ..by_default });
+    let set = of(
+        &[
+            ("request.timeout.ms", "1"),
+            ("socket.connection.setup.timeout.ms", "2"),
+            ("fetch.response.max.bytes", "2000"),
+            ("fetch.max.bytes", "1500"),
+            ("fetch.wait.max.ms", "5"),
+            ("fetch.backoff.ms", "6"),
+        ],
+        0,
+    );
+    assert_eq!((set.request_timeout_ms, set.connect_timeout_ms), (1, 2));
+    assert_eq!((set.fetch_bytes_max, set.partition_fetch_bytes_max), (Some(2000), Some(1500)));
+    assert_eq!(
+        (set.fetch_wait_ms, set.backoff_ms, set.backoff_max_ms),
+        (Some(5), Some(6), Some(6))
+    );
+    assert_eq!(set.metadata_refresh_ms, 100, "not without pause");
+}

@@ -143,3 +143,31 @@ fn partitions_are_told_from_other_directories() {
     assert_eq!(names, ["a-0", "b-1"]);
     assert_eq!(others, ["stray"]);
 }
+
+#[test]
+fn a_state_with_mirrors_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = TestDirectory::new();
+    let mut directory = DataDirectory::open_or_create(&scratch.0).unwrap();
+    let path = scratch.0.join("ringmirror.json");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_ne!(mode(), 0o600, "nothing in it is secret");
+    let topic_id = kafka_wire::partition::TopicId::from_wire([9; 16]).unwrap();
+    let topic = crate::directory_state::MirrorTopic {
+        topic_id,
+        source_has_topic_ids: true,
+        partition_count: 1,
+        configs: Default::default(),
+        leader_epochs: Vec::new(),
+    };
+    let name = kafka_wire::partition::TopicName::parse("orders").unwrap();
+    directory.state.topics.insert(name, topic);
+    assert!(directory.state.adopt(None).unwrap());
+    // What a crash left of the file is readable by others.
+    fs::write(scratch.0.join("ringmirror.json.tmp"), "{").unwrap();
+    directory.write_state().unwrap();
+    assert_eq!(mode(), 0o600);
+    drop(directory);
+    let state = DataDirectory::open(&scratch.0).unwrap().state.clone();
+    assert_eq!(state.cluster_mirrors.topics().len(), 1);
+}

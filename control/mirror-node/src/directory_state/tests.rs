@@ -6,6 +6,8 @@ use kafka_wire::producer::ProducerId;
 
 use super::{DeletedTopic, DirectoryState, DirectoryStateError, LocalTopic, MirrorTopic};
 
+mod mirrors;
+
 fn state() -> DirectoryState {
     let topic = MirrorTopic {
         topic_id: TopicId::from_wire([9; 16]).unwrap(),
@@ -91,9 +93,9 @@ fn leader_epochs_that_clients_were_told_only_rise() {
 
 #[test]
 fn a_newer_format_is_refused_whatever_else_it_holds() {
-    let newer = br#"{"format_version": 3, "galaxies": []}"#;
+    let newer = br#"{"format_version": 4, "galaxies": []}"#;
     let error = DirectoryState::parse(newer).unwrap_err();
-    assert!(matches!(error, DirectoryStateError::Newer { found: 3 }), "{error}");
+    assert!(matches!(error, DirectoryStateError::Newer { found: 4 }), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use kafka_log::meta_properties::{self, MetaProperties};
 use kafka_log::offset_checkpoint::{CheckpointName, OffsetCheckpoint};
 use kafka_log::{bootstrap_checkpoint, clean_shutdown};
+use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_node::directory_state::{DirectoryState, STATE_BYTES_MAX};
 use mirror_node::durable_file;
 
@@ -101,6 +102,21 @@ fn meta(contents: &[u8], inspected: &mut Inspected) {
     }
 }
 
+/// Mirrors and what is wanted of their topics. Of settings only their names: some are secrets.
+fn mirrors(metadata: &ClusterMetadata, inspected: &mut Inspected) {
+    for (name, mirror) in metadata.mirrors() {
+        let source = mirror.source_cluster_id.as_deref().unwrap_or("not known");
+        let set: Vec<_> = mirror.configs.keys().map(String::as_str).collect();
+        inspected.fact(format_args!(
+            "mirror {name}: source cluster {source}, settings: {}",
+            set.join(", ")
+        ));
+    }
+    for (name, topic) in metadata.topics() {
+        inspected.fact(format_args!("topic {name}: of mirror {}, {}", topic.mirror, topic.desired));
+    }
+}
+
 fn state(contents: &[u8], inspected: &mut Inspected) {
     match DirectoryState::parse(contents) {
         Ok(state) => {
@@ -124,6 +140,7 @@ fn state(contents: &[u8], inspected: &mut Inspected) {
                     topic.configs.len()
                 ));
             }
+            mirrors(&state.cluster_mirrors, inspected);
         }
         Err(error) => inspected.problem(error),
     }
