@@ -15,9 +15,11 @@ use crate::partition_log::PartitionLog;
 use crate::partition_metadata::PartitionMetadataError;
 use crate::producer_state::ProducerStates;
 use loader::Loader;
+use noted_files::NotedFiles;
 
 mod inventory;
 mod loader;
+mod noted_files;
 mod rebuild;
 mod scan;
 mod trusted;
@@ -59,6 +61,8 @@ pub struct LoadedLog {
     pub log: PartitionLog,
     /// What was found and done.
     pub findings: Vec<LoadFinding>,
+    /// The files are as closing the log left them: to close it again, unchanged, changes nothing.
+    pub is_as_closed: bool,
 }
 
 /// Something found, and what was done about it. Every offset cut off is fetched again.
@@ -173,7 +177,8 @@ pub fn load_telling(
     request: &LoadRequest,
     on_batch: &mut OnBatch<'_>,
 ) -> Result<LoadedLog, LoadError> {
-    Loader::open(files, request, on_batch)?.load()
+    let mut files = NotedFiles::new(files, request.clean);
+    Loader::open(&mut files, request, on_batch)?.load()
 }
 
 /// Takes what a load reads; see [`load_telling`].

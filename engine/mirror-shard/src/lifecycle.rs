@@ -353,6 +353,10 @@ impl Shard {
                 let progress = partition.progress();
                 return self.report(slot, PartitionEvent::Paused(progress));
             }
+            // With files to use again there is more to do than to close the log.
+            (Goal::Close, Some(_)) if partition.is_as_closed() && !self.limits.reuse_files => {
+                return self.on_log_closed(slot);
+            }
             (Goal::Close, Some(log)) => FileTask::CloseLog(Box::new(log.close())),
             (Goal::Close, None) => return self.give_up(slot),
             (Goal::Delete, _) => FileTask::Remove,
@@ -446,7 +450,8 @@ impl Shard {
 
     fn on_loaded(&mut self, slot: PartitionSlot, loaded: LoadedLog) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
-        let LoadedLog { log, findings } = loaded;
+        let LoadedLog { log, findings, is_as_closed } = loaded;
+        partition.closed_at = is_as_closed.then(|| (log.log_start(), log.accepted_end()));
         self.left_unclean.remove(&partition.spec.name);
         partition.written = ReadableEnd::of(&log);
         partition.aborts_in_flight = None;
@@ -489,6 +494,13 @@ fn lower_cut(one: LogCut, other: LogCut) -> LogCut {
 }
 
 impl MirrorPartition {
+    /// Closing its log would change nothing: a node that stops has many that were idle.
+    fn is_as_closed(&self) -> bool {
+        let log = self.log.as_ref();
+        self.closed_at.is_some()
+            && self.closed_at == log.map(|log| (log.log_start(), log.accepted_end()))
+    }
+
     /// Forgets the log before it is loaded again with `cut`, but for where it starts and ended.
     fn drop_log(&mut self, cut: LogCut) {
         // What keeps readers back is forgotten with the log.

@@ -115,6 +115,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) wanted_cut: LogCut,
     /// Where the host wants the log cut as soon as it is loaded.
     pub(crate) truncate_when_loaded: Option<Offset>,
+    /// Start and end of a log whose files are as closing it left them.
+    pub(crate) closed_at: Option<(LogStartOffset, LogEndOffset)>,
     /// Log end before the reload in progress: a log that then ends lower was truncated.
     pub(crate) reloaded_from: Option<LogEndOffset>,
     /// When the oldest open chunk began to wait for more.
@@ -202,6 +204,7 @@ impl MirrorPartition {
             filling: false,
             wanted_cut: LogCut::Keep,
             truncate_when_loaded: None,
+            closed_at: None,
             reloaded_from: None,
             held_since: None,
             written: ReadableEnd { offset: durable, ..ReadableEnd::default() },

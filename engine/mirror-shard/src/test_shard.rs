@@ -78,7 +78,7 @@ pub(crate) fn loaded_empty(slot: u32) -> Completion {
 
 /// The load of the partition at a place ends with this log.
 pub(crate) fn loaded(slot: u32, log: PartitionLog) -> Completion {
-    let loaded = LoadedLog { log, findings: Vec::new() };
+    let loaded = LoadedLog { log, findings: Vec::new(), is_as_closed: false };
     let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
     Completion::File { slot: PartitionSlot(slot), result }
 }

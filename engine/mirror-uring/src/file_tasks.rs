@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_log::recovery::LoadError;
 use mirror_shard::op::{FileFault, FileOutcome, FileTask, PartitionSlot};
@@ -17,6 +18,8 @@ use crate::recycled::RecycledFiles;
 /// Tasks of one shard running at a time; recovery scans read whole segments, and more of them
 /// only fight for the disk.
 pub(crate) const FILE_TASKS_MAX: usize = 4;
+/// Tasks handed to the helpers ahead, so that none waits for the shard between two short ones.
+const HANDED_OUT_MAX: usize = 16 * FILE_TASKS_MAX;
 
 /// The end of a task.
 #[derive(Debug)]
@@ -34,16 +37,26 @@ pub(crate) struct FileTasks {
     queues: HashMap<PartitionSlot, VecDeque<(PathBuf, FileTask)>>,
     /// Slots with a task waiting and none running, in order of arrival.
     waiting: VecDeque<PartitionSlot>,
-    running_count: usize,
+    /// Tasks handed to the helpers and not ended.
+    handed_out_count: usize,
+    desk: Arc<Mutex<Desk>>,
     helpers_mask: CpuMask,
     recycled: RecycledFiles,
+}
+
+/// Where the helpers take tasks from.
+#[derive(Debug, Default)]
+struct Desk {
+    tasks: VecDeque<(PartitionSlot, PathBuf, FileTask)>,
+    helper_count: usize,
 }
 
 impl FileTasks {
     /// Runs tasks on threads with the given CPU mask.
     pub(crate) fn new(helpers_mask: CpuMask, recycled: RecycledFiles) -> Self {
         let (queues, waiting) = (HashMap::new(), VecDeque::new());
-        Self { queues, waiting, running_count: 0, helpers_mask, recycled }
+        let desk = Arc::default();
+        Self { queues, waiting, handed_out_count: 0, desk, helpers_mask, recycled }
     }
 
     /// Runs `task` on `directory` after the earlier tasks of `slot`; its end goes to `done`.
@@ -76,8 +89,8 @@ impl FileTasks {
 
     /// Must be told of every end, so that the next task can start.
     pub(crate) fn task_done(&mut self, slot: PartitionSlot, done: &UnboundedSender<FileTaskDone>) {
-        assert!(self.running_count > 0, "a task of slot {} ended twice", slot.0);
-        self.running_count -= 1;
+        assert!(self.handed_out_count > 0, "a task of slot {} ended twice", slot.0);
+        self.handed_out_count -= 1;
         let queue = self.queues.get(&slot).expect("a running task keeps its slot's queue");
         if queue.is_empty() {
             self.queues.remove(&slot);
@@ -88,21 +101,62 @@ impl FileTasks {
     }
 
     fn run_waiting(&mut self, done: &UnboundedSender<FileTaskDone>) {
-        while self.running_count < FILE_TASKS_MAX {
-            let Some(slot) = self.waiting.pop_front() else { return };
+        if self.waiting.is_empty() || self.handed_out_count >= HANDED_OUT_MAX {
+            return;
+        }
+        let mut desk = lock(&self.desk);
+        while self.handed_out_count < HANDED_OUT_MAX {
+            let Some(slot) = self.waiting.pop_front() else { break };
             let queue = self.queues.get_mut(&slot).expect("a waiting slot has a queue");
             let (directory, task) = queue.pop_front().expect("a waiting slot has a task");
-            self.running_count += 1;
+            self.handed_out_count += 1;
+            desk.tasks.push_back((slot, directory, task));
+        }
+        while desk.helper_count < FILE_TASKS_MAX.min(self.handed_out_count) {
+            desk.helper_count += 1;
+            let helper = Helper {
+                desk: Arc::clone(&self.desk),
+                done: done.clone(),
+                recycled: self.recycled.clone(),
+            };
             let mask = self.helpers_mask;
-            let done = done.clone();
-            let recycled = self.recycled.clone();
             tokio::task::spawn_blocking(move || {
                 mask.apply();
-                let result = run_caught(&directory, &recycled, task);
-                // Nobody listens when the shard has ended.
-                let _ = done.send(FileTaskDone { slot, result });
+                helper.work();
             });
         }
+    }
+}
+
+fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
+    // Tasks run without the lock, and nothing else panics.
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes tasks until none is left.
+struct Helper {
+    desk: Arc<Mutex<Desk>>,
+    done: UnboundedSender<FileTaskDone>,
+    recycled: RecycledFiles,
+}
+
+impl Helper {
+    fn work(self) {
+        while let Some((slot, directory, task)) = self.next() {
+            let result = run_caught(&directory, &self.recycled, task);
+            // Nobody listens when the shard has ended.
+            let _ = self.done.send(FileTaskDone { slot, result });
+        }
+    }
+
+    /// The next task; without one the helper has left, and another one comes with the next task.
+    fn next(&self) -> Option<(PartitionSlot, PathBuf, FileTask)> {
+        let mut desk = lock(&self.desk);
+        let task = desk.tasks.pop_front();
+        if task.is_none() {
+            desk.helper_count -= 1;
+        }
+        task
     }
 }
 

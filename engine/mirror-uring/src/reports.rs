@@ -14,6 +14,9 @@ use crate::routes::Routes;
 /// Reports that may wait for the host; above it shards keep theirs back and coalesce progress.
 pub const REPORTS_WAITING_MAX: usize = 4096;
 
+/// Reports sent at once, at least, while more are left than there is room for.
+const REPORTS_AT_ONCE_MIN: usize = REPORTS_WAITING_MAX / 4;
+
 /// What the shards tell the host, in order per shard; take them from one place only.
 ///
 /// Dropping it is allowed: the shards go on and nobody hears of it.
@@ -84,9 +87,15 @@ impl Reports {
 
 impl ReportSender {
     /// Sends reports from the front while there is room; the rest stays.
+    ///
+    /// Many at a time: what stays is moved to the front, and a host that takes one report after
+    /// the other would have all of it moved for each.
     pub(crate) fn deliver(&self, reports: &mut Vec<EngineReport>) {
         let room = REPORTS_WAITING_MAX.saturating_sub(self.waiting_count.load(Ordering::Relaxed));
         let count = reports.len().min(room);
+        if count < reports.len() && count < REPORTS_AT_ONCE_MIN {
+            return;
+        }
         reports.drain(..count).for_each(|report| self.send(report));
     }
 

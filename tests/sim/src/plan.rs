@@ -122,7 +122,8 @@ fn draw_limits(
         allocate_bytes_max: random.pick(&[0, 100_000, 2_000_000]),
         batch_bytes_max: BATCH_BYTES_MAX,
         direct_writes: random.percent(70),
-        reuse_files: true,
+        // Without files to use again, a log that did not change is not closed again.
+        reuse_files: cluster_count == 1,
     }
 }
 

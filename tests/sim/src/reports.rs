@@ -223,6 +223,7 @@ impl World {
         let stopping = self.host.stopping;
         if let Some(progress) = progress {
             self.check_handed_over(partition, &progress);
+            self.host.mirror(partition).closed = true;
         }
         if stopping {
             self.save(partition);

@@ -99,6 +99,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         self.load_epochs(tail.as_ref())?;
         let tail = tail.filter(|tail| !self.read.contains(&tail.segment.base));
         self.reach_snapshots()?;
+        let is_as_closed = tail.is_some() && self.read.is_empty();
         let (active, carried) = self.rebuild(tail)?;
         if carried.end < log_start.offset() {
             let log_end = LogEndOffset::new(carried.end);
@@ -129,7 +130,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
             producers,
             producer_id_max,
         };
-        Ok(LoadedLog { log, findings: self.findings })
+        Ok(LoadedLog { log, findings: self.findings, is_as_closed })
     }
 
     /// Where the log starts; `None` when there is no log.
@@ -152,7 +153,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         self.files.sync(log)?;
         self.files.sync_directory()?;
         let log = PartitionLog::empty(self.request.config, start);
-        Ok(LoadedLog { log, findings: self.findings })
+        Ok(LoadedLog { log, findings: self.findings, is_as_closed: false })
     }
 
     /// Deletes segments wholly below the log's start: their retirement did not finish.

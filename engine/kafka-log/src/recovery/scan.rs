@@ -17,6 +17,8 @@ use crate::segment::Segment;
 
 /// Bytes read at once while a log is loaded.
 pub const READ_BYTES: usize = 1 << 20;
+/// Bytes of the first read: most of the logs of a node that has many are short.
+const FIRST_READ_BYTES: usize = 32 << 10;
 
 /// What the batches before the scan left behind.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +93,7 @@ pub(super) fn read_batches(
     mut position: u64,
     take: &mut impl FnMut(BatchStep) -> Option<ScanEnd>,
 ) -> io::Result<ScanEnd> {
-    let mut buffer = vec![0; READ_BYTES];
+    let mut buffer = vec![0; FIRST_READ_BYTES];
     let mut stream = BatchStream::new(SEGMENT_FILE_BYTES_MAX);
     loop {
         let read = files.read_at(name, position, &mut buffer)?;
@@ -112,6 +114,9 @@ pub(super) fn read_batches(
             if let Some(end) = take(step) {
                 return Ok(end);
             }
+        }
+        if read == buffer.len() && read < READ_BYTES {
+            buffer = vec![0; READ_BYTES];
         }
     }
     Ok(if stream.is_at_boundary() {

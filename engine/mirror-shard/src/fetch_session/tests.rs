@@ -38,3 +38,7 @@ fn a_quiet_lane_pauses_only_while_another_brings_records() {
     idle.note_flow(1, false, now);
     assert_eq!(idle.lanes[1].not_before, Tick::default());
 }
+
+mod many;
+
+const CLIENT_ID_BYTES: usize = crate::fetch_session::CLIENT_ID.len();

@@ -114,7 +114,7 @@ fn a_cut_ordered_before_the_log_is_loaded_is_made_once_it_is() {
     step(&mut shard, Tick(2), &[EngineCommand::Truncate { partition, to }], Vec::new());
     step(&mut shard, Tick(60_000_000), &[], Vec::new());
     let log = PartitionLog::empty(LogConfig::default(), Offset::from_wire(100).unwrap());
-    let loaded = LoadedLog { log, findings: Vec::new() };
+    let loaded = LoadedLog { log, findings: Vec::new(), is_as_closed: false };
     let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
     let loaded = Completion::File { slot: PartitionSlot(0), result };
     let (loads, _) = step(&mut shard, Tick(60_000_001), &[], vec![loaded]);
@@ -131,7 +131,7 @@ fn a_log_loaded_again_is_told_with_its_epochs_and_its_new_end() {
     let loaded = |records_by_epoch: &[i32]| {
         let mut log = PartitionLog::empty(LogConfig::default(), Offset::ZERO);
         records_by_epoch.iter().for_each(|epoch| append_plain(&mut log, *epoch));
-        let loaded = LoadedLog { log, findings: Vec::new() };
+        let loaded = LoadedLog { log, findings: Vec::new(), is_as_closed: false };
         let result = Ok(FileOutcome::Loaded(Box::new(loaded)));
         Completion::File { slot: PartitionSlot(0), result }
     };

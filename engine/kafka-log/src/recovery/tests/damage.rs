@@ -389,6 +389,85 @@ fn an_unfinished_segment_is_read_though_the_recovery_point_lies_above_it() {
     assert!(matches!(loaded.findings[0], LoadFinding::CorruptMiddle { .. }));
 }
 
+/// Counts what makes a disk flush.
+struct Counted {
+    files: MemoryFiles,
+    syncs: usize,
+}
+
+impl PartitionFiles for Counted {
+    fn list(&mut self) -> io::Result<Vec<(FileName, u64)>> {
+        self.files.list()
+    }
+
+    fn read_at(&mut self, file: FileName, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.files.read_at(file, position, into)
+    }
+
+    fn write_at(&mut self, file: FileName, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.files.write_at(file, position, bytes)
+    }
+
+    fn truncate(&mut self, file: FileName, bytes: u64) -> io::Result<()> {
+        self.files.truncate(file, bytes)
+    }
+
+    fn sync(&mut self, file: FileName) -> io::Result<()> {
+        self.syncs += 1;
+        self.files.sync(file)
+    }
+
+    fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()> {
+        self.syncs += 1;
+        self.files.replace(file, contents)
+    }
+
+    fn remove(&mut self, file: FileName) -> io::Result<()> {
+        self.files.remove(file)
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        self.syncs += 1;
+        self.files.sync_directory()
+    }
+}
+
+fn load_counting(files: MemoryFiles, clean: bool) -> (LoadedLog, usize) {
+    let mut counted = Counted { files, syncs: 0 };
+    let loaded = load(&mut counted, &LoadRequest { clean, ..request() }).unwrap();
+    (loaded, counted.syncs)
+}
+
+#[test]
+fn a_log_closed_cleanly_is_opened_without_syncing_anything() {
+    let (_, mut test) = log();
+    test.close();
+    let (loaded, syncs) = load_counting(test.files.clone(), true);
+    assert_eq!((loaded.is_as_closed, syncs), (true, 0));
+    // Names that a killed process made may not be durable.
+    let (loaded, syncs) = load_counting(test.files, false);
+    assert_eq!((loaded.is_as_closed, syncs > 0), (false, true));
+}
+
+#[test]
+fn a_log_is_as_closed_only_if_all_of_it_is_there() {
+    let end = {
+        let (_, mut test) = log();
+        test.close();
+        test.log.accepted_end().offset()
+    };
+    let active = log().1.log.active_segment();
+    for name in [FileName::snapshot(end), FileName::offset_index(active)] {
+        let (_, mut test) = log();
+        test.close();
+        test.files.remove(name).unwrap();
+        let (loaded, _) = load_counting(test.files, true);
+        assert!(!loaded.is_as_closed, "{name}");
+    }
+    let (loaded, syncs) = load_counting(MemoryFiles::default(), true);
+    assert_eq!((loaded.is_as_closed, syncs > 0), (false, true), "a directory without a log");
+}
+
 /// Open transactions of two producers, a reset, a producer behind it; `rolls` puts a segment's
 /// end between the reset and that producer.
 fn log_with_reset(rolls: bool) -> TestLog {

@@ -4,8 +4,9 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 
 use super::*;
 use crate::bridge::{DivergencePolicy, PartitionFailure};
+use crate::limits::ShardLimits;
 use crate::mirror_partition::AfterBackoff;
-use crate::test_shard::{broker, loaded, loaded_empty};
+use crate::test_shard::{broker, loaded, loaded_empty, shard_with};
 
 const SLOT: PartitionSlot = PartitionSlot(0);
 
@@ -212,4 +213,49 @@ fn a_removal_ends_the_connection_of_a_source_that_went_silent_within_a_batch() {
     let late = Tick(2).after_ms(crate::limits::QUIESCE_PATIENCE_MS);
     let (ops, _) = step_ops(&mut shard, late, &[], Vec::new());
     assert!(matches!(ops[..], [Op::Disconnect { .. }]), "{ops:?}");
+}
+
+/// A shard of a host that reads the logs, with a log that was closed cleanly before.
+fn shard_with_a_closed_log(reuse_files: bool) -> Shard {
+    let limits = ShardLimits {
+        record_buffer_count: 4,
+        connection_count_max: 1,
+        reuse_files,
+        ..ShardLimits::STANDARD
+    };
+    let mut shard = shard_with(limits);
+    step_ops(&mut shard, Tick(0), &[add()], Vec::new());
+    let log = LoadedLog { log: log_of(2), findings: Vec::new(), is_as_closed: true };
+    let result = Ok(FileOutcome::Loaded(Box::new(log)));
+    step_ops(&mut shard, Tick(1), &[], vec![Completion::File { slot: SLOT, result }]);
+    let partition = shard.partitions.get_mut(SLOT).unwrap();
+    assert_eq!(partition.recovery_point, at(2));
+    shard
+}
+
+#[test]
+fn a_log_that_did_not_change_since_it_was_closed_is_not_closed_again() {
+    let mut shard = shard_with_a_closed_log(false);
+    let (tasks, events) = told(&mut shard, 2, &[remove(false)], Vec::new());
+    assert_eq!((tasks, ends(&events)), (vec![], vec![Some(2)]));
+}
+
+#[test]
+fn a_log_that_changed_or_has_files_to_use_again_is_closed() {
+    let mut reusing = shard_with_a_closed_log(true);
+    assert_eq!(told(&mut reusing, 2, &[remove(false)], Vec::new()).0, ["close"]);
+
+    let mut longer = shard_with_a_closed_log(false);
+    let partition = longer.partitions.get_mut(SLOT).unwrap();
+    append_plain(partition.log.as_mut().unwrap(), 3);
+    (partition.written.offset, partition.recovery_point) = (at(3), at(3));
+    assert_eq!(told(&mut longer, 2, &[remove(false)], Vec::new()).0, ["close"]);
+
+    let mut shorter = shard_with_a_closed_log(false);
+    let partition = shorter.partitions.get_mut(SLOT).unwrap();
+    partition.log.as_mut().unwrap().advance_log_start(LogStartOffset::new(at(1)));
+    assert_eq!(told(&mut shorter, 2, &[remove(false)], Vec::new()).0, ["close"]);
+
+    let mut deleted = shard_with_a_closed_log(false);
+    assert_eq!(told(&mut deleted, 2, &[remove(true)], Vec::new()).0, ["delete"]);
 }
