@@ -135,7 +135,9 @@ impl Lifecycle {
         match input {
             Input::Restored { partition, mirror, stored, position, leader_epoch } => {
                 let known = self.bind(partition, mirror, leader_epoch, actions);
-                (known.stored, known.position) = (stored, position);
+                if known.desired.is_none() {
+                    (known.stored, known.position) = (stored, position);
+                }
             }
             Input::Desired { partition, mirror, desired, leader_epoch } => {
                 self.bind(partition, mirror, leader_epoch, actions);

@@ -116,7 +116,8 @@ impl MirrorPartition {
             }
             EngineEvent::Removed { end } => {
                 self.fetcher.presence = Presence::Absent;
-                if self.stored.state == State::Stopping && self.stage == Stage::Start {
+                let ours = std::mem::take(&mut self.fetcher.leaves_for_stop);
+                if ours && self.stored.state == State::Stopping && self.stage == Stage::Start {
                     self.end = end;
                 }
             }

@@ -37,8 +37,12 @@ pub struct LogEnd {
 /// Something the lifecycle is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// What is stored of a partition, at the start and before [`Input::Desired`]; nothing follows
-    /// from it by itself.
+    /// What is stored of a partition, before the first [`Input::Desired`] of it; nothing follows
+    /// from it by itself, and later it is ignored.
+    ///
+    /// Where the node itself hands out leader epochs, the one to tell is the larger of what its
+    /// metadata and the stored state say: behind the stored state, the partition asks to be raised
+    /// first.
     Restored {
         /// Which partition.
         partition: TopicIdPartition,
@@ -63,7 +67,8 @@ pub enum Input {
         leader_epoch: LeaderEpoch,
     },
     /// A partition belongs to no mirror any more, or is gone, or we no longer lead it. It is
-    /// forgotten; answers that are under way are ignored.
+    /// forgotten; answers that are under way are ignored. A log that clients may write to stays so:
+    /// the topic is an ordinary one now. Where it is led elsewhere, the host closes it.
     Unbound(TopicIdPartition),
     /// The source's metadata names this partition; repeated at every refresh.
     SourcePartition {

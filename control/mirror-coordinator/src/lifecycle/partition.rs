@@ -44,6 +44,8 @@ pub(super) struct MirrorPartition {
     pub(super) raise_refused: bool,
     /// The write under way.
     pub(super) write: Option<(Ticket, Box<StateWrite>)>,
+    /// Whether the last write was stored is not known, so neither is what is stored now.
+    pub(super) write_in_doubt: bool,
     /// Refused or lost writes since the last that succeeded.
     pub(super) write_failures: u32,
     /// When to write again, milliseconds; nothing is done before.
@@ -82,6 +84,9 @@ pub(super) struct Fetcher {
     pub(super) unclean_election: UncleanElection,
     /// The engine waits to be told a leader, even if it is the one it had.
     pub(super) leader_wanted: bool,
+    /// It was asked to leave by the stop that is under way, so where its log ended then is where
+    /// mirroring ended. A log that it left earlier may have been changed since.
+    pub(super) leaves_for_stop: bool,
 }
 
 /// Where a partition stands in the engine.
@@ -110,6 +115,8 @@ pub(super) enum Stage {
     Converged,
     Raising(Ticket),
     Raised,
+    /// Overtaken by another leader: an epoch above that leader's is asked for.
+    Reclaiming(Ticket),
     Sealing(Ticket),
     Sealed,
     Opening(Ticket),
@@ -179,6 +186,7 @@ impl MirrorPartition {
                 leader_epoch,
                 unclean_election,
                 leader_wanted: false,
+                leaves_for_stop: false,
             },
             last_epoch: None,
             fence: None,
@@ -187,6 +195,7 @@ impl MirrorPartition {
             stage: Stage::Start,
             raise_refused: false,
             write: None,
+            write_in_doubt: false,
             write_failures: 0,
             rewrite_due_ms: None,
             trouble: None,
@@ -242,13 +251,16 @@ impl MirrorPartition {
             self.ask_for_a_new_epoch(around);
             return;
         }
+        if matches!(self.stage, Stage::Reclaiming(_)) {
+            self.stage = Stage::Start; // an epoch came from elsewhere
+        }
         if self.trouble.as_ref().is_some_and(|trouble| !self.fails_by(trouble)) {
             self.trouble = None;
         }
         let target = self.target(desired);
         debug_assert!(self.stored.state.may_move_to(target), "targets are legal moves");
         let news = self.reassert.is_some() || self.recovered || self.trouble.is_some();
-        let written = target == self.stored.state && !news;
+        let written = target == self.stored.state && !news && !self.write_in_doubt;
         if written || target == State::Unknown {
             self.work(around);
         } else {

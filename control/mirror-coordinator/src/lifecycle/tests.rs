@@ -3,5 +3,6 @@
 mod failing;
 mod interrupting;
 mod rig;
+mod simulation;
 mod starting_and_stopping;
 mod state_events;

@@ -36,6 +36,7 @@ impl MirrorPartition {
             State::Mirroring => self.mirror(around),
             State::Pausing | State::Paused => self.hold_fetcher(around),
             State::Stopping => self.stop(around),
+            State::Stopped if !self.wants(DesiredState::Stopped) => self.leave(around),
             State::Stopped => {
                 if self.fetcher_is_gone(around) && self.stage == Stage::Start {
                     let ticket = around.ticket();
@@ -209,6 +210,20 @@ impl MirrorPartition {
         around.push(Action::AwaitReplicas { partition: self.id, ticket, goal });
     }
 
+    /// Stops the fetcher as the state that is stored now wants it, before anything else is done.
+    pub(super) fn stop_fetching(&mut self, around: &mut Surroundings<'_>) {
+        match self.stored.state {
+            State::Unknown | State::LogAlignment | State::Stopping | State::Stopped => {
+                self.remove_fetcher(around);
+            }
+            State::UleRecovery | State::Pausing | State::Paused | State::Failed => {
+                self.hold_fetcher(around);
+            }
+            // The engine appends nothing before our epoch is raised.
+            State::EpochFencing | State::Mirroring => {}
+        }
+    }
+
     /// True when the engine has closed the log; else the engine is asked to.
     fn fetcher_is_gone(&mut self, around: &mut Surroundings<'_>) -> bool {
         self.remove_fetcher(around);
@@ -218,6 +233,7 @@ impl MirrorPartition {
     pub(super) fn remove_fetcher(&mut self, around: &mut Surroundings<'_>) {
         if !matches!(self.fetcher.presence, Presence::Absent | Presence::Leaving) {
             self.fetcher.presence = Presence::Leaving;
+            self.fetcher.leaves_for_stop = self.stored.state == State::Stopping;
             around.push(Action::RemoveFetcher(self.id));
         }
     }
@@ -243,9 +259,11 @@ impl MirrorPartition {
     pub(super) fn ask_for_a_new_epoch(&mut self, around: &mut Surroundings<'_>) {
         self.remove_fetcher(around);
         self.leave(around);
-        if !matches!(self.stage, Stage::Raising(_)) {
+        if !matches!(self.stage, Stage::Reclaiming(_)) {
             let above = self.stored.leader_epoch.map_or(-1, LeaderEpoch::get);
-            self.ask_to_raise(above, around);
+            let ticket = around.ticket();
+            self.stage = Stage::Reclaiming(ticket);
+            around.push(Action::RaiseLeaderEpoch { partition: self.id, ticket, above });
         }
     }
 
@@ -256,24 +274,24 @@ impl MirrorPartition {
         outcome: Result<LeaderEpoch, String>,
         around: &mut Surroundings<'_>,
     ) {
-        let awaited = self.stage == Stage::Raising(ticket);
-        let deposed = self.is_deposed();
+        let (raising, reclaiming) = (Stage::Raising(ticket), Stage::Reclaiming(ticket));
         match outcome {
             Ok(epoch) => {
-                self.leader_epoch = self.leader_epoch.max(epoch);
-                if deposed {
-                    self.reassert = Some(self.leader_epoch);
+                if self.is_deposed() {
+                    self.reassert = Some(self.leader_epoch.max(epoch));
                 }
-                if awaited {
-                    let stopping = self.stored.state == State::Stopping && !deposed;
-                    self.stage = if stopping { Stage::Raised } else { Stage::Start };
+                self.leader_epoch = self.leader_epoch.max(epoch);
+                if self.stage == raising && self.stored.state == State::Stopping {
+                    self.stage = Stage::Raised;
+                } else if self.stage == raising || self.stage == reclaiming {
+                    self.stage = Stage::Start;
                 }
             }
-            Err(_) if !awaited => {}
-            Err(_) if deposed => {
+            Err(_) if self.stage == reclaiming => {
                 self.stage = Stage::Start;
                 self.rewrite_due_ms = Some(around.now_ms.saturating_add(REWRITE_PAUSE_MS));
             }
+            Err(_) if self.stage != raising => {}
             Err(reason) => {
                 self.stage = Stage::Start;
                 self.raise_refused = true;

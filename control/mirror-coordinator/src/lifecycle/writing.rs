@@ -138,6 +138,7 @@ impl MirrorPartition {
             return;
         }
         let Some((_, write)) = self.write.take() else { return };
+        self.write_in_doubt = matches!(outcome, Err(PersistFailure::Unavailable { .. }));
         match outcome {
             Ok(state_epoch) => {
                 self.write_failures = 0;
@@ -197,6 +198,7 @@ impl MirrorPartition {
             reason: if failed { self.stored.error.clone() } else { None },
             retry_at_ms: self.retry_due_ms,
         });
+        self.stop_fetching(around);
     }
 
     /// Forgets what only mattered in the state before.

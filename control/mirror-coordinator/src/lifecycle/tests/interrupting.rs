@@ -122,6 +122,22 @@ fn x2_a_leader_that_was_overtaken_stops_fetching_and_writes_nothing_until_it_lea
 }
 
 #[test]
+fn h17_an_epoch_asked_for_when_overtaken_is_no_step_of_the_stop() {
+    let mut rig = Rig::mirroring();
+    rig.want(DesiredState::Stopped);
+    assert_eq!(
+        rig.refuse_write(refused(State::Stopping, 99, 9)),
+        "MIRRORING -> STOPPING; remove; raise above 99"
+    );
+    // Meanwhile it is told that it leads.
+    rig.leader_epoch = 120;
+    assert_eq!(rig.want(DesiredState::Stopped), "write STOPPING");
+    rig.run();
+    assert_eq!(rig.state(), State::Stopped);
+    assert_eq!(rig.lifecycle.position(rig.partition), MirrorPosition::from_wire(2, 40));
+}
+
+#[test]
 fn an_overtaken_leader_that_is_given_an_epoch_goes_on() {
     let mut rig = Rig::mirroring();
     rig.want(DesiredState::Paused);
@@ -139,6 +155,21 @@ fn x3_a_write_whose_answer_is_lost_is_repeated_after_a_pause_and_found_done() {
     assert_eq!(rig.wait(), "write PAUSING");
     let found = refused(State::Pausing, 3, 6);
     assert_eq!(rig.refuse_write(found), "MIRRORING -> PAUSING; pause");
+}
+
+#[test]
+fn x3_what_is_stored_is_asked_again_when_a_lost_write_is_no_longer_wanted() {
+    let mut rig = Rig::mirroring();
+    rig.want(DesiredState::Paused);
+    let reason = "the coordinator moved".to_owned();
+    rig.refuse_write(PersistFailure::Unavailable { reason });
+    assert_eq!(rig.want(DesiredState::Mirroring), "");
+    assert_eq!(rig.wait(), "write MIRRORING");
+    // The pause was stored after all: it is brought to its end, and then it goes on.
+    let found = refused(State::Pausing, 3, 6);
+    assert_eq!(rig.refuse_write(found), "MIRRORING -> PAUSING; pause");
+    let expected = "write PAUSED\nPAUSING -> PAUSED; write MIRRORING\nPAUSED -> MIRRORING; resume";
+    assert_eq!(rig.run(), expected);
 }
 
 #[test]

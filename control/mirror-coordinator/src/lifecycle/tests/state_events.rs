@@ -150,7 +150,7 @@ STOPPING       MIRRORING  measure
 STOPPING       PAUSED     measure
 STOPPING       STOPPED    measure
 STOPPED        MIRRORING  close; write LOG_ALIGNMENT no position
-STOPPED        PAUSED     open at 3
+STOPPED        PAUSED     -
 STOPPED        STOPPED    open at 3
 FAILED         MIRRORING  -
 FAILED         PAUSED     -
