@@ -11,21 +11,23 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kafka_log::recovery::LoadFinding;
 use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
 
 use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
 use crate::directory::DirectoryError;
-use crate::directory_state::{DeletedTopic, LocalTopic};
+use crate::directory_state::{LocalTopic, MirrorTopic};
 use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
 use crate::mirror_state_journal::{MIRROR_STATE_PARTITIONS, MIRROR_STATE_TOPIC};
 use crate::random_id::random_id;
 use crate::shared_directory::SharedDirectory;
+use bound_topic_news::{BoundTopicNews, TellBoundTopicNews};
 use told_epochs::ToldEpochs;
 
+pub mod bound_topic_news;
 mod deleting;
 pub mod keeper;
 mod log_settings;
@@ -40,6 +42,8 @@ pub struct LocalTopics {
     catalog: Arc<Catalog>,
     changing: Mutex<()>,
     told_epochs: ToldEpochs,
+    /// Hears what clients change of topics that belong to a mirror.
+    news: OnceLock<TellBoundTopicNews>,
 }
 
 /// Why a topic was not made or changed; it is as it was then.
@@ -51,8 +55,14 @@ pub enum LocalTopicError {
         /// Its name.
         name: TopicName,
     },
-    /// There is none of that id that was made here.
-    #[error("topic {id} was not made here, or was deleted")]
+    /// Its mirroring was not stopped, or not that of every partition.
+    #[error("topic {name} is mirrored: stop its mirroring first")]
+    Mirrored {
+        /// Its name.
+        name: TopicName,
+    },
+    /// There is none of that id here.
+    #[error("there is no topic {id} here any more")]
     Unknown {
         /// As asked for.
         id: TopicId,
@@ -106,7 +116,13 @@ impl LocalTopics {
     /// The topics made in that directory, none of whose logs are open.
     #[must_use]
     pub fn new(directory: Arc<SharedDirectory>, catalog: Arc<Catalog>) -> Self {
-        Self { directory, catalog, changing: Mutex::default(), told_epochs: ToldEpochs::default() }
+        Self {
+            directory,
+            catalog,
+            changing: Mutex::default(),
+            told_epochs: ToldEpochs::default(),
+            news: OnceLock::new(),
+        }
     }
 
     /// The directory they are in.
@@ -123,7 +139,8 @@ impl LocalTopics {
         // Their topics may be forgotten already.
         doomed_directory::sweep(self.directory.root());
         let topics = self.directory.lock().state.local_topics.clone();
-        let shown: Vec<_> = topics.iter().map(|(name, topic)| self.show(name, topic)).collect();
+        let shown: Vec<_> =
+            topics.iter().map(|(name, topic)| self.catalog.put(name, spec_of(topic))).collect();
         self.open_logs(&shown, stop)
     }
 
@@ -155,7 +172,7 @@ impl LocalTopics {
                 return Err(error.into());
             }
         }
-        let shown = self.show(name, &topic);
+        let shown = self.catalog.put(name, spec_of(&topic));
         let opened = self.open_logs(std::slice::from_ref(&shown), &AtomicBool::new(false));
         if let Some(error) = first_unusable(opened) {
             self.delete_shown(&shown)?;
@@ -174,13 +191,18 @@ impl LocalTopics {
     pub fn grow(&self, id: TopicId, partition_count: i32) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
         let name = self.name_of(id)?;
+        self.check_not_mirrored(&name)?;
         let held = self.catalog.topic(&name).map_or(0, |topic| topic.partitions.len());
         let held = i32::try_from(held).unwrap_or(i32::MAX);
         assert!(partition_count >= held, "{name} has {held} partitions already");
         self.check_room(&name, partition_count - held)?;
-        let topic = self.change(&name, |topic| topic.partition_count = partition_count)?;
+        let spec = self.change(&name, |count, _| *count = partition_count)?;
+        let shown = self.catalog.put(&name, spec);
+        if shown.is_bound() {
+            self.tell(BoundTopicNews::Grown { name, id, partition_count });
+        }
         // A partition whose log cannot be opened now is tried again at the next start.
-        let opened = self.open_logs(&[self.show(&name, &topic)], &AtomicBool::new(false));
+        let opened = self.open_logs(&[shown], &AtomicBool::new(false));
         first_unusable(opened).map_or(Ok(()), Err)
     }
 
@@ -195,83 +217,75 @@ impl LocalTopics {
     ) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
         let name = self.name_of(id)?;
-        let topic = self.change(&name, |topic| topic.configs = configs)?;
-        let shown = self.show(&name, &topic);
+        let spec = self.change(&name, |_, held| *held = configs)?;
+        let shown = self.catalog.put(&name, spec);
         let settings = log_settings::of(&shown.configs);
-        for log in shown.partitions.iter().filter_map(|partition| partition.log()) {
+        for log in shown.partitions.iter().filter_map(|partition| partition.held_log()) {
             log.update_settings(settings);
         }
         Ok(())
     }
 
-    /// Deletes a topic with its records.
+    /// Deletes a topic with its records, and with what binds it to a mirror.
     ///
     /// # Errors
     /// Why it is still there.
     pub fn delete(&self, id: TopicId) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
-        let shown = self.catalog.topic_of(id).filter(|topic| topic.binding == Binding::Unbound);
-        let shown = shown.ok_or(LocalTopicError::Unknown { id })?;
+        let shown = self.catalog.topic_of(id).ok_or(LocalTopicError::Unknown { id })?;
+        self.check_not_mirrored(&shown.name)?;
         self.delete_shown(&shown)
     }
 
     fn delete_shown(&self, shown: &Topic) -> Result<(), LocalTopicError> {
-        self.begin_deletion(&shown.name)?;
+        self.begin_deletion(shown)?;
         self.catalog.remove(&shown.name);
         self.close_deleted(shown);
         self.finish_deletions();
         Ok(())
     }
 
-    /// Remembers that a topic goes.
-    fn begin_deletion(&self, name: &TopicName) -> Result<(), LocalTopicError> {
-        let mut directory = self.directory.lock();
-        let state = &mut directory.state;
-        let Some(topic) = state.local_topics.remove(name) else { return Ok(()) };
-        let deleted = DeletedTopic { name: name.clone(), partition_count: topic.partition_count };
-        state.deleted_topics.insert(topic.topic_id, deleted);
-        if let Err(error) = directory.write_state() {
-            directory.state.deleted_topics.remove(&topic.topic_id);
-            directory.state.local_topics.insert(name.clone(), topic);
-            return Err(error.into());
-        }
-        Ok(())
-    }
-
-    /// Changes what is remembered of a topic; returns what it is now.
+    /// Changes what is remembered of a topic, partition count and settings; returns what it is now.
     fn change(
         &self,
         name: &TopicName,
-        change: impl FnOnce(&mut LocalTopic),
-    ) -> Result<LocalTopic, LocalTopicError> {
+        change: impl FnOnce(&mut i32, &mut BTreeMap<String, String>),
+    ) -> Result<TopicSpec, LocalTopicError> {
         let mut directory = self.directory.lock();
-        let topic = directory.state.local_topics.get_mut(name);
-        let topic = topic.expect("a topic whose name was looked up is there while nobody changes");
-        let before = topic.clone();
-        change(topic);
-        let after = topic.clone();
+        let before = directory.state.clone();
+        let state = &mut directory.state;
+        let spec = if let Some(topic) = state.local_topics.get_mut(name) {
+            change(&mut topic.partition_count, &mut topic.configs);
+            Some(spec_of(topic))
+        } else if let Some(topic) = state.topics.get_mut(name) {
+            change(&mut topic.partition_count, &mut topic.configs);
+            Some(bound_spec_of(topic))
+        } else {
+            None
+        };
+        let spec = spec.expect("a topic whose name was looked up is there while nobody changes");
         if let Err(error) = directory.write_state() {
-            directory.state.local_topics.insert(name.clone(), before);
+            directory.state = before;
             return Err(error.into());
         }
-        Ok(after)
-    }
-
-    fn show(&self, name: &TopicName, topic: &LocalTopic) -> Arc<Topic> {
-        let spec = TopicSpec {
-            id: topic.topic_id,
-            binding: Binding::Unbound,
-            configs: topic.configs.clone(),
-            partition_count: topic.partition_count,
-        };
-        self.catalog.put(name, spec)
+        Ok(spec)
     }
 
     fn name_of(&self, id: TopicId) -> Result<TopicName, LocalTopicError> {
         let directory = self.directory.lock();
-        let mut topics = directory.state.local_topics.iter();
-        let found = topics.find(|(_, topic)| topic.topic_id == id);
+        let state = &directory.state;
+        let local = state.local_topics.iter().map(|(name, topic)| (name, topic.topic_id));
+        let bound = state.topics.iter().map(|(name, topic)| (name, topic.topic_id));
+        let found = local.chain(bound).find(|(_, topic_id)| *topic_id == id);
         found.map(|(name, _)| name.clone()).ok_or(LocalTopicError::Unknown { id })
+    }
+
+    /// Refuses a topic some of whose partitions the engine writes, or is about to.
+    fn check_not_mirrored(&self, name: &TopicName) -> Result<(), LocalTopicError> {
+        deleting::check_stopped(&self.directory.lock().state, name)?;
+        let shown = self.catalog.topic(name);
+        let is_mirrored = shown.is_some_and(|topic| topic.is_bound() && !topic.is_writable());
+        if is_mirrored { Err(LocalTopicError::Mirrored { name: name.clone() }) } else { Ok(()) }
     }
 
     fn check_room(&self, name: &TopicName, asked: i32) -> Result<(), LocalTopicError> {
@@ -290,6 +304,26 @@ impl LocalTopics {
 
     fn lock_changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A topic made here, for the catalog.
+fn spec_of(topic: &LocalTopic) -> TopicSpec {
+    TopicSpec {
+        id: topic.topic_id,
+        binding: Binding::Unbound,
+        configs: topic.configs.clone(),
+        partition_count: topic.partition_count,
+    }
+}
+
+/// A topic that belongs to a mirror, for the catalog.
+fn bound_spec_of(topic: &MirrorTopic) -> TopicSpec {
+    TopicSpec {
+        id: topic.topic_id,
+        binding: Binding::Bound,
+        configs: topic.configs.clone(),
+        partition_count: topic.partition_count,
     }
 }
 

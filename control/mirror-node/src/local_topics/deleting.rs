@@ -5,15 +5,38 @@ use std::path::Path;
 
 use kafka_log::partition_files::FileName;
 use kafka_log::partition_metadata;
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicPartition};
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
+use mirror_coordinator::desired_state::DesiredState;
 
-use super::LocalTopics;
+use super::bound_topic_news::BoundTopicNews;
+use super::{LocalTopicError, LocalTopics};
 use crate::catalog::Topic;
-use crate::directory_state::DeletedTopic;
+use crate::directory_state::{DeletedTopic, DirectoryState};
 use crate::doomed_directory;
 use crate::durable_file;
 
 impl LocalTopics {
+    /// Remembers that a topic goes, and what bound it to a mirror with it.
+    pub(super) fn begin_deletion(&self, shown: &Topic) -> Result<(), LocalTopicError> {
+        let (name, id) = (&shown.name, shown.id);
+        let partition_count = {
+            let mut directory = self.directory.lock();
+            let before = directory.state.clone();
+            let Some(deleted) = take_topic(&mut directory.state, shown)? else { return Ok(()) };
+            let partition_count = deleted.partition_count;
+            directory.state.deleted_topics.insert(id, deleted);
+            if let Err(error) = directory.write_state() {
+                directory.state = before;
+                return Err(error.into());
+            }
+            partition_count
+        };
+        if shown.is_bound() {
+            self.tell(BoundTopicNews::Deleted { name: name.clone(), id, partition_count });
+        }
+        Ok(())
+    }
+
     /// Closes the logs of a topic that goes, and deletes their directories.
     pub(super) fn close_deleted(&self, topic: &Topic) {
         for partition in &topic.partitions {
@@ -55,6 +78,32 @@ impl LocalTopics {
             io::Error::other(error)
         })
     }
+}
+
+/// Takes a topic out of what is remembered.
+fn take_topic(
+    state: &mut DirectoryState,
+    shown: &Topic,
+) -> Result<Option<DeletedTopic>, LocalTopicError> {
+    let name = &shown.name;
+    check_stopped(state, name)?;
+    let unbound = state.cluster_mirrors.plan_topics_deleted(std::slice::from_ref(name));
+    state.change_mirrors(&unbound).expect("the change was planned just now");
+    let local = state.local_topics.remove(name).map(|topic| topic.partition_count);
+    let count = local.or_else(|| state.topics.remove(name).map(|topic| topic.partition_count));
+    Ok(count.map(|partition_count| DeletedTopic { name: name.clone(), partition_count }))
+}
+
+/// Refuses a topic that is to be mirrored: its logs may be on their way to the engine already.
+pub(super) fn check_stopped(
+    state: &DirectoryState,
+    name: &TopicName,
+) -> Result<(), LocalTopicError> {
+    let bound = state.cluster_mirrors.topics().get(name);
+    if bound.is_some_and(|bound| bound.desired != DesiredState::Stopped) {
+        return Err(LocalTopicError::Mirrored { name: name.clone() });
+    }
+    Ok(())
 }
 
 /// True for the directory of a partition of that topic, also when the node died making it.

@@ -177,7 +177,7 @@ fn a_deletion_that_a_crash_cut_short_is_ended_at_the_next_start() {
     let root = TestDirectory::new();
     let (topics, _) = start(&root);
     let topic = topics.create(&name("notes"), 2, BTreeMap::new()).unwrap();
-    topics.begin_deletion(&topic.name).unwrap();
+    topics.begin_deletion(&topic).unwrap();
     drop(topics);
     assert!(root.0.join("notes-1").exists());
     let (topics, news) = start(&root);
@@ -192,7 +192,7 @@ fn a_directory_half_deleted_goes_at_the_next_start() {
     let root = TestDirectory::new();
     let (topics, _) = start(&root);
     let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
-    topics.begin_deletion(&topic.name).unwrap();
+    topics.begin_deletion(&topic).unwrap();
     drop(topics);
     // The node died deleting it.
     let doomed = root.0.join("notes-0.u1TKk6ktQ0iWEuGPwJkNdw-delete");
@@ -208,7 +208,7 @@ fn a_directory_of_another_topic_is_not_deleted_with_one_of_its_name() {
     let topic = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
     let metadata = root.0.join("notes-0/partition.metadata");
     fs::write(&metadata, "version: 0\ntopic_id: u1TKk6ktQ0iWEuGPwJkNdw").unwrap();
-    topics.begin_deletion(&topic.name).unwrap();
+    topics.begin_deletion(&topic).unwrap();
     topics.finish_deletions();
     assert!(metadata.exists());
 }

@@ -3,6 +3,9 @@
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
+use kafka_wire::mirror_error::MirrorError;
+use kafka_wire::partition::TopicName;
+
 use crate::catalog::Topic;
 use crate::local_topics::LocalTopicError;
 use crate::mirror_orders::OrderRefusal;
@@ -50,7 +53,15 @@ impl Refusal {
         )
     }
 
-    /// Of a change that only the source may make.
+    /// Of a change that a topic has to be stopped for.
+    pub(super) fn not_stopped(topic: &TopicName) -> Self {
+        let code = MirrorError::InvalidClusterMirrorState.code();
+        let error = ResponseError::try_from_code(code);
+        let message = format!("Topic '{topic}' is mirrored: stop its mirroring first.");
+        Self::new(error.unwrap_or(ResponseError::PolicyViolation), message)
+    }
+
+    /// Of records, which only the source may write.
     pub(super) fn mirrored(node: &Node, topic: &Topic) -> Self {
         let error = ResponseError::try_from_code(node.mirrored_write_error);
         let message = format!("Topic '{}' is mirrored: this node only reads it.", topic.name);
@@ -72,6 +83,7 @@ impl From<OrderRefusal> for Refusal {
 impl From<LocalTopicError> for Refusal {
     fn from(error: LocalTopicError) -> Self {
         let code = match &error {
+            LocalTopicError::Mirrored { name } => return Self::not_stopped(name),
             LocalTopicError::Exists { .. } => ResponseError::TopicAlreadyExists,
             LocalTopicError::Unknown { .. } => ResponseError::UnknownTopicOrPartition,
             LocalTopicError::TooMany { .. } => ResponseError::PolicyViolation,

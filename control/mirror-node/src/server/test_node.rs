@@ -9,13 +9,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::messages::RequestKind;
 use kafka_protocol::protocol;
+use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use tokio::runtime::Runtime;
 
-use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
+use crate::catalog::{Binding, Catalog, Partition, Topic, TopicSpec};
 use crate::directory::DataDirectory;
+use crate::directory_state::MirrorTopic;
 use crate::local_topics::LocalTopics;
 use crate::mirror_orders::{MirrorOrder, MirrorOrders};
 use crate::node::{Node, NodeIdentity};
@@ -81,7 +83,33 @@ impl TestNode {
             partition_count: 2,
         };
         let name = TopicName::parse(name).expect("tests use legal names");
+        if let Some(writes) = &self.node.writes {
+            let topic = MirrorTopic {
+                topic_id: spec.id,
+                source_has_topic_ids: true,
+                partition_count: spec.partition_count,
+                configs: spec.configs.clone(),
+                leader_epochs: Vec::new(),
+            };
+            writes.topics.directory().lock().state.topics.insert(name.clone(), topic);
+        }
         self.node.catalog.put(&name, spec)
+    }
+
+    /// Gives the node a topic that a mirror was stopped for, so that clients write to it.
+    pub(super) fn stopped(&self, name: &str, configs: &[(&str, &str)]) -> Arc<Topic> {
+        let topic = self.mirrored(name, configs);
+        for partition in &topic.partitions {
+            self.stop(partition);
+        }
+        topic
+    }
+
+    /// Ends the mirroring of a partition.
+    pub(super) fn stop(&self, partition: &Arc<Partition>) {
+        let topics = &self.node.writes.as_ref().expect("the node can be written to").topics;
+        topics.seal(partition, LeaderEpoch::ZERO, 0).expect("the disk takes a log");
+        topics.open_for_writing(partition, LeaderEpoch::ZERO).expect("the log is open");
     }
 
     /// Has somebody carry out what is asked of mirrors, for as long as the node is there.

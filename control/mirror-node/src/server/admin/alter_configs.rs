@@ -7,7 +7,7 @@ use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceRespon
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use crate::node::Node;
-use crate::server::admin::alter_topic::{configure, local_topic, refused, topic_resource};
+use crate::server::admin::alter_topic::{configure, own_topic, refused, topic_resource};
 use crate::server::admin::mentions::mentions;
 use crate::server::refusal::Refusal;
 use crate::topic_settings;
@@ -38,7 +38,7 @@ pub(super) fn alter(node: &Node, asked: &AlterConfigsRequest) -> AlterConfigsRes
 
 fn replace(node: &Node, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
     let name = topic_resource(asked.resource_type, &asked.resource_name)?;
-    let (topic, _) = local_topic(node, name)?;
+    let (topic, _) = own_topic(node, name)?;
     let mut configs = BTreeMap::new();
     for config in &asked.configs {
         let Some(value) = &config.value else {

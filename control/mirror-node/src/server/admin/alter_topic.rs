@@ -1,4 +1,7 @@
 //! What requests that change a topic have in common: may it be changed, and to these settings?
+//!
+//! The settings of a topic that is mirrored may be changed, and the source's next ones take their
+//! place (KIP-1279).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,36 +9,48 @@ use std::sync::Arc;
 use kafka_protocol::error::ResponseError;
 use kafka_wire::partition::TopicName;
 
-use crate::catalog::{Binding, Topic};
+use crate::catalog::Topic;
 use crate::node::{Node, Writes};
 use crate::server::refusal::Refusal;
 use crate::topic_settings::SettingError;
 
-/// A local topic that clients may change, and what changes it.
-pub(super) fn local_topic<'a>(
+/// A topic that clients may change, and what changes it.
+pub(super) fn own_topic<'a>(
     node: &'a Node,
     name: &str,
 ) -> Result<(Arc<Topic>, &'a Writes), Refusal> {
-    let parsed = TopicName::parse(name).ok_or_else(|| Refusal::topic_name(name))?;
-    let topic = node.catalog.topic(&parsed).ok_or_else(|| Refusal::unknown_topic(name))?;
-    check_local(node, topic)
+    check_own(node, named(node, name)?)
 }
 
-/// The topic, when it is local and clients may change it. What the node itself keeps in a topic is
-/// not theirs to shorten: with another cleanup policy, say, the groups would be gone.
-pub(super) fn check_local(
-    node: &Node,
-    topic: Arc<Topic>,
-) -> Result<(Arc<Topic>, &Writes), Refusal> {
-    match (topic.binding, &node.writes) {
-        (Binding::Bound, _) => Err(Refusal::mirrored(node, &topic)),
-        (Binding::Unbound, None) => Err(Refusal::read_only()),
-        (Binding::Unbound, Some(_)) if topic.is_internal() => {
+/// The topic of that name.
+pub(super) fn named(node: &Node, name: &str) -> Result<Arc<Topic>, Refusal> {
+    let parsed = TopicName::parse(name).ok_or_else(|| Refusal::topic_name(name))?;
+    node.catalog.topic(&parsed).ok_or_else(|| Refusal::unknown_topic(name))
+}
+
+/// The topic, when clients may change it. What the node itself keeps in a topic is not theirs to
+/// shorten: with another cleanup policy, say, the groups would be gone.
+fn check_own(node: &Node, topic: Arc<Topic>) -> Result<(Arc<Topic>, &Writes), Refusal> {
+    match &node.writes {
+        None => Err(Refusal::read_only()),
+        Some(_) if topic.is_internal() => {
             let message = format!("Topic '{}' is this node's own.", topic.name);
             Err(Refusal::new(ResponseError::PolicyViolation, message))
         }
-        (Binding::Unbound, Some(writes)) => Ok((topic, writes)),
+        Some(writes) => Ok((topic, writes)),
     }
+}
+
+/// The topic, when clients may give it partitions or delete it: one that belongs to a mirror only
+/// once it is stopped (KIP-1279).
+pub(super) fn check_stopped(
+    node: &Node,
+    topic: Arc<Topic>,
+) -> Result<(Arc<Topic>, &Writes), Refusal> {
+    if topic.is_bound() && !topic.is_writable() {
+        return Err(Refusal::not_stopped(&topic.name));
+    }
+    check_own(node, topic)
 }
 
 /// The name of a resource whose settings are to change: that of a topic.

@@ -32,7 +32,8 @@ pub(super) fn create(node: &Node, asked: &CreatePartitionsRequest) -> CreatePart
 }
 
 fn grow(node: &Node, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
-    let (topic, writes) = alter_topic::local_topic(node, &asked.name)?;
+    let topic = alter_topic::named(node, &asked.name)?;
+    let (topic, writes) = alter_topic::check_stopped(node, topic)?;
     let held = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let invalid = |message| Refusal::new(ResponseError::InvalidPartitions, message);
     if asked.count == held {

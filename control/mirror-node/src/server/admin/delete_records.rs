@@ -1,4 +1,4 @@
-//! DeleteRecords (key 21): where local logs start moves on.
+//! DeleteRecords (key 21): where logs start moves on, those that clients write to.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
@@ -7,7 +7,7 @@ use kafka_protocol::messages::delete_records_response::{
 };
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
-use crate::catalog::{Binding, Topic};
+use crate::catalog::Topic;
 use crate::node::Node;
 use crate::server::refusal::Refusal;
 
@@ -17,8 +17,7 @@ pub(super) fn delete(node: &Node, asked: &DeleteRecordsRequest) -> DeleteRecords
     let topics = asked.topics.iter().map(|asked| {
         let topic = node.catalog.topic_named(&asked.name);
         let partitions = asked.partitions.iter().map(|partition| {
-            let (low_watermark, error_code) = match delete_before(node, topic.as_deref(), partition)
-            {
+            let (low_watermark, error_code) = match delete_before(topic.as_deref(), partition) {
                 Ok(log_start) => (log_start, 0),
                 Err(error_code) => (NO_OFFSET, error_code),
             };
@@ -35,21 +34,18 @@ pub(super) fn delete(node: &Node, asked: &DeleteRecordsRequest) -> DeleteRecords
 }
 
 /// Returns where the log starts then, or the code of a refusal: the answer has no room for more.
-fn delete_before(
-    node: &Node,
-    topic: Option<&Topic>,
-    asked: &DeleteRecordsPartition,
-) -> Result<i64, i16> {
+fn delete_before(topic: Option<&Topic>, asked: &DeleteRecordsPartition) -> Result<i64, i16> {
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     let topic = topic.ok_or(unknown)?;
     let partition = topic.partition(asked.partition_index).ok_or(unknown)?;
-    if topic.binding == Binding::Bound {
-        return Err(Refusal::mirrored(node, topic).code());
+    let log = partition.log();
+    if topic.is_bound() && log.is_none() {
+        return Err(Refusal::not_stopped(&topic.name).code());
     }
     if topic.is_internal() {
         return Err(ResponseError::PolicyViolation.code());
     }
-    let log = partition.log().ok_or(ResponseError::NotLeaderOrFollower.code())?;
+    let log = log.ok_or(ResponseError::NotLeaderOrFollower.code())?;
     let log_start = log.delete_records(asked.offset).map_err(|error| error.kafka_error().code())?;
     Ok(log_start.offset().get())
 }

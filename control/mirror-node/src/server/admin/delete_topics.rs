@@ -64,7 +64,7 @@ fn found(node: &Node, asked: &DeleteTopicState) -> Result<Arc<Topic>, Refusal> {
 }
 
 fn delete_one(node: &Node, topic: Arc<Topic>) -> Result<(), Refusal> {
-    let (topic, writes) = alter_topic::check_local(node, topic)?;
+    let (topic, writes) = alter_topic::check_stopped(node, topic)?;
     Ok(writes.topics.delete(topic.id)?)
 }
 

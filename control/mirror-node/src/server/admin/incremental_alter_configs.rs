@@ -10,7 +10,7 @@ use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsRe
 use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
 use crate::node::Node;
-use crate::server::admin::alter_topic::{configure, local_topic, refused, topic_resource};
+use crate::server::admin::alter_topic::{configure, own_topic, refused, topic_resource};
 use crate::server::admin::mentions::mentions;
 use crate::server::admin::mirror_configs::{CLUSTER_MIRROR, OfMirrors};
 use crate::server::refusal::Refusal;
@@ -50,7 +50,7 @@ pub(super) fn alter(
 
 fn change(node: &Node, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
     let name = topic_resource(asked.resource_type, &asked.resource_name)?;
-    let (topic, _) = local_topic(node, name)?;
+    let (topic, _) = own_topic(node, name)?;
     let mut names = HashSet::new();
     if !asked.configs.iter().all(|config| names.insert(config.name.as_str())) {
         return Err(Refusal::invalid_request("Error due to duplicate config keys"));

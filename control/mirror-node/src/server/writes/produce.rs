@@ -1,4 +1,4 @@
-//! Produce (key 0): record batches for local topics, one for each partition.
+//! Produce (key 0): record batches for the logs that clients write to, one for each partition.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::record_batch::BatchHeader;
 
 use crate::batch_records::DecompressionBudget;
-use crate::catalog::{Binding, Topic};
+use crate::catalog::Topic;
 use crate::local_log::READABLE_BATCH_BYTES_MAX;
 use crate::node::Node;
 use crate::server::answer::Answer;
@@ -31,12 +31,14 @@ pub(super) fn produce(node: &Node, asked: &ProduceRequest, version: i16, now_ms:
         let topic = node.catalog.topic_named(&data.name);
         let usable = match &whole {
             Some(refusal) => Err(refusal.clone()),
-            None => usable(node, data, topic.as_deref()),
+            None => usable(data, topic.as_deref()),
         };
         let partitions = data.partition_data.iter().map(|part| {
             let outcome = match &usable {
-                Ok(topic) => check_codec(part, version)
-                    .and_then(|()| append(topic, part, &mut budget, now_ms)),
+                Ok(topic) => {
+                    let records = Records { part, version, now_ms };
+                    append(node, topic, &records, &mut budget)
+                }
                 Err(refusal) => Err(refused(refusal)),
             };
             let response = PartitionProduceResponse::default().with_index(part.index);
@@ -90,20 +92,22 @@ fn refusal_of_all(asked: &ProduceRequest) -> Option<Refusal> {
     None
 }
 
-fn usable<'a>(
-    node: &Node,
-    data: &TopicProduceData,
-    topic: Option<&'a Topic>,
-) -> Result<&'a Topic, Refusal> {
+fn usable<'a>(data: &TopicProduceData, topic: Option<&'a Topic>) -> Result<&'a Topic, Refusal> {
     let Some(topic) = topic else { return Err(Refusal::unknown_topic(&data.name)) };
     if topic.is_internal() {
         let message = format!("Cannot append to internal topic '{}'.", topic.name);
         return Err(Refusal::new(ResponseError::InvalidTopicException, message));
     }
-    match topic.binding {
-        Binding::Bound => Err(Refusal::mirrored(node, topic)),
-        Binding::Unbound => Ok(topic),
-    }
+    Ok(topic)
+}
+
+/// What is to be appended to one partition.
+struct Records<'a> {
+    part: &'a PartitionProduceData,
+    /// Version of the request.
+    version: i16,
+    /// Our clock.
+    now_ms: i64,
 }
 
 /// Refuses a codec that is younger than the request (`ProduceRequest.validateRecords`). What is no
@@ -121,29 +125,42 @@ fn check_codec(part: &PartitionProduceData, version: i16) -> Result<(), Refused>
 }
 
 fn append(
+    node: &Node,
     topic: &Topic,
-    part: &PartitionProduceData,
+    records: &Records<'_>,
     budget: &mut DecompressionBudget,
-    now_ms: i64,
 ) -> Result<Appended, Refused> {
+    let Records { part, version, now_ms } = *records;
     let Some(partition) = topic.partition(part.index) else {
         let message = format!("Topic '{}' has no partition {}.", topic.name, part.index);
         return Err(refused(&Refusal::new(ResponseError::UnknownTopicOrPartition, message)));
     };
-    let Some(log) = partition.log() else {
-        let message = format!("The log of {} is not open.", partition.name);
-        return Err(refused(&Refusal::new(ResponseError::NotLeaderOrFollower, message)));
-    };
+    let Some(log) = partition.log() else { return Err(refused(&not_open(node, topic))) };
+    check_codec(part, version)?;
     let records = part.records.as_deref().unwrap_or_default();
     log.append_produced_within(budget, records, now_ms).map_err(|error| {
-        if let AppendError::Storage(_) = error {
-            tracing::warn!("{}: {error}", partition.name);
+        match error {
+            AppendError::Storage(_) => tracing::warn!("{}: {error}", partition.name),
+            // It went to the engine while the request was under way.
+            AppendError::Closed => return refused(&not_open(node, topic)),
+            _ => {}
         }
         Refused {
             refusal: Refusal::new(error.kafka_error(), error.to_string()),
             record_index: error.record_index(),
         }
     })
+}
+
+/// Of a log that clients cannot write to: for ever as far as they know when it is mirrored, which
+/// it may be since a moment ago.
+fn not_open(node: &Node, topic: &Topic) -> Refusal {
+    let now = node.catalog.topic(&topic.name);
+    if now.as_deref().unwrap_or(topic).is_bound() {
+        return Refusal::mirrored(node, topic);
+    }
+    let message = format!("A log of topic '{}' is not open.", topic.name);
+    Refusal::new(ResponseError::NotLeaderOrFollower, message)
 }
 
 fn refused(refusal: &Refusal) -> Refused {

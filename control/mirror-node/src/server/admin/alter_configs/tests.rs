@@ -47,16 +47,14 @@ fn all_settings_are_replaced() {
 fn what_cannot_be_set_changes_nothing() {
     let node = TestNode::writable();
     node.local("orders", &[]);
-    node.mirrored("mirrored", &[]);
     let asked = vec![
         resource(2, "orders", &[("foo", Some("1"))]),
         resource(2, "nothing", &[]),
-        resource(2, "mirrored", &[]),
         resource(2, "", &[]),
         resource(4, "7", &[("log.retention.ms", Some("1"))]),
         resource(32, "group", &[]),
     ];
-    assert_eq!(codes(&node, asked), [40, 3, 134, 42, 42, 42]);
+    assert_eq!(codes(&node, asked), [40, 3, 42, 42, 42]);
     assert_eq!(codes(&node, vec![resource(2, "orders", &[("segment.ms", None)])]), [42]);
     let twice = resource(2, "orders", &[("segment.ms", Some("1000"))]);
     assert_eq!(codes(&node, vec![twice.clone(), twice]), [42, 42]);

@@ -3,6 +3,7 @@ use kafka_protocol::messages::{BrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use super::*;
+use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::server::answer::Answer;
 use crate::server::test_node::TestNode;
 
@@ -55,7 +56,7 @@ fn what_cannot_grow_so_stays_as_it_is() {
         (topic("orders", i32::MAX), 44),
         (topic("nothing", 2), 3),
         (topic("or ders", 2), 17),
-        (topic("mirrored", 5), 134),
+        (topic("mirrored", 5), 145),
         (topic("__consumer_offsets", 5), 44),
         (assigned(4, &[7]), 39),
         (assigned(3, &[8]), 39),
@@ -66,4 +67,23 @@ fn what_cannot_grow_so_stays_as_it_is() {
     let response = node.ask(CreatePartitionsRequest::default().with_topics(twice));
     assert!(response.results.iter().all(|result| result.error_code == 42));
     assert_eq!(partitions(&node), 2);
+}
+
+#[test]
+fn a_mirrored_topic_grows_once_every_partition_is_stopped() {
+    let node = TestNode::writable();
+    let topics = &node.node.writes.as_ref().unwrap().topics;
+    let (told, news) = std::sync::mpsc::channel();
+    topics.tell_bound_topic_news(move |news| told.send(news).unwrap());
+    let bound = node.mirrored("orders", &[]);
+    node.stop(&bound.partitions[0]);
+    assert_eq!(code(&node, topic("orders", 3)), 145);
+    node.stop(&bound.partitions[1]);
+    assert_eq!(code(&node, topic("orders", 3)), 0);
+    let grown = node.node.catalog.topic_named("orders").unwrap();
+    assert!(grown.is_bound() && grown.is_writable() && grown.partitions.len() == 3);
+    let directory = topics.directory();
+    assert_eq!(directory.lock().state.topics[&grown.name].partition_count, 3);
+    let (name, id, partition_count) = (grown.name.clone(), grown.id, 3);
+    assert_eq!(news.try_recv(), Ok(BoundTopicNews::Grown { name, id, partition_count }));
 }

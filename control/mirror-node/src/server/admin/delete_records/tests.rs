@@ -52,9 +52,20 @@ fn records_that_are_not_to_be_deleted_stay() {
         ("nothing", 0, 1, 3),
         ("latest", 0, 1, 44),
         ("__consumer_offsets", 0, 0, 44),
-        ("mirrored", 0, 1, 134),
+        ("mirrored", 0, 1, 145),
     ] {
         let answered = delete_from(&node, topic, partition, offset);
         assert_eq!(answered, (expected, -1), "{topic}-{partition} before {offset}");
     }
+}
+
+#[test]
+fn records_of_a_stopped_partition_can_be_deleted() {
+    let node = TestNode::writable();
+    let topic = node.mirrored("mirrored", &[]);
+    node.stop(&topic.partitions[0]);
+    fill(&topic);
+    // Behind the reset of producers.
+    assert_eq!(delete_from(&node, "mirrored", 0, 4), (0, 4));
+    assert_eq!(delete_from(&node, "mirrored", 1, 0), (145, -1));
 }

@@ -1,8 +1,14 @@
+use std::collections::BTreeMap;
+
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
+use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
+use mirror_coordinator::desired_state::DesiredState;
+use mirror_coordinator::mirror_name::MirrorName;
 use uuid::Uuid;
 
 use super::*;
+use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::server::answer::Answer;
 use crate::server::test_node::TestNode;
 
@@ -50,6 +56,7 @@ fn what_cannot_be_deleted_stays() {
     let node = TestNode::writable();
     node.mirrored("mirrored", &[]);
     node.local("__consumer_offsets", &[]);
+    node.local("__mirror_state", &[]);
     let twice = topic_uuid(&node.local("orders", &[]));
     let asked = vec![
         named("nothing"),
@@ -58,9 +65,56 @@ fn what_cannot_be_deleted_stays() {
         named("mirrored").with_topic_id(twice),
         named("mirrored"),
         named("__consumer_offsets"),
+        named("__mirror_state"),
         named("orders"),
         of_id(twice),
     ];
-    assert_eq!(codes(&node, asked), [3, 100, 42, 42, 134, 44, 42, 42]);
-    assert_eq!(node.node.catalog.topics().len(), 3);
+    assert_eq!(codes(&node, asked), [3, 100, 42, 42, 145, 44, 44, 42, 42]);
+    assert_eq!(node.node.catalog.topics().len(), 4);
+}
+
+/// What the node remembers when that is wanted of the topic.
+fn wanted(node: &TestNode, topic: &Topic, desired: DesiredState) {
+    let mirror = MirrorName::parse("dr").unwrap();
+    let bound = BoundTopic { topic_id: topic.id, mirror: mirror.clone(), desired, changed_at: 0 };
+    let mirrors = BTreeMap::from([(mirror, Mirror::default())]);
+    let topics = BTreeMap::from([(topic.name.clone(), bound)]);
+    let restored = ClusterMetadata::restored(1, mirrors, topics, BTreeMap::new()).unwrap();
+    let directory = node.node.writes.as_ref().unwrap().topics.directory();
+    directory.lock().state.cluster_mirrors = restored;
+}
+
+#[test]
+fn a_stopped_topic_that_is_to_be_mirrored_again_stays() {
+    let node = TestNode::writable();
+    let topic = node.stopped("orders", &[]);
+    wanted(&node, &topic, DesiredState::Mirroring);
+    assert_eq!(codes(&node, vec![named("orders")]), [145]);
+    assert!(topic.is_writable());
+    let directory = node.node.writes.as_ref().unwrap().topics.directory();
+    assert!(directory.lock().state.topics.contains_key(&topic.name));
+}
+
+#[test]
+fn a_mirrored_topic_goes_once_every_partition_is_stopped() {
+    let node = TestNode::writable();
+    let topics = &node.node.writes.as_ref().unwrap().topics;
+    let (told, news) = std::sync::mpsc::channel();
+    topics.tell_bound_topic_news(move |news| told.send(news).unwrap());
+    let topic = node.mirrored("orders", &[]);
+    node.stop(&topic.partitions[0]);
+    let of_two = codes(&node, vec![named("orders")]);
+    assert_eq!(of_two, [145], "the other partition is mirrored");
+    assert!(topic.partitions[0].log().is_some());
+    node.stop(&topic.partitions[1]);
+    wanted(&node, &topic, DesiredState::Stopped);
+    assert_eq!(codes(&node, vec![named("orders")]), [0]);
+    assert!(node.node.catalog.topics().is_empty());
+    let state = topics.directory().lock().state.clone();
+    assert!(state.topics.is_empty() && state.deleted_topics.is_empty());
+    assert!(state.cluster_mirrors.topics().is_empty() && state.local_topics.is_empty());
+    assert!(topic.partitions.iter().all(|partition| !partition.view.directory().exists()));
+    let (name, id, partition_count) = (topic.name.clone(), topic.id, 2);
+    assert_eq!(news.try_recv(), Ok(BoundTopicNews::Deleted { name, id, partition_count }));
+    assert!(news.try_recv().is_err());
 }

@@ -72,7 +72,6 @@ fn a_request_that_is_only_validated_changes_nothing() {
 fn what_cannot_be_set_changes_nothing() {
     let node = TestNode::writable();
     node.local("orders", &[]);
-    node.mirrored("mirrored", &[]);
     node.local("__consumer_offsets", &[]);
     let good = ("retention.ms", SET, Some("1000"));
     for (asked, expected) in [
@@ -95,7 +94,6 @@ fn what_cannot_be_set_changes_nothing() {
             ),
             40,
         ),
-        (resource(2, "mirrored", &[good]), 134),
         (resource(2, "__consumer_offsets", &[good]), 44),
         (resource(2, "nothing", &[good]), 3),
         (resource(2, "or ders", &[good]), 17),
@@ -108,4 +106,24 @@ fn what_cannot_be_set_changes_nothing() {
     assert!(node.node.catalog.topic_named("orders").unwrap().configs.is_empty());
     let own = node.node.catalog.topic_named("__consumer_offsets").unwrap();
     assert!(own.configs.is_empty());
+}
+
+#[test]
+fn a_mirrored_topic_takes_settings_and_a_stopped_one_obeys_them() {
+    let node = TestNode::writable();
+    // What the source set stays, also what this node does not know.
+    let of_source = [("secret.of.source", "x"), ("max.message.bytes", "2000000")];
+    node.mirrored("mirrored", &of_source);
+    let stopped = node.stopped("stopped", &of_source);
+    let small = ("max.message.bytes", SET, Some("20"));
+    for topic in ["mirrored", "stopped"] {
+        assert_eq!(code(&node, resource(2, topic, &[small])), 0, "{topic}");
+        let shown = node.node.catalog.topic_named(topic).unwrap();
+        let directory = node.node.writes.as_ref().unwrap().topics.directory();
+        assert_eq!(shown.configs, directory.lock().state.topics[&shown.name].configs);
+        assert_eq!(shown.configs["max.message.bytes"], "20");
+        assert_eq!(shown.configs["secret.of.source"], "x");
+    }
+    let log = stopped.partitions[0].log().unwrap();
+    assert_eq!(log.settings().max_message_bytes, 20);
 }

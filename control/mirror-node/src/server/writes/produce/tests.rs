@@ -142,13 +142,46 @@ fn what_is_not_there_or_not_writable_is_refused() {
     let node = TestNode::writable();
     node.mirrored("mirrored", &[]);
     node.local("__consumer_offsets", &[]);
-    for (topic, expected) in
-        [("nothing", 3), ("no such name", 3), ("mirrored", 134), ("__consumer_offsets", 17)]
-    {
+    node.local("__mirror_state", &[]);
+    for (topic, expected) in [
+        ("nothing", 3),
+        ("no such name", 3),
+        ("mirrored", 134),
+        ("__consumer_offsets", 17),
+        ("__mirror_state", 17),
+    ] {
         let part = one(&node, topic, batch(1));
         assert_eq!((part.error_code, part.base_offset), (expected, -1), "{topic}");
         assert!(part.error_message.is_some());
     }
+}
+
+#[test]
+fn each_partition_of_a_mirrored_topic_is_writable_once_it_is_stopped() {
+    let node = TestNode::writable();
+    let topic = node.mirrored("mirrored", &[]);
+    node.stop(&topic.partitions[0]);
+    let response = node.ask(records("mirrored", vec![(0, batch(1)), (1, batch(1))]));
+    let parts = response.responses[0].partition_responses.iter();
+    let told: Vec<_> = parts.map(|part| (part.error_code, part.base_offset)).collect();
+    // Offset 0 has the reset of producers.
+    assert_eq!(told, [(0, 1), (134, -1)]);
+}
+
+#[test]
+fn a_log_that_goes_to_the_engine_under_a_request_is_read_only() {
+    let node = TestNode::writable();
+    let topic = node.stopped("mirrored", &[]);
+    let partition = &topic.partitions[0];
+    let log = partition.log().unwrap();
+    let topics = &node.node.writes.as_ref().unwrap().topics;
+    topics.close_for_mirroring(partition).unwrap();
+    assert_eq!(one(&node, "mirrored", batch(1)).error_code, 134);
+    // The request had looked before.
+    partition.set_log(log);
+    assert_eq!(one(&node, "mirrored", batch(1)).error_code, 134);
+    let end = partition.view.state().unwrap().log_end.offset();
+    assert_eq!(end.get(), 1, "nothing was taken");
 }
 
 #[test]
@@ -246,7 +279,8 @@ fn a_deleted_topic_takes_nothing_more() {
     node.node.writes.as_ref().unwrap().topics.delete(topic.id).unwrap();
     let part = PartitionProduceData::default().with_records(Some(Bytes::from(batch(1))));
     let mut budget = DecompressionBudget::default();
-    let refused = append(&topic, &part, &mut budget, now_ms()).err().unwrap();
+    let records = Records { part: &part, version: 11, now_ms: now_ms() };
+    let refused = append(&node.node, &topic, &records, &mut budget).err().unwrap();
     assert_eq!(refused.refusal.code(), 6);
 }
 
