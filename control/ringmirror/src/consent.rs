@@ -25,9 +25,7 @@ pub(crate) fn ask(question: &str, yes: bool) -> Result<Consent, CommandError> {
         return Ok(Consent::Given);
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(CommandError::usage(format!(
-            "{question} There is no terminal to ask on: add --yes to do it without asking"
-        )));
+        return Err(no_terminal(question));
     }
     let mut stderr = io::stderr();
     write!(stderr, "{question} [y/N] ")?;
@@ -39,6 +37,11 @@ pub(crate) fn ask(question: &str, yes: bool) -> Result<Consent, CommandError> {
         writeln!(stderr, "nothing was done")?;
     }
     Ok(consent)
+}
+
+fn no_terminal(question: &str) -> CommandError {
+    let text = "There is no terminal to ask on: add --yes to do it without asking";
+    CommandError::usage(format!("{question} {text}"))
 }
 
 fn said(answer: &str) -> Consent {
@@ -60,6 +63,14 @@ mod tests {
         for answer in ["", "\n", "n", "no", "yesterday", "j"] {
             assert_eq!(said(answer), Consent::Refused, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn where_nobody_can_be_asked_the_fix_is_named() {
+        let refused = no_terminal("Really?");
+        assert_eq!(refused.code, ExitCode::Usage);
+        assert!(refused.error.to_string().starts_with("Really? There is no terminal"));
+        assert!(refused.error.to_string().contains("--yes"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
-use mirror_node::catalog::{Catalog, Origin, Partition, TopicSpec};
+use mirror_node::catalog::{Binding, Catalog, Partition, TopicSpec};
 use mirror_node::directory::DataDirectory;
 use mirror_node::groups::{Groups, OffsetsTopic};
 use mirror_node::local_topics::LocalTopics;
@@ -48,7 +48,7 @@ impl FuzzedNode {
         let local = Arc::new(LocalTopics::new(directory, Arc::clone(&catalog)));
         let orders = TopicSpec {
             id: TopicId::from_wire([7; 16]).expect("not the id that means none"),
-            origin: Origin::Mirrored,
+            binding: Binding::Bound,
             configs: BTreeMap::new(),
             partition_count: 2,
         };

@@ -2,6 +2,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::{Cli, Cores, parse_bytes, parse_cores};
 
+mod against_a_node;
 mod mirrors;
 
 #[test]
