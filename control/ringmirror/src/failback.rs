@@ -43,7 +43,7 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
     make_mirror(&mut old, args, &new_id).await?;
     let wish = StartWish {
         mirror: args.mirror.clone(),
-        include: topics.iter().map(|topic| exactly(topic)).collect(),
+        include: patterns_for(&topics, &choice, &new.topics().await?),
         exclude: Vec::new(),
         confirm: args.confirm,
         plan_only: true,
@@ -89,6 +89,13 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
         drop(writeln!(io::stderr(), "ringmirror: the states are not known: {error:#}"));
     }
     Ok(report.exit_code(waited.was_interrupted))
+}
+
+/// What starts these topics: what was asked for, where that means no other topic of the new
+/// primary, so that later ones follow too; else the topics one by one.
+fn patterns_for(topics: &[String], choice: &TopicChoice, there: &[String]) -> Vec<String> {
+    let is_exact = choice.among(there) == topics;
+    if is_exact { choice.patterns().to_vec() } else { exactly(topics) }
 }
 
 /// Topics that the new primary took from the old one, by the mirror they came by.

@@ -1,6 +1,8 @@
 //! A node as commands about mirrors ask it: requests with names, refusals as errors that name the
 //! fix.
 
+use std::collections::BTreeSet;
+
 use kafka_wire::mirror_api::create_cluster_mirror::{
     ConfigValue, CreateClusterMirrorRequest, MirrorConfig,
 };
@@ -83,6 +85,15 @@ impl NodeClient {
         let text = "the cluster tells no id, so it cannot be told apart from others; is it older \
                     than Kafka 0.10.1?";
         id.ok_or_else(|| CommandError::new(ExitCode::Source, anyhow::anyhow!(text)))
+    }
+
+    /// Names of the cluster's topics, those of its own left out.
+    pub(crate) async fn topics(&mut self) -> Result<Vec<String>, CommandError> {
+        let topics = self.client.metadata().await?.topics;
+        let public = topics.iter().filter(|(name, topic)| {
+            !topic.is_internal && !name.as_str().starts_with(INTERNAL_PREFIX)
+        });
+        Ok(public.map(|(name, _)| name.to_string()).collect())
     }
 
     /// How often a failed partition is tried again, when the node tells.
@@ -171,7 +182,10 @@ impl NodeClient {
         if response.outcome().0 != 0 && outcomes.iter().all(|outcome| outcome.error_code == 0) {
             return Err(refusal(&response));
         }
-        Ok(outcomes.clone())
+        // A topic that is named and matched is answered twice.
+        let mut seen = BTreeSet::new();
+        let first = outcomes.iter().filter(|outcome| seen.insert(&outcome.name));
+        Ok(first.cloned().collect())
     }
 
     /// Mirrors with their topics of these intents; every mirror when none is named.
@@ -323,6 +337,8 @@ fn fix(code: i16) -> Option<&'static str> {
 
 /// How long the node may look for topics at the source, milliseconds.
 const START_TIMEOUT_MS: i32 = 30_000;
+/// What `topics.exclude` leaves out by default.
+const INTERNAL_PREFIX: &str = "__";
 const UNKNOWN_CLUSTER_MIRROR: i16 = 137;
 const RETRY_ATTEMPTS_MAX: &str = "mirror.failed.retry.max.attempts";
 

@@ -57,10 +57,29 @@ fn matches_any(pattern: &str, known: &BTreeSet<&String>) -> bool {
         .is_ok_and(|pattern| known.iter().any(|name| pattern.matches(name)))
 }
 
-/// A topic's name as an expression for just that topic.
-pub(crate) fn exactly(topic: &str) -> String {
-    topic.replace('.', "\\.")
+/// Patterns that match these topics and no others. Names that an expression could take for more
+/// than themselves are joined: a node takes fewer expressions than names.
+pub(crate) fn exactly(topics: &[String]) -> Vec<String> {
+    let (dotted, plain): (Vec<&String>, Vec<&String>) =
+        topics.iter().partition(|topic| topic.contains('.'));
+    let mut joined = Vec::new();
+    let mut open = String::new();
+    for topic in dotted {
+        let pattern = topic.replace('.', "\\.");
+        if !open.is_empty() && open.len() + 1 + pattern.len() > JOINED_BYTES_MAX {
+            joined.push(std::mem::take(&mut open));
+        }
+        if !open.is_empty() {
+            open.push('|');
+        }
+        open.push_str(&pattern);
+    }
+    joined.extend((!open.is_empty()).then_some(open));
+    plain.into_iter().cloned().chain(joined).collect()
 }
+
+/// Longest pattern made here; a node takes such of twice the length.
+const JOINED_BYTES_MAX: usize = 2_048;
 
 #[cfg(test)]
 mod tests;

@@ -71,3 +71,12 @@ fn what_is_not_mirrored_yet_is_named() {
     assert_eq!(report(vec![row(0, "MIRRORING")], 146).exit_code(false), ExitCode::Failed);
     assert_eq!(report(vec![], 0).exit_code(false), ExitCode::Failed);
 }
+
+#[test]
+fn what_was_asked_for_is_started_as_long_as_it_means_nothing_else() {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let choice = TopicChoice::parse(".*").unwrap();
+    let topics = owned(&["a.b", "c"]);
+    assert_eq!(patterns_for(&topics, &choice, &owned(&["c", "a.b"])), [".*"]);
+    assert_eq!(patterns_for(&topics, &choice, &owned(&["c", "a.b", "own"])), ["c", "a\\.b"]);
+}

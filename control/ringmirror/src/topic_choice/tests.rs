@@ -11,7 +11,6 @@ fn names_and_expressions_choose_among_what_is_known() {
     assert_eq!(among("orders-.*"), ["orders-eu", "orders-us"]);
     assert_eq!(among("orders"), ["orders"]);
     assert_eq!(among("[orders, pay.ments]"), ["orders", "pay.ments", "payXments"]);
-    assert_eq!(among(&exactly("pay.ments")), ["pay.ments"]);
     assert_eq!(among("nothing"), [""; 0]);
 }
 
@@ -29,4 +28,23 @@ fn what_is_no_list_of_topics_is_refused_with_the_reason() {
     let refused = |text| TopicChoice::parse(text).unwrap_err().error.to_string();
     assert!(refused(" , ").contains("--topics '.*'"));
     assert!(refused("a(b").starts_with("--topics: \"a(b\" is not a regular expression"));
+}
+
+#[test]
+fn patterns_for_just_these_topics_match_no_others() {
+    let topics = owned(&["orders", "pay.ments", "a.b"]);
+    assert_eq!(exactly(&topics), ["orders", "pay\\.ments|a\\.b"]);
+    let known = owned(&["payXments", "pay.ments", "a.b", "aXb", "xa.b", "orders", "orders2"]);
+    let choice = TopicChoice::parse(&exactly(&topics).join(",")).unwrap();
+    assert_eq!(choice.among(&known), ["a.b", "orders", "pay.ments"]);
+    assert_eq!(exactly(&[]), [""; 0]);
+}
+
+#[test]
+fn thousands_of_names_are_few_expressions_none_of_them_too_long() {
+    let topics: Vec<String> = (0..5_000).map(|number| format!("team.topic-{number}")).collect();
+    let patterns = exactly(&topics);
+    assert!(patterns.len() < 100 && patterns.iter().all(|pattern| pattern.len() <= 2_048));
+    let choice = TopicChoice::parse(&patterns.join(",")).unwrap();
+    assert_eq!(choice.among(&topics).len(), topics.len());
 }
