@@ -54,8 +54,8 @@ pub enum Action {
         /// Repeated in the answer.
         ticket: Ticket,
     },
-    /// Make our leader epoch `max(above, ours) + 1`; answered with
-    /// [`super::Input::LeaderEpochRaised`].
+    /// Make our leader epoch `max(above, ours) + 1`, or leave it where it is the largest there is
+    /// and above `above`; answered with [`super::Input::LeaderEpochRaised`].
     RaiseLeaderEpoch {
         /// Which partition.
         partition: TopicIdPartition,

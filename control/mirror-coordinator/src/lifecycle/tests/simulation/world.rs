@@ -166,6 +166,8 @@ impl World {
         match (self.desired, stored.state) {
             (DesiredState::Mirroring, State::Mirroring) => leader.log == self.source,
             (DesiredState::Paused, State::Paused) => true,
+            // Paused before it was started again.
+            (DesiredState::Paused, State::Stopped) => !leader.writable,
             // Paused before it began: there is nothing to write, so a leader that read nothing
             // stored does not hear of what one before it wrote late. The next intent finds it.
             (DesiredState::Paused, _) if known == State::Unknown => true,
@@ -289,6 +291,9 @@ impl World {
         self.replicas[replica] = Replica::new(self.seed, life, log);
         self.jobs.retain(|(of, _)| *of != replica);
         if replica == self.leader {
+            // It leads on in a new epoch: its former life may have writes on their way.
+            self.leader_epoch = self.leader_epoch.saturating_add(1);
+            self.term_epoch = self.leader_epoch;
             self.tell_leader(true);
         }
     }
@@ -542,7 +547,10 @@ impl World {
                 Input::LogMeasured { partition, ticket, outcome }
             }
             Action::RaiseLeaderEpoch { ticket, above, .. } => {
-                let next = above.max(self.leader_epoch).checked_add(1).filter(|_| works);
+                let next = above.max(self.leader_epoch).checked_add(1);
+                // Where there is none left, the one there is may do.
+                let next = next.or_else(|| (self.leader_epoch > above).then_some(i32::MAX));
+                let next = next.filter(|_| works);
                 self.leader_epoch = next.unwrap_or(self.leader_epoch);
                 let outcome = next.map(epoch).ok_or_else(refused);
                 Input::LeaderEpochRaised { partition, ticket, outcome }
