@@ -12,7 +12,14 @@
 //! **What it does not know.** Sockets, files, threads, clocks and random sources: time and the
 //! seed of the jitter are arguments. It does not know names either, only topic ids.
 //!
-//! **Reading order.** [`partition_state`], [`epoch_fencing`], [`retry`], [`coordinator`].
+//! **Several mirrors.** [`lifecycle`] decides for the partitions of all mirrors, and has each state
+//! written before it acts on it; [`mirror_states`] is what was written, and
+//! judges who may write; [`log_alignment`] says what a log keeps when mirroring begins.
+//! [`coordinator`] is the lifecycle of one mirror that forgets its states when it ends.
+//!
+//! **Reading order.** [`partition_state`], [`stored_state`], [`mirror_states`], [`lifecycle`] (and in
+//! it `partition.rs`, `working.rs`, `writing.rs`, `hearing.rs`), [`log_alignment`],
+//! [`epoch_fencing`], [`retry`], [`coordinator`].
 
 pub mod cluster_metadata;
 pub mod coordinator;
