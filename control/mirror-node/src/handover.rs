@@ -24,6 +24,10 @@ use crate::local_log::{LocalLog, LocalLogError};
 use crate::partition_check::{self, PartitionCheck};
 use crate::recycled_files;
 
+mod mirrored;
+
+pub use mirrored::HandedMirror;
+
 /// The release of Kafka that will open the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KafkaRelease {
@@ -179,6 +183,9 @@ pub struct HandedPartition {
     pub batches: u64,
     /// Bytes checked.
     pub bytes: u64,
+    /// The mirror that its topic belonged to, and where mirroring ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<HandedMirror>,
 }
 
 /// Closes the directory, checks every byte of it, and writes what a stock broker needs.
@@ -209,9 +216,12 @@ pub fn hand_over(
         remove_recycled(&directory, name)?;
     }
     let mut handed = Vec::new();
+    let mirrored = mirrored::of_directory(&directory, &checks, &checkpoints, &mut notes);
     for check in &checks {
         let told = directory.state.leader_epoch(&check.name);
-        handed.push(hand_partition(check, told, &checkpoints)?);
+        let (plan, partition) = hand_partition(check, told, &checkpoints)?;
+        let mirror = mirrored.get(&check.name).cloned();
+        handed.push((plan, HandedPartition { mirror, ..partition }));
         note_open_transactions(check, &mut notes);
     }
     directory.meta.node_id = node_id;
@@ -439,6 +449,7 @@ fn hand_partition(
         leader_epoch: leader_epoch.get(),
         batches: check.segments.iter().map(|segment| segment.batches).sum(),
         bytes: check.segments.iter().map(|segment| segment.bytes).sum(),
+        mirror: None,
     };
     Ok((BootstrapPartitionPlan { name: check.name.clone(), leader_epoch }, handed))
 }

@@ -331,7 +331,11 @@ fn place_of(record: &MirrorStateRecord) -> usize {
     }
 }
 
-fn decoded(
+/// What a record says.
+///
+/// # Errors
+/// When it is newer than this program, or says nothing.
+pub(crate) fn decoded(
     partition: usize,
     offset: Offset,
     key: Option<&[u8]>,

@@ -61,6 +61,8 @@ pub(crate) struct ReadRecord<'a> {
 /// What reading a journal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JournalRead {
+    /// Bytes of the batches read.
+    pub(crate) bytes: u64,
     /// Records in batches that nobody writes here: compressed ones, and those of transactions.
     pub(crate) foreign: u64,
     /// True when it was read to its end.
@@ -111,29 +113,45 @@ impl RecordJournal {
     ) -> Result<JournalRead, String> {
         let state = self.log.view().state().ok_or("the log is not open")?;
         let (log_start, log_end) = (state.log_start.offset(), state.log_end.offset());
-        let log = open(self.log.view().directory())?;
-        let mut batches = log.batches(log_start).of_open_log(log_end);
-        self.grown_bytes = 0;
-        let mut read = JournalRead::default();
-        while batches.end() < log_end && !is_ending() {
-            let batch = batches.next_batch().map_err(|error| error.to_string())?;
-            let Some(batch) = batch else { break };
-            self.grown_bytes += u64::from(batch.header.batch_bytes);
-            if batch.header.last_offset() < log_start || batch.control.is_some() {
-                continue;
-            }
-            let attributes = batch.header.attributes;
-            // Neither this node nor a stock broker with its defaults compresses these records, and
-            // writes of transactions are refused here.
-            if attributes.codec() != 0 || attributes.is_transactional() {
-                read.foreign += u64::try_from(batch.header.record_count).unwrap_or(0);
-                continue;
-            }
-            visit_records(&batch.header, &batch.bytes[HEADER_BYTES..], visit)?;
-        }
-        read.is_whole = batches.end() >= log_end;
+        let read = read_log(self.log.view().directory(), log_start, log_end, is_ending, visit)?;
+        self.grown_bytes = read.bytes;
         Ok(read)
     }
+}
+
+/// Shows `visit` every record of a log between its start and its end, up to the batch at which
+/// `is_ending` says so. Nobody may write to the log meanwhile, but behind `log_end`.
+///
+/// # Errors
+/// Why the log cannot be read, for people, or what `visit` said.
+pub(crate) fn read_log(
+    directory: &Path,
+    log_start: Offset,
+    log_end: Offset,
+    is_ending: &dyn Fn() -> bool,
+    visit: &mut dyn FnMut(ReadRecord<'_>) -> Result<(), String>,
+) -> Result<JournalRead, String> {
+    let log = open(directory)?;
+    let mut batches = log.batches(log_start).of_open_log(log_end);
+    let mut read = JournalRead::default();
+    while batches.end() < log_end && !is_ending() {
+        let batch = batches.next_batch().map_err(|error| error.to_string())?;
+        let Some(batch) = batch else { break };
+        read.bytes += u64::from(batch.header.batch_bytes);
+        if batch.header.last_offset() < log_start || batch.control.is_some() {
+            continue;
+        }
+        let attributes = batch.header.attributes;
+        // Neither this node nor a stock broker with its defaults compresses these records, and
+        // writes of transactions are refused here.
+        if attributes.codec() != 0 || attributes.is_transactional() {
+            read.foreign += u64::try_from(batch.header.record_count).unwrap_or(0);
+            continue;
+        }
+        visit_records(&batch.header, &batch.bytes[HEADER_BYTES..], visit)?;
+    }
+    read.is_whole = batches.end() >= log_end;
+    Ok(read)
 }
 
 /// The records as batches of at most [`JOURNAL_BATCH_BYTES_MAX`], in their order.

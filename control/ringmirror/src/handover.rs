@@ -3,7 +3,9 @@
 use std::io::{self, Write as _};
 
 use kafka_wire::partition::BrokerId;
-use mirror_node::handover::{self, HandoverError, HandoverReport, KafkaRelease, RELEASES};
+use mirror_node::handover::{
+    self, HandedMirror, HandoverError, HandoverReport, KafkaRelease, RELEASES,
+};
 
 use crate::cli::HandoverArgs;
 use crate::exit_code::{CommandError, ExitCode};
@@ -36,6 +38,15 @@ fn tell(report: &HandoverReport) -> io::Result<()> {
             "{}: offsets {} to {}, {} batches checked, next leader epoch {}",
             part.partition, part.log_start, part.log_end, part.batches, part.leader_epoch
         )?;
+        if let Some(mirror) = &part.mirror {
+            let HandedMirror { name, state, last_mirror_epoch, last_mirror_offset, .. } = mirror;
+            writeln!(
+                out,
+                "{}: {state} in mirror {name}, last mirrored epoch {last_mirror_epoch}, offset \
+                 {last_mirror_offset}",
+                part.partition
+            )?;
+        }
     }
     for note in &report.notes {
         writeln!(out, "note: {note}")?;
