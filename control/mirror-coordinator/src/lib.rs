@@ -13,12 +13,12 @@
 //! seed of the jitter are arguments. It does not know names either, only topic ids.
 //!
 //! **Several mirrors.** [`lifecycle`] decides for the partitions of all mirrors, and has each state
-//! written before it acts on it; [`mirror_states`] is what was written, and
-//! judges who may write; [`log_alignment`] says what a log keeps when mirroring begins.
+//! written before it acts on it; [`mirror_states`] is what was written, and judges who may write;
+//! [`log_alignment`] says what a log keeps when mirroring begins.
 //! [`coordinator`] is the lifecycle of one mirror that forgets its states when it ends.
 //!
-//! **Reading order.** [`partition_state`], [`stored_state`], [`mirror_states`], [`lifecycle`] (and in
-//! it `partition.rs`, `working.rs`, `writing.rs`, `hearing.rs`), [`log_alignment`],
+//! **Reading order.** [`partition_state`], [`stored_state`], [`mirror_states`], [`lifecycle`] (its
+//! `partition.rs`, `working.rs`, `writing.rs`, `hearing.rs`), [`log_alignment`],
 //! [`epoch_fencing`], [`retry`], [`coordinator`].
 
 pub mod cluster_metadata;

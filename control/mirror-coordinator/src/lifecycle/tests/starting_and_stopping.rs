@@ -1,9 +1,11 @@
 //! From the first word of a partition to a writable log.
 
-use super::rig::{Rig, stored};
+use super::rig::{Rig, broker, epoch, mirror, partition, stored};
 use crate::desired_state::DesiredState;
+use crate::lifecycle::{Action, Input, Lifecycle, UncleanElection};
 use crate::mirror_position::MirrorPosition;
 use crate::partition_state::MirrorPartitionState as State;
+use crate::retry::RetryPolicy;
 
 #[test]
 fn a_new_partition_is_aligned_and_mirrored_each_state_written_first() {
@@ -59,4 +61,34 @@ fn mirroring_asserted_again_in_the_same_epoch_writes_nothing() {
     let mut rig = Rig::restored(stored, MirrorPosition::EMPTY);
     assert_eq!(rig.want(DesiredState::Mirroring), "refresh");
     assert_eq!(rig.source(1, 0), "add from 1 at 3");
+}
+
+#[test]
+fn fifty_thousand_partitions_found_in_mirroring_are_added_without_a_write() {
+    let mut lifecycle = Lifecycle::new(RetryPolicy::default(), 1);
+    let mut actions = Vec::new();
+    let leader_epoch = epoch(3);
+    for index in 0..50_000 {
+        let (partition, mirror) = (partition(index), mirror("m"));
+        let stored = stored(State::Mirroring, State::Unknown, 0);
+        let position = MirrorPosition::EMPTY;
+        let told = [
+            Input::Restored { partition, mirror: mirror.clone(), stored, position, leader_epoch },
+            Input::Desired { partition, mirror, desired: DesiredState::Mirroring, leader_epoch },
+            Input::SourcePartition {
+                partition,
+                leader: Some(broker(1)),
+                epoch: None,
+                unclean_election: UncleanElection::Fail,
+            },
+        ];
+        for input in told {
+            lifecycle.step(0, input, &mut actions);
+        }
+    }
+    lifecycle.step(0, Input::Tick, &mut actions);
+    let added = |action: &&Action| matches!(action, Action::AddPartition { .. });
+    assert_eq!(actions.iter().filter(added).count(), 50_000);
+    assert!(!actions.iter().any(|action| matches!(action, Action::Persist { .. })));
+    assert_eq!(lifecycle.partitions_of(&mirror("m")).count(), 50_000);
 }

@@ -446,7 +446,10 @@ impl World {
                 self.writes.push((replica, life, ticket, write));
             }
             Action::CancelAlignment { ticket, .. } => {
-                let cancelled = |job: &Action| matches!(job, Action::Align { ticket: found, .. } if *found == ticket);
+                let cancelled = |job: &Action| match job {
+                    Action::Align { ticket: found, .. } => *found == ticket,
+                    _ => false,
+                };
                 self.jobs.retain(|(of, job)| *of != replica || !cancelled(job));
             }
             Action::CloseForMirroring(_) => self.replicas[replica].writable = false,
