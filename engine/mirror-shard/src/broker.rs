@@ -8,6 +8,7 @@ use kafka_wire::partition::SourceBroker;
 use crate::bridge::EngineReport;
 use crate::connection::{Connection, ConnectionPhase};
 use crate::fetch_session::Lane;
+use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::mirror_partition::{AfterBackoff, LaneRef, Phase};
 use crate::op::{BrokerAddress, ConnectionId, Op, PartitionSlot, Tick};
 use crate::shard::Shard;
@@ -224,6 +225,7 @@ impl Shard {
             }
             ConnectionPhase::Vacant | ConnectionPhase::Ending => {}
             ConnectionPhase::Connecting => {
+                let timeout = timeout.min(CONNECT_TIMEOUT_MS);
                 self.lose_connection(place, &format!("no connection after {timeout} ms"));
             }
             ConnectionPhase::Handshaking | ConnectionPhase::Ready => {
@@ -241,7 +243,8 @@ impl Shard {
         connection.id.generation = connection.id.generation.wrapping_add(1);
         connection.phase = ConnectionPhase::Connecting;
         connection.address = Some(address.clone());
-        connection.deadline = Some(self.now.after_ms(connection.limits.request_timeout_ms));
+        let timeout = connection.limits.request_timeout_ms.min(CONNECT_TIMEOUT_MS);
+        connection.deadline = Some(self.now.after_ms(timeout));
         connection.sending = true;
         self.ops.push(Op::Connect { connection: connection.id, address });
     }

@@ -22,9 +22,14 @@ pub const BULK_HEAD_BYTES: u32 = 4096;
 pub const BULK_RESPONSE_BYTES: u32 = 128 << 10;
 /// Index bytes of one partition kept in memory before they are written.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 << 10;
-/// Partitions asked for in one OffsetForLeaderEpoch or ListOffsets request, so that the answer
-/// fits a frame buffer whatever the topics are called.
-pub const EPOCH_QUESTIONS_MAX: usize = 100;
+/// Partitions asked for in one OffsetForLeaderEpoch or ListOffsets request; fewer when their names
+/// are long, so that request and answer fit a frame buffer.
+pub const EPOCH_QUESTIONS_MAX: usize = 500;
+/// Bytes that one of those partitions takes in a request or an answer, beside its topic's name.
+pub const EPOCH_QUESTION_BYTES: usize = 64;
+/// A connection that is not up after this long is tried again, milliseconds: of one begun while the
+/// network was cut, the system tries again later and later.
+pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// How often partitions with something unfinished are looked at, milliseconds.
 pub const UPKEEP_INTERVAL_MS: u64 = 10;
 /// Reports left undelivered above which progress is kept back and coalesced.
@@ -35,7 +40,10 @@ pub const ALLOCATE_BYTES_MIN: u64 = 16 << 20;
 /// the file's lock.
 pub const ALLOCATE_LEAD_BYTES: u64 = 16 << 20;
 
-const _: () = assert!(EPOCH_QUESTIONS_MAX * 600 < FRAME_BUFFER_BYTES as usize);
+const _: () = assert!(
+    EPOCH_QUESTION_BYTES + kafka_wire::partition::TopicName::BYTES_MAX
+        < FRAME_BUFFER_BYTES as usize / 2
+);
 const _: () = assert!(BULK_HEAD_BYTES < FRAME_BUFFER_BYTES);
 const _: () = assert!(INDEX_PENDING_BYTES_MAX < FRAME_BUFFER_BYTES as usize);
 const _: () = assert!(RECORD_BUFFER_BYTES.is_multiple_of(DIRECT_ALIGNMENT));

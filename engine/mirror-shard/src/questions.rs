@@ -14,14 +14,17 @@ use kafka_wire::offset_lookup::{
     OFFSET_FOR_LEADER_EPOCH_KEY, OFFSET_FOR_LEADER_EPOCH_VERSIONS, decode_list_offsets,
     decode_offset_for_leader_epoch, encode_list_offsets, encode_offset_for_leader_epoch,
 };
+use kafka_wire::partition::{TopicName, TopicPartition};
 
 use crate::connection::{AgreedVersions, ConnectionPhase, InFlight, Question};
 use crate::fetch_session::CLIENT_ID;
-use crate::limits::{EPOCH_QUESTIONS_MAX, FRAME_BUFFER_BYTES};
+use crate::limits::{EPOCH_QUESTION_BYTES, EPOCH_QUESTIONS_MAX, FRAME_BUFFER_BYTES};
 use crate::mirror_partition::{MirrorPartition, Phase};
 use crate::op::{Op, PartitionSlot};
 use crate::shard::Shard;
 
+/// Bytes of such a question or answer beside its partitions, at most.
+const QUESTION_HEAD_BYTES: usize = 128;
 /// Number of the `Fetch` request.
 const FETCH_KEY: i16 = 1;
 
@@ -95,11 +98,13 @@ impl Shard {
         };
         let mut slots = Vec::new();
         let mut questions = Vec::new();
-        while questions.len() < EPOCH_QUESTIONS_MAX {
+        let mut room = QuestionRoom::default();
+        while room.is_left() {
             let Some(slot) = self.connections[place].align_queue.pop_front() else { break };
             let partition = self.partitions.get(slot).filter(|p| p.is_asking(place));
             let asking = partition.filter(|partition| partition.phase == Phase::Aligning);
             if let Some(question) = asking.and_then(epoch_question) {
+                room.take(&question.partition);
                 slots.push(slot);
                 questions.push(question);
             }
@@ -119,6 +124,7 @@ impl Shard {
         }
         let mut slots = Vec::new();
         let mut questions = Vec::new();
+        let mut room = QuestionRoom::default();
         for _ in 0..connection.repair_queue.len() {
             let Some(slot) = self.connections[place].repair_queue.pop_front() else { break };
             let partition = self.partitions.get(slot).filter(|p| p.is_asking(place));
@@ -128,10 +134,11 @@ impl Shard {
             let question = log_end_question(partition);
             let other_kind =
                 questions.first().is_some_and(|first: &LogEndQuestion| first.end != question.end);
-            if other_kind || slots.len() == EPOCH_QUESTIONS_MAX {
+            if other_kind || !room.is_left() {
                 self.connections[place].repair_queue.push_back(slot);
                 continue;
             }
+            room.take(&question.partition);
             slots.push(slot);
             questions.push(question);
         }
@@ -245,6 +252,32 @@ impl Shard {
     }
 }
 
+/// What still fits a question about many partitions, and its answer.
+struct QuestionRoom {
+    partitions: usize,
+    bytes: usize,
+}
+
+impl Default for QuestionRoom {
+    fn default() -> Self {
+        let bytes = FRAME_BUFFER_BYTES as usize - QUESTION_HEAD_BYTES;
+        Self { partitions: EPOCH_QUESTIONS_MAX, bytes }
+    }
+}
+
+impl QuestionRoom {
+    const BYTES_MAX: usize = EPOCH_QUESTION_BYTES + TopicName::BYTES_MAX;
+
+    const fn is_left(&self) -> bool {
+        self.partitions > 0 && self.bytes >= Self::BYTES_MAX
+    }
+
+    fn take(&mut self, partition: &TopicPartition) {
+        self.partitions -= 1;
+        self.bytes -= EPOCH_QUESTION_BYTES + partition.topic.as_str().len();
+    }
+}
+
 impl MirrorPartition {
     /// True when this connection is the one that asks for the partition.
     fn is_asking(&self, place: usize) -> bool {
@@ -281,3 +314,6 @@ fn agree(ranges: &ApiVersionRanges) -> Result<AgreedVersions, String> {
     let epochs = ranges.negotiate(OFFSET_FOR_LEADER_EPOCH_KEY, oldest, newest);
     Ok(AgreedVersions { fetch, epochs, list_offsets })
 }
+
+#[cfg(test)]
+mod tests;

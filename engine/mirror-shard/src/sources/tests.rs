@@ -155,3 +155,17 @@ fn removing_a_partition_that_was_never_taken_is_answered() {
         panic!("{reports:?}")
     };
 }
+
+#[test]
+fn a_connection_that_does_not_come_up_is_tried_again_long_before_a_request_is_given_up() {
+    let (mut shard, connects) = shard_of_two_sources();
+    let late = Tick(1).after_ms(crate::limits::CONNECT_TIMEOUT_MS);
+    let (ops, reports) = step_ops(&mut shard, late, &[], Vec::new());
+    let ended =
+        |op: &Op| matches!(op, Op::Disconnect { connection } if *connection == connects[0].0);
+    assert!(ops.iter().any(ended), "{ops:?}");
+    let [EngineReport::BrokerUnreachable { reason, .. }, _] = &reports[..] else {
+        panic!("{reports:?}")
+    };
+    assert!(reason.ends_with("no connection after 5000 ms"), "{reason}");
+}
