@@ -97,6 +97,10 @@ pub(super) fn replace_if_changed(
     contents: &[u8],
 ) -> io::Result<()> {
     let length = contents.len() as u64;
+    if bytes == Some(0) && contents.is_empty() {
+        // The indexes of an idle log: there are no bytes, and names are synced with the directory.
+        return Ok(());
+    }
     if bytes == Some(length)
         && read_whole(files, name, length, length)?.as_deref() == Some(contents)
     {
