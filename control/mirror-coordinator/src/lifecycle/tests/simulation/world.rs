@@ -446,11 +446,8 @@ impl World {
                 self.writes.push((replica, life, ticket, write));
             }
             Action::CancelAlignment { ticket, .. } => {
-                let cancelled = |job: &Action| match job {
-                    Action::Align { ticket: found, .. } => *found == ticket,
-                    _ => false,
-                };
-                self.jobs.retain(|(of, job)| *of != replica || !cancelled(job));
+                let cancelled = (replica, Action::Align { partition: partition(0), ticket });
+                self.jobs.retain(|job| *job != cancelled);
             }
             Action::CloseForMirroring(_) => self.replicas[replica].writable = false,
             Action::Align { .. }
