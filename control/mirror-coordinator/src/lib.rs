@@ -1,28 +1,25 @@
-//! Mirror lifecycle: inputs in, actions out.
+//! Mirror lifecycle (KIP-1279, Cluster Mirroring): inputs in, actions out.
 //!
-//! **What it is.** The state machine of every mirrored partition (KIP-1279, as far as a directory
-//! destination needs it): when a partition starts, when its leader epoch is raised, when it
-//! stopped and when it is tried again. One call, [`coordinator::Coordinator::step`], takes one
-//! input and appends the actions it leads to.
+//! **What it is.** What a node, being its own controller and coordinator, decides about mirrors.
+//! [`cluster_metadata`]: which mirrors there are, which topic belongs to which, what is wanted of
+//! it; commands are planned there. [`lifecycle`]: where every partition stands and what is done
+//! next; one call, [`lifecycle::Lifecycle::step`], takes one input and appends the actions it leads
+//! to. [`mirror_states`]: what was written of it, and who may write. [`log_alignment`]: what a log
+//! keeps when mirroring begins.
 //!
-//! **Invariants.** No state changes but by the table in [`partition_state`]. Our leader epoch is
-//! raised before a source epoch can pass it ([`epoch_fencing`]). One partition's failure moves no
-//! other partition. A failure that a retry cannot cure is never retried.
+//! **Invariants.** No state changes but by the table in [`partition_state`], and none is acted on
+//! before it is stored. Our leader epoch is raised before a source epoch can pass it
+//! ([`epoch_fencing`]). One partition's failure moves no other partition. A failure that a retry
+//! cannot cure is never retried. A position, once recorded, moves only when mirroring begins again.
 //!
 //! **What it does not know.** Sockets, files, threads, clocks and random sources: time and the
-//! seed of the jitter are arguments. It does not know names either, only topic ids.
-//!
-//! **Several mirrors.** [`lifecycle`] decides for the partitions of all mirrors, and has each state
-//! written before it acts on it; [`mirror_states`] is what was written, and judges who may write;
-//! [`log_alignment`] says what a log keeps when mirroring begins.
-//! [`coordinator`] is the lifecycle of one mirror that forgets its states when it ends.
+//! seed of the jitter are arguments.
 //!
 //! **Reading order.** [`partition_state`], [`stored_state`], [`mirror_states`], [`lifecycle`] (its
 //! `partition.rs`, `working.rs`, `writing.rs`, `hearing.rs`), [`log_alignment`],
-//! [`epoch_fencing`], [`retry`], [`coordinator`].
+//! [`epoch_fencing`], [`retry`]; [`cluster_metadata`], [`mirror_config`].
 
 pub mod cluster_metadata;
-pub mod coordinator;
 pub mod desired_state;
 pub mod epoch_fencing;
 pub mod lifecycle;

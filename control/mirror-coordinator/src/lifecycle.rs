@@ -153,6 +153,11 @@ impl Lifecycle {
                     });
                 }
             }
+            Input::SourceAnswered(mirror) => {
+                for partition in self.partitions_of(&mirror).collect::<Vec<_>>() {
+                    self.look_at(now_ms, partition, actions, MirrorPartition::on_source_answered);
+                }
+            }
             Input::TopicLost { topic_id, reason } => {
                 let lost = self.partitions_of_topic(topic_id);
                 self.fail_all(now_ms, &lost, &reason, actions);

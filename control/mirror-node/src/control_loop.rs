@@ -1,67 +1,90 @@
-//! A mirror run: one input at a time from the engine, the source and the clock; the coordinator
-//! decides, this loop carries out.
+//! The control loop: one input at a time from clients, the engine, the sources, the disk and the
+//! clock; the lifecycle decides, this loop carries out.
+//!
+//! ```text
+//!   engine report ---\                       /--> engine command
+//!   look at a source -+                     +---> a record of __mirror_state, then the next input
+//!   order of a client +-> one input -> step +---> work on a log, then the next input
+//!   work that is done-+    (Lifecycle)      +---> look again soon
+//!   tick, signal ----/                       \--> news for the operator
+//! ```
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{BrokerId, SourceId, TopicIdPartition, TopicName};
-use mirror_coordinator::coordinator::{Action, Coordinator, Input, UncleanElection};
+use kafka_wire::partition::{SourceId, TopicIdPartition, TopicName};
+use mirror_coordinator::cluster_metadata::ClusterMetadata;
+use mirror_coordinator::lifecycle::{Action, Input, Lifecycle, Ticket};
+use mirror_coordinator::mirror_states::MirrorStates;
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_uring::affinity::allowed_cpus;
-use mirror_uring::{BrokerAddress, EngineCommand, RECORD_BUFFER_BYTES, ShardLimits};
-use mirror_uring::{Engine, EngineConfig, EngineError, Reports};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use mirror_uring::{Engine, EngineCommand, EngineError, Reports};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::client_properties::ClientProperties;
 use crate::destination::Destination;
 use crate::directory::{DataDirectory, DirectoryError};
-use crate::discovery::Discovery;
-use crate::mirror_news::{FailedPart, MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
+use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use crate::partition_book::PartitionBook;
 use crate::shared_directory::SharedDirectory;
-use crate::source_client::SourceClient;
 use crate::source_connection::SourceError;
-use crate::source_watch::{SourceLook, SourceWatch, WatchPlan};
-use crate::topic_filter::TopicFilter;
 
+mod align;
+mod bindings;
 mod carry_out;
+mod describe;
 mod engine_news;
+mod engine_start;
 mod epoch_news;
+mod loop_event;
+mod node_side;
+mod orders;
+mod persist;
+mod progress;
+mod restore;
 mod shut_down;
 mod source_news;
+mod sources;
+mod start_topics;
+mod work_queue;
 
+pub use engine_start::{EngineSettings, RECENT_BYTES};
+pub(crate) use loop_event::LoopEvent;
+pub(crate) use node_side::NodeSide;
 pub(crate) use shut_down::RunEnd;
 pub(crate) use source_news::log_config;
+pub use sources::ConfiguredMirror;
+use sources::Sources;
+use work_queue::WorkQueue;
 
-/// The source of a run with one mirror.
-const THE_SOURCE: SourceId = SourceId::new(0);
-
-/// What to mirror, from where, to where.
+/// What `ringmirror mirror` copies, from where, to where.
 #[derive(Clone, Debug)]
 pub struct MirrorConfig {
-    /// How to reach the source.
-    pub properties: ClientProperties,
-    /// Which topics.
-    pub filter: TopicFilter,
     /// Where to.
     pub data_dir: PathBuf,
-    /// CPUs to run on; empty means all this process may use.
-    pub cores: Vec<usize>,
-    /// Sizes of each shard.
-    pub limits: ShardLimits,
-    /// Memory of all shards together in which the records written last stay for clients of a node
-    /// that follow the end of a log; not taken when nobody is served.
-    pub recent_bytes: u64,
-    /// What to do when the source loses records that we have.
-    pub unclean_election: UncleanElection,
+    /// What, and from where.
+    pub mirror: ConfiguredMirror,
+    /// Where the engine runs and how big it may get.
+    pub engine: EngineSettings,
     /// When failed partitions are tried again.
     pub retry: RetryPolicy,
     /// End when every partition has what the source had when it was first asked.
     pub until_caught_up: bool,
     /// Seed of all jitter.
     pub seed: u64,
+}
+
+/// What a loop is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopConfig {
+    /// The mirror of the command line or of `node.toml`.
+    pub(crate) mirror: Option<ConfiguredMirror>,
+    pub(crate) engine: EngineSettings,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) until_caught_up: bool,
+    pub(crate) seed: u64,
 }
 
 /// Why a run could not begin or had to end.
@@ -76,6 +99,9 @@ pub enum MirrorError {
     /// The engine cannot run.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What is known of the mirrored partitions cannot be read.
+    #[error("{0}")]
+    States(String),
 }
 
 /// Mirrors until `stop` resolves, or until everything is here when that is wanted. `observe` is
@@ -90,10 +116,14 @@ pub async fn run(
 ) -> Result<MirrorOutcome, MirrorError> {
     let directory = DataDirectory::open_or_create(&config.data_dir)?;
     let destination = Destination::unserved(SharedDirectory::new(directory)?);
-    match run_in(&destination, config, stop, observe).await {
-        Ok(Some(ended)) => ended.settled(&destination, observe),
-        Ok(None) => {
+    let MirrorConfig { mirror, engine, retry, until_caught_up, seed, .. } = config;
+    let config = LoopConfig { mirror: Some(mirror), engine, retry, until_caught_up, seed };
+    let ended = run_in(&destination, config, None, stop, observe).await;
+    match ended {
+        Ok(ended) if ended.has_begun => ended.settled(&destination, observe),
+        Ok(ended) => {
             destination.directory.lock().abandon();
+            ended.ended?;
             Ok(MirrorOutcome::nothing_done())
         }
         Err(error) => {
@@ -103,130 +133,111 @@ pub async fn run(
     }
 }
 
-/// Mirrors into a directory that others may use as well; `None` when `stop` resolved before the
-/// engine had begun. The caller writes the checkpoints that are left and the clean marker.
+/// Mirrors into a directory that others may use as well. The caller writes the checkpoints that
+/// are left and the clean marker.
 ///
 /// # Errors
 /// When the run cannot begin.
 pub(crate) async fn run_in(
     destination: &Destination,
-    config: MirrorConfig,
+    config: LoopConfig,
+    node: Option<NodeSide>,
     stop: impl Future<Output = ()>,
     observe: &mut dyn FnMut(MirrorNews),
-) -> Result<Option<RunEnd>, MirrorError> {
+) -> Result<RunEnd, MirrorError> {
     let mut stop = std::pin::pin!(stop);
+    let mut mirror = MirrorLoop::new(destination, config, node, observe);
     let begun = tokio::select! {
-        begun = begin(&config, destination, observe) => begun?,
-        () = &mut stop => return Ok(None),
+        begun = mirror.begin() => Some(begun),
+        () = &mut stop => None,
     };
-    let Begun { first, watch, engine, mut reports } = begun;
-    observe(MirrorNews::Started {
-        source_cluster_id: first.metadata.cluster_id.clone(),
-        shards: engine.shard_count(),
-        was_clean: destination.directory.take_clean_marker()?,
-    });
-    let mut mirror = MirrorLoop {
-        coordinator: Coordinator::new(config.retry, config.seed),
-        discovery: Discovery::new(config.filter.clone()),
-        config,
-        destination,
-        engine,
-        watch,
-        book: PartitionBook::default(),
-        brokers: BTreeMap::new(),
-        lost_topics: BTreeMap::new(),
-        epochs_to_announce: BTreeMap::new(),
-        is_state_dirty: false,
-        told_nothing_selected: false,
-        started: Instant::now(),
-        observe,
-        actions: Vec::new(),
+    let ended = match begun {
+        Some(Ok(())) => mirror.turn(stop.as_mut()).await,
+        Some(Err(error)) => Err(error),
+        None => Ok(MirrorEnd::Stopped),
     };
-    let ended = match mirror.on_look(first).await {
-        Ok(()) => mirror.turn(&mut reports, stop).await,
-        Err(error) => Err(error),
-    };
-    Ok(Some(mirror.finish(ended, reports).await))
-}
-
-/// What a run needs beside its directory.
-struct Begun {
-    first: SourceLook,
-    watch: SourceWatch,
-    engine: Engine,
-    reports: Reports,
-}
-
-/// Asks the source for the first time, and starts the engine once it answered. Waits only for the
-/// source, so that it may be dropped until then.
-async fn begin(
-    config: &MirrorConfig,
-    destination: &Destination,
-    observe: &mut dyn FnMut(MirrorNews),
-) -> Result<Begun, MirrorError> {
-    let (first, watch) = first_look(config, destination.is_served, observe).await?;
-    destination.directory.lock().bind_source(first.metadata.cluster_id.as_deref())?;
-    let root = destination.directory.root();
-    let (engine, reports) = Engine::start(engine_config(config, root, destination.is_served))?;
-    destination.catalog.set_recent_records(engine.recent_records());
-    Ok(Begun { first, watch, engine, reports })
-}
-
-/// Looks at the source until it answers, when there is something to serve meanwhile.
-async fn first_look(
-    config: &MirrorConfig,
-    until_it_answers: bool,
-    observe: &mut dyn FnMut(MirrorNews),
-) -> Result<(SourceLook, SourceWatch), SourceError> {
-    let mut told = String::new();
-    loop {
-        let plan = WatchPlan {
-            filter: config.filter.clone(),
-            refresh: Duration::from_millis(config.properties.metadata_refresh_ms),
-            wants_log_ends: config.until_caught_up,
-        };
-        let client = SourceClient::new(config.properties.clone());
-        match SourceWatch::start(client, plan).await {
-            Err(error) if until_it_answers => {
-                let reason = error.to_string();
-                if reason != told {
-                    told.clone_from(&reason);
-                    observe(MirrorNews::SourceUnreachable { reason });
-                }
-                sleep(FIRST_LOOK_PAUSE).await;
-            }
-            outcome => return outcome,
-        }
-    }
+    Ok(mirror.finish(ended).await)
 }
 
 struct MirrorLoop<'a> {
-    config: MirrorConfig,
+    config: LoopConfig,
     destination: &'a Destination,
-    engine: Engine,
-    watch: SourceWatch,
-    coordinator: Coordinator,
-    discovery: Discovery,
+    /// What only a node has; `ringmirror mirror` remembers no states.
+    node: Option<NodeSide>,
+    metadata: ClusterMetadata,
+    states: MirrorStates,
+    lifecycle: Lifecycle,
+    /// Runs from the first answer of a source on.
+    engine: Option<Engine>,
+    reports: Option<Reports>,
+    sources: Sources,
+    /// Sources that the engine is to forget.
+    sources_to_remove: Vec<SourceId>,
+    /// For the engine, before it is told anything else.
+    commands: Vec<EngineCommand>,
     book: PartitionBook,
-    /// Where the engine was told that brokers listen.
-    brokers: BTreeMap<BrokerId, BrokerAddress>,
-    lost_topics: BTreeMap<TopicName, String>,
+    events: mpsc::Receiver<LoopEvent>,
+    /// For those who work for this loop.
+    event_sender: mpsc::Sender<LoopEvent>,
+    work: WorkQueue,
+    persisting: persist::Persisting,
+    aligning: align::Aligning,
     /// Raised leader epochs that clients may not be told of yet.
     epochs_to_announce: BTreeMap<TopicIdPartition, LeaderEpoch>,
-    /// True while `ringmirror.json` could not be written; nothing new is added meanwhile.
+    /// Topics of which the operator confirmed that their records may be dropped.
+    confirmed: BTreeSet<TopicName>,
+    /// Partitions whose lifecycle waits for their raised epoch.
+    epochs_awaited: BTreeMap<TopicIdPartition, Ticket>,
+    /// True while `ringmirror.json` could not be written; nothing new is begun meanwhile.
     is_state_dirty: bool,
-    told_nothing_selected: bool,
     started: Instant,
     observe: &'a mut dyn FnMut(MirrorNews),
+    /// What the lifecycle is to be told next.
+    inputs: VecDeque<Input>,
     actions: Vec<Action>,
 }
 
-impl MirrorLoop<'_> {
+impl<'a> MirrorLoop<'a> {
+    fn new(
+        destination: &'a Destination,
+        config: LoopConfig,
+        node: Option<NodeSide>,
+        observe: &'a mut dyn FnMut(MirrorNews),
+    ) -> Self {
+        let (event_sender, events) = mpsc::channel(EVENTS_MAX);
+        Self {
+            lifecycle: Lifecycle::new(config.retry, config.seed),
+            work: WorkQueue::new(event_sender.clone()),
+            config,
+            destination,
+            node,
+            metadata: ClusterMetadata::default(),
+            states: MirrorStates::default(),
+            engine: None,
+            reports: None,
+            sources: Sources::default(),
+            sources_to_remove: Vec::new(),
+            commands: Vec::new(),
+            book: PartitionBook::default(),
+            events,
+            event_sender,
+            persisting: persist::Persisting::default(),
+            aligning: align::Aligning::default(),
+            epochs_to_announce: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            epochs_awaited: BTreeMap::new(),
+            is_state_dirty: false,
+            started: Instant::now(),
+            observe,
+            inputs: VecDeque::new(),
+            actions: Vec::new(),
+        }
+    }
+
     /// Takes inputs until the run is to end.
     async fn turn(
         &mut self,
-        reports: &mut Reports,
-        mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<MirrorEnd, MirrorError> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -235,21 +246,15 @@ impl MirrorLoop<'_> {
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(MirrorEnd::Stopped),
-                report = reports.recv() => match report {
-                    Some(report) => self.on_report(report).await?,
+                report = next_report(&mut self.reports) => match report {
+                    Some(report) => self.on_report(report),
                     None => return Err(EngineError::ShardEnded { shard: 0 }.into()),
                 },
-                look = self.watch.next() => match look {
-                    Some(Ok(look)) => self.on_look(look).await?,
-                    Some(Err(error)) => {
-                        self.tell(MirrorNews::SourceUnreachable { reason: error.to_string() });
-                    }
-                    None => return Ok(MirrorEnd::Stopped),
-                },
+                Some(event) = self.events.recv() => self.on_event(event).await?,
+                Some(order) = node_side::next_order(&mut self.node) => self.on_order(order),
                 _ = ticks.tick() => {
-                    self.step(Input::Tick).await?;
-                    self.announce_epochs();
-                    if told.elapsed() >= PROGRESS_EVERY {
+                    self.inputs.push_back(Input::Tick);
+                    if told.elapsed() >= PROGRESS_EVERY && self.engine.is_some() {
                         told = Instant::now();
                         self.tell(MirrorNews::Progress(self.progress()));
                     }
@@ -259,6 +264,7 @@ impl MirrorLoop<'_> {
                     }
                 }
             }
+            self.after_input().await?;
             if looked_for_end.elapsed() >= END_EVERY {
                 looked_for_end = Instant::now();
                 if let Some(end) = self.reached_end() {
@@ -266,6 +272,38 @@ impl MirrorLoop<'_> {
                 }
             }
         }
+    }
+
+    /// Lets the lifecycle decide about all that came, and carries out what it wants until nothing
+    /// is left that needs no waiting.
+    async fn after_input(&mut self) -> Result<(), MirrorError> {
+        for command in std::mem::take(&mut self.commands) {
+            self.send(command).await?;
+        }
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                self.step(input).await?;
+            }
+            self.announce_epochs();
+            self.remove_sources().await?;
+            self.begin_alignments();
+            self.write_states();
+            self.work.go_on();
+            if self.inputs.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
+        match event {
+            LoopEvent::Looked { mirror, outcome } => self.on_looked(mirror, outcome).await?,
+            LoopEvent::Persisted(states) => self.on_persisted(states),
+            LoopEvent::PeerAsked(asked) => self.on_peer_asked(asked),
+            LoopEvent::StartResolved(resolved) => self.on_start_resolved(*resolved).await?,
+            LoopEvent::LogWorked(worked) => self.on_log_worked(worked),
+        }
+        Ok(())
     }
 
     fn tell(&mut self, news: MirrorNews) {
@@ -276,10 +314,9 @@ impl MirrorLoop<'_> {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Lets the coordinator decide and carries out what it wants.
     async fn step(&mut self, input: Input) -> Result<(), MirrorError> {
         let mut actions = std::mem::take(&mut self.actions);
-        self.coordinator.step(self.now_ms(), input, &mut actions);
+        self.lifecycle.step(self.now_ms(), input, &mut actions);
         for action in actions.drain(..) {
             self.carry_out(action).await?;
         }
@@ -288,7 +325,10 @@ impl MirrorLoop<'_> {
     }
 
     async fn send(&self, command: EngineCommand) -> Result<(), MirrorError> {
-        Ok(self.engine.send(command).await?)
+        match &self.engine {
+            Some(engine) => Ok(engine.send(command).await?),
+            None => Ok(()),
+        }
     }
 
     fn write_checkpoints(&mut self) -> bool {
@@ -298,113 +338,22 @@ impl MirrorLoop<'_> {
     fn tell_directory_fault(&mut self, error: &DirectoryError) {
         self.destination.tell_fault(error, self.observe);
     }
+}
 
-    /// Why the run is over, when it is to end by itself and has come to its end.
-    fn reached_end(&self) -> Option<MirrorEnd> {
-        if !self.config.until_caught_up || self.is_state_dirty {
-            return None;
-        }
-        let mut count = 0;
-        for (id, entry) in self.book.entries() {
-            count += 1;
-            let reached = match (entry.target, entry.progress) {
-                // The watermark comes with the first records: before, nobody has asked whether
-                // our log is still part of the source's.
-                (Some(target), Some(progress)) => {
-                    progress.source_high_watermark.is_some() && progress.log_end.offset() >= target
-                }
-                _ => false,
-            };
-            let failure = self.coordinator.failure(id);
-            let given_up = failure.is_some_and(|failure| failure.attempt.is_none());
-            if !reached && !given_up {
-                return None;
-            }
-        }
-        let nothing = count == 0 && self.lost_topics.is_empty();
-        Some(if nothing { MirrorEnd::NothingSelected } else { MirrorEnd::CaughtUp })
-    }
-
-    fn progress(&self) -> MirrorProgress {
-        let mut sum = MirrorProgress { elapsed_ms: self.now_ms(), ..MirrorProgress::default() };
-        for (id, entry) in self.book.entries() {
-            sum.partitions += 1;
-            sum.partitions_failed += usize::from(self.coordinator.is_failed(id));
-            let (Some(loaded), Some(progress)) = (entry.loaded_end, entry.progress) else {
-                continue;
-            };
-            let log_end = progress.log_end.offset();
-            let high_watermark = progress.source_high_watermark.map(|mark| mark.offset());
-            let goal = entry.target.max(high_watermark).map_or(log_end, |goal| goal.max(log_end));
-            sum.partitions_caught_up += usize::from(high_watermark.is_some() && goal == log_end);
-            sum.offsets_done += u64::try_from((log_end - loaded).get()).unwrap_or(0);
-            sum.offsets_total += u64::try_from((goal - loaded).get()).unwrap_or(0);
-        }
-        for counters in self.engine.counters() {
-            sum.bytes_received += counters.bytes_received;
-            sum.bytes_written += counters.bytes_written;
-            sum.batches += counters.batches_accepted;
-            sum.batches_corrupt += counters.batches_corrupt;
-            sum.buffer_waits += counters.buffer_waits;
-        }
-        sum
-    }
-
-    /// Everything that is not mirrored, with the reason.
-    fn failed_parts(&self) -> Vec<FailedPart> {
-        let topics = self
-            .lost_topics
-            .iter()
-            .map(|(name, reason)| FailedPart { name: name.to_string(), reason: reason.clone() });
-        let partitions = self.book.entries().filter_map(|(id, entry)| {
-            let failure = self.coordinator.failure(id)?;
-            let lost = self.lost_topics.contains_key(&entry.name.topic);
-            (self.coordinator.is_failed(id) && !lost).then(|| FailedPart {
-                name: entry.name.to_string(),
-                reason: failure.reason.clone(),
-            })
-        });
-        topics.chain(partitions).collect()
+/// The engine's next report; never, while there is no engine.
+async fn next_report(reports: &mut Option<Reports>) -> Option<mirror_uring::EngineReport> {
+    match reports {
+        Some(reports) => reports.recv().await,
+        None => std::future::pending().await,
     }
 }
 
-fn engine_config(config: &MirrorConfig, data_dir: &Path, is_served: bool) -> EngineConfig {
-    let (mut limits, properties) = (config.limits, &config.properties);
-    limits.request_timeout_ms = properties.request_timeout_ms;
-    limits.fetch_bytes_max = properties.fetch_bytes_max.unwrap_or(limits.fetch_bytes_max);
-    limits.partition_fetch_bytes_max =
-        properties.partition_fetch_bytes_max.unwrap_or(limits.partition_fetch_bytes_max);
-    limits.fetch_wait_ms = properties.fetch_wait_ms.unwrap_or(limits.fetch_wait_ms);
-    limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
-    limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
-    limits.reuse_files &= !is_served;
-    limits.recent_buffer_count = if is_served { recent_buffers(config) } else { 0 };
-    EngineConfig {
-        data_dir: data_dir.to_owned(),
-        cores: config.cores.clone(),
-        limits,
-        seed: config.seed,
-    }
-}
-
-/// [`MirrorConfig::recent_bytes`] that suits most: a tenth of a second of two cores at full speed,
-/// which is the time readers of the tail have to come back.
-pub const RECENT_BYTES: u64 = 256 << 20;
-/// A shard's share of the buffers for what was written last.
-fn recent_buffers(config: &MirrorConfig) -> u32 {
-    let cores = &config.cores;
-    let shards = if cores.is_empty() { allowed_cpus().len() } else { cores.len() };
-    let shards = u64::try_from(shards.max(1)).expect("a count of cores fits 64 bits");
-    let buffers = config.recent_bytes / u64::from(RECORD_BUFFER_BYTES) / shards;
-    u32::try_from(buffers).unwrap_or(u32::MAX)
-}
-
+/// Events that wait for the loop; whoever has more to tell waits.
+const EVENTS_MAX: usize = 1024;
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.
 const END_EVERY: Duration = Duration::from_millis(10);
-/// How long a source that does not answer is left alone before it is asked again.
-const FIRST_LOOK_PAUSE: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How much of a crashed run is read again at the next start, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);

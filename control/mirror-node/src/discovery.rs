@@ -1,4 +1,4 @@
-//! What one look at the source's metadata means for the topics we mirror.
+//! What one look at the source's metadata means for the topics of one mirror.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,37 @@ use kafka_wire::partition::{TopicId, TopicName};
 
 use crate::directory_state::{DirectoryState, MirrorTopic};
 use crate::source_client::{SourceMetadata, SourceTopic};
-use crate::topic_filter::TopicFilter;
+use crate::topic_selection::TopicSelection;
 
 /// Looks at the source's metadata again and again; remembers what was missing.
-#[derive(Debug)]
-pub struct Discovery {
-    filter: TopicFilter,
+#[derive(Debug, Default)]
+pub(crate) struct Discovery {
     /// Consecutive looks in which a topic of ours was missing.
     missing_counts: BTreeMap<TopicName, u32>,
 }
 
-/// What a look found about one selected topic.
+/// How a topic stands to the mirror that looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It belongs to no mirror.
+    Free,
+    /// It belongs to this mirror and is mirrored or paused.
+    Active,
+    /// It belongs to another mirror, or was stopped: it is left alone.
+    Elsewhere,
+}
+
+/// What a look found about one topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TopicFinding<'a> {
-    /// The source has a topic that we do not have yet.
+pub(crate) enum TopicFinding<'a> {
+    /// The source has a selected topic that we do not have yet.
     New {
         /// Its name.
         name: TopicName,
         /// What the source says of it.
         source: &'a SourceTopic,
     },
-    /// The source has a topic of ours.
+    /// The source has a topic of this mirror.
     Known {
         /// Its name.
         name: TopicName,
@@ -59,34 +69,30 @@ pub enum TopicFinding<'a> {
 }
 
 impl Discovery {
-    /// Looks for the topics `filter` selects.
-    #[must_use]
-    pub fn new(filter: TopicFilter) -> Self {
-        Self { filter, missing_counts: BTreeMap::new() }
-    }
-
     /// Compares what the source says with what we remember, in the order of names.
-    pub fn look<'a>(
+    pub(crate) fn look<'a>(
         &mut self,
+        selection: &TopicSelection,
         ours: &DirectoryState,
+        standing: impl Fn(&TopicName) -> Standing,
         source: &'a SourceMetadata,
     ) -> Vec<TopicFinding<'a>> {
         let mut findings = Vec::new();
         for (name, topic) in &source.topics {
-            if !self.filter.selects(name) {
-                continue;
-            }
             self.missing_counts.remove(name);
-            findings.push(match ours.topics.get(name) {
-                None if let Some(id) = ours.local_id(name) => {
-                    TopicFinding::NameTaken { name: name.clone(), ours: id }
-                }
-                None => TopicFinding::New { name: name.clone(), source: topic },
-                Some(known) => compare(name, known, topic),
-            });
+            let finding = match (standing(name), ours.topics.get(name)) {
+                (Standing::Elsewhere, _) => continue,
+                (Standing::Active, Some(known)) => compare(name, known, topic),
+                (Standing::Free | Standing::Active, _) if !selection.selects(name) => continue,
+                _ => match ours.local_id(name) {
+                    Some(id) => TopicFinding::NameTaken { name: name.clone(), ours: id },
+                    None => TopicFinding::New { name: name.clone(), source: topic },
+                },
+            };
+            findings.push(finding);
         }
         for (name, known) in &ours.topics {
-            if source.topics.contains_key(name) || !self.filter.selects(name) {
+            if source.topics.contains_key(name) || standing(name) != Standing::Active {
                 continue;
             }
             let count = self.missing_counts.entry(name.clone()).or_insert(0);

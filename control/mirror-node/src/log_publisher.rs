@@ -67,6 +67,11 @@ impl LogPublisher {
         Arc::make_mut(&mut self.epochs).assign(epoch, start);
     }
 
+    /// Nobody writes the log any more; it is read as it is.
+    pub(crate) fn rest(&mut self) {
+        self.is_open = false;
+    }
+
     /// The log is not to be read until it is opened again.
     pub(crate) fn close(&mut self) {
         self.is_open = false;

@@ -17,19 +17,27 @@ use std::time::Duration;
 
 use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::desired_state::DesiredState;
+use mirror_coordinator::mirror_states::MirrorStates;
+use mirror_coordinator::partition_state::MirrorPartitionState;
+use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::BrokerAddress;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Partition};
 use crate::client_properties::DisplayAddress;
-use crate::control_loop::{self, MirrorConfig, MirrorError, RunEnd};
+use crate::control_loop::{
+    self, ConfiguredMirror, EngineSettings, LoopConfig, MirrorError, NodeSide,
+};
 use crate::destination::{Destination, Settled};
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::finding_text::finding_text;
 use crate::local_topics::{LocalTopics, LogNews};
 use crate::log_opening::open_mirrored_logs;
-use crate::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome, MirrorProgress};
+use crate::mirror_news::{MirrorNews, MirrorOutcome};
+use crate::mirror_orders::MirrorOrders;
+use crate::mirror_state_journal::{MirrorStateError, MirrorStateJournal};
 use crate::server::limits::ServerLimits;
 use crate::shared_directory::SharedDirectory;
 use serving::{Serving, are_local_logs_closed, are_opened_logs_closed};
@@ -55,8 +63,14 @@ pub struct NodeConfig {
     pub mirrored_write_error: i16,
     /// How its consumer groups behave.
     pub groups: GroupSettings,
-    /// What to mirror; its directory is the node's.
-    pub mirror: Option<MirrorConfig>,
+    /// The mirror that the configuration asks for, beside those that clients make.
+    pub mirror: Option<ConfiguredMirror>,
+    /// Where the engine runs and how big it may get.
+    pub engine: EngineSettings,
+    /// When failed partitions are tried again.
+    pub retry: RetryPolicy,
+    /// Seed of all jitter.
+    pub seed: u64,
 }
 
 /// Why a node could not begin or had to end.
@@ -115,11 +129,21 @@ pub async fn run(
         opened = &mut opening.logs => opened,
         () = &mut stop => return Ok(opening.give_up(&destination, local, observe).await),
     };
-    for news in opened.expect("opening logs does not panic") {
+    let opened = opened.expect("opening logs does not panic");
+    for news in opened.news {
         observe(news);
     }
     destination.write_checkpoints(observe);
-    let mut serving = Some(Serving::start(&config, &destination, local, listener, observe)?);
+    let states = opened.states.map_err(|error| MirrorError::States(error.to_string()))?;
+    let (orders, order_receiver) = MirrorOrders::new();
+    let side = NodeSide::new(
+        Arc::clone(&local),
+        states,
+        order_receiver,
+        destination.directory.lock().meta.cluster_id.clone(),
+    );
+    let mut serving =
+        Some(Serving::start(&config, &destination, (local, orders), listener, observe)?);
     let mut closing = None;
     let stop = async {
         stop.await;
@@ -127,13 +151,9 @@ pub async fn run(
             closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
         }
     };
-    let ended = match config.mirror {
-        Some(mirror) => control_loop::run_in(&destination, mirror, stop, observe).await,
-        None => {
-            stop.await;
-            Ok(None)
-        }
-    };
+    let NodeConfig { mirror, engine, retry, seed, .. } = config;
+    let config = LoopConfig { mirror, engine, retry, until_caught_up: false, seed };
+    let ended = control_loop::run_in(&destination, config, Some(side), stop, observe).await;
     if let Some(serving) = serving {
         closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
     }
@@ -144,8 +164,7 @@ pub async fn run(
     }
     let local_closed = are_local_logs_closed(&destination);
     match ended {
-        Ok(ended) => {
-            let mut ended = ended.unwrap_or_else(nothing_mirrored);
+        Ok(mut ended) => {
             ended.logs_closed &= local_closed;
             Ok(ended.settled(&destination, observe)?)
         }
@@ -164,8 +183,15 @@ fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
 
 /// Logs that are being opened on other threads, so that a stop is heard meanwhile.
 struct Opening {
-    logs: JoinHandle<Vec<MirrorNews>>,
+    logs: JoinHandle<Opened>,
     stop: Arc<AtomicBool>,
+}
+
+/// What was opened.
+struct Opened {
+    news: Vec<MirrorNews>,
+    /// What is known of mirrored partitions.
+    states: Result<(MirrorStateJournal, MirrorStates), MirrorStateError>,
 }
 
 impl Opening {
@@ -176,9 +202,18 @@ impl Opening {
         let logs = tokio::task::spawn_blocking(move || {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let threads = threads.min(OPENING_THREADS_MAX);
-            let mirrored = open_mirrored_logs(&destination, threads, &stopped);
-            let local = local.open_all(&stopped);
-            mirrored.into_iter().chain(local.into_iter().map(news_of)).collect()
+            let mut opened = local.open_all(&stopped);
+            let catalog = Arc::clone(&destination.catalog);
+            let mut journal = MirrorStateJournal::new(catalog, Arc::clone(&local));
+            let mut states = MirrorStates::default();
+            let loaded = journal.load(&mut |record| {
+                states.apply(&record);
+            });
+            let writable = stopped_partitions(&destination, &states);
+            let mut news = open_mirrored_logs(&destination, threads, &stopped);
+            opened.extend(local.open_stopped(&writable, &stopped));
+            news.extend(opened.into_iter().map(news_of));
+            Opened { news, states: loaded.map(|()| (journal, states)) }
         });
         Self { logs, stop }
     }
@@ -193,7 +228,7 @@ impl Opening {
     ) -> MirrorOutcome {
         self.stop.store(true, Ordering::Relaxed);
         let closed = async {
-            for news in self.logs.await.expect("opening logs does not panic") {
+            for news in self.logs.await.expect("opening logs does not panic").news {
                 observe(news);
             }
             let closing = tokio::task::spawn_blocking(move || local.close_all());
@@ -207,6 +242,30 @@ impl Opening {
         };
         MirrorOutcome { closed, clean, ..MirrorOutcome::nothing_done() }
     }
+}
+
+/// Partitions whose mirroring was stopped: clients write to them.
+fn stopped_partitions(destination: &Destination, states: &MirrorStates) -> Vec<Arc<Partition>> {
+    let mut stopped = Vec::new();
+    let topics: Vec<_> = {
+        let directory = destination.directory.lock();
+        let bound = directory.state.cluster_mirrors.topics().iter();
+        let bound = bound.filter(|(_, bound)| bound.desired == DesiredState::Stopped);
+        let shown = bound.filter_map(|(name, bound)| {
+            let topic = directory.state.topics.get(name)?;
+            Some((bound.mirror.clone(), destination.show(name, topic)))
+        });
+        shown.collect()
+    };
+    for (mirror, topic) in topics {
+        for partition in &topic.partitions {
+            let state = states.state(&mirror, partition.id);
+            if state.is_some_and(|stored| stored.state == MirrorPartitionState::Stopped) {
+                stopped.push(Arc::clone(partition));
+            }
+        }
+    }
+    stopped
 }
 
 fn news_of(news: LogNews) -> MirrorNews {
@@ -235,12 +294,6 @@ pub fn advertised_by_default(listen: &BrokerAddress) -> BrokerAddress {
 fn machine_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
-}
-
-/// A node that had nothing to mirror, or never got to it.
-fn nothing_mirrored() -> RunEnd {
-    let progress = MirrorProgress::default();
-    RunEnd { ended: Ok(MirrorEnd::Stopped), logs_closed: true, progress, failed: Vec::new() }
 }
 
 /// How long the engine may take to close its logs, and those of topics made here from when clients

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicPartition};
 use mirror_uring::Progress;
+use tokio::time::Instant;
 
 use crate::log_ledger::LogCheckpoint;
 use crate::log_publisher::LogPublisher;
@@ -21,6 +22,8 @@ pub(crate) struct PartitionBook {
 pub(crate) struct BookEntry {
     /// Its name.
     pub(crate) name: TopicPartition,
+    /// True from when the engine was given it until it has given it back.
+    pub(crate) is_in_engine: bool,
     /// False when the source has no topic ids.
     pub(crate) source_has_topic_ids: bool,
     /// Segment and index sizes.
@@ -33,6 +36,12 @@ pub(crate) struct BookEntry {
     pub(crate) loaded_end: Option<Offset>,
     /// Where the source's log ended when it was first asked.
     pub(crate) target: Option<Offset>,
+    /// Since when it has not had all that its source has.
+    pub(crate) behind_since: Option<Instant>,
+    /// The broker that led it at the source when that was last told.
+    pub(crate) leader: Option<BrokerId>,
+    /// When the engine gave it back; what is known of the source is as old.
+    pub(crate) left_engine: Option<Instant>,
 }
 
 impl PartitionBook {
@@ -60,6 +69,11 @@ impl PartitionBook {
         self.entries.get_mut(&id)
     }
 
+    /// Forgets a partition.
+    pub(crate) fn remove(&mut self, id: TopicIdPartition) {
+        self.entries.remove(&id);
+    }
+
     /// Every partition of this run.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (TopicIdPartition, &BookEntry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
@@ -76,6 +90,9 @@ impl BookEntry {
     /// Notes the engine's word of where a partition stands; says what may be checkpointed.
     pub(crate) fn note_progress(&mut self, progress: Progress) -> LogCheckpoint {
         self.progress = Some(progress);
+        let source = progress.source_high_watermark.map(|mark| mark.offset());
+        let is_behind = source.is_some_and(|source| source > progress.log_end.offset());
+        self.behind_since = is_behind.then(|| self.behind_since.unwrap_or_else(Instant::now));
         let recovery_point = progress.recovery_point.min(progress.log_end.offset());
         let high_watermark = progress.source_high_watermark;
         LogCheckpoint {

@@ -1,19 +1,21 @@
-//! Looks at the source again and again, beside the control loop, so that a source that does not
-//! answer never keeps the loop from its other work.
+//! Looks at the source of one mirror again and again, beside the control loop, so that a source
+//! that does not answer never keeps the loop from its other work.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
+use mirror_coordinator::mirror_name::MirrorName;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::control_loop::LoopEvent;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::{SourceError, error_name};
-use crate::topic_filter::TopicFilter;
+use crate::topic_selection::TopicSelection;
 
 /// What one look at the source brought.
 #[derive(Debug, Default)]
@@ -29,38 +31,50 @@ pub(crate) struct SourceLook {
 /// What to look for and how often.
 #[derive(Debug)]
 pub(crate) struct WatchPlan {
-    pub(crate) filter: TopicFilter,
+    pub(crate) mirror: MirrorName,
+    pub(crate) selection: SharedSelection,
     pub(crate) refresh: Duration,
     /// Ask once for the log end of every partition.
     pub(crate) wants_log_ends: bool,
 }
 
+/// Which topics a mirror looks at; the control loop changes it while the watch runs.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedSelection(Arc<Mutex<Arc<TopicSelection>>>);
+
+impl SharedSelection {
+    pub(crate) fn new(selection: TopicSelection) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(selection))))
+    }
+
+    pub(crate) fn get(&self) -> Arc<TopicSelection> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, selection: TopicSelection) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(selection);
+    }
+}
+
 /// The control loop's end of the watch; looking ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct SourceWatch {
-    looks: mpsc::Receiver<Result<SourceLook, SourceError>>,
     now: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl SourceWatch {
-    /// Takes the first look, which must succeed, and goes on looking in the background.
-    pub(crate) async fn start(
+    /// Begins to look in the background, at once; every outcome goes to `events`.
+    pub(crate) fn start(
         client: SourceClient,
         plan: WatchPlan,
-    ) -> Result<(SourceLook, Self), SourceError> {
-        let mut watcher =
+        events: mpsc::Sender<LoopEvent>,
+    ) -> Self {
+        let watcher =
             Watcher { client, plan, configs_due: BTreeMap::new(), ends_known: BTreeSet::new() };
-        let first = watcher.look().await?;
-        let (sender, looks) = mpsc::channel(1);
         let now = Arc::new(Notify::new());
-        let task = tokio::spawn(watcher.run(sender, Arc::clone(&now)));
-        Ok((first, Self { looks, now, task }))
-    }
-
-    /// The next look; may be cancelled without loss.
-    pub(crate) async fn next(&mut self) -> Option<Result<SourceLook, SourceError>> {
-        self.looks.recv().await
+        let task = tokio::spawn(watcher.run(events, Arc::clone(&now)));
+        Self { now, task }
     }
 
     /// Asks for a look soon.
@@ -84,22 +98,20 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run(
-        mut self,
-        sender: mpsc::Sender<Result<SourceLook, SourceError>>,
-        now: Arc<Notify>,
-    ) {
-        let mut looked = Instant::now();
+    async fn run(mut self, events: mpsc::Sender<LoopEvent>, now: Arc<Notify>) {
         loop {
-            tokio::select! {
-                () = sleep_until(looked + self.plan.refresh) => {}
-                // Someone in a hurry does not make us storm the source.
-                () = now.notified() => sleep_until(looked + HURRY_PAUSE).await,
-            }
             let outcome = self.look().await;
-            looked = Instant::now();
-            if sender.send(outcome).await.is_err() {
+            let has_answered = outcome.is_ok();
+            let looked = Instant::now();
+            let mirror = self.plan.mirror.clone();
+            if events.send(LoopEvent::Looked { mirror, outcome }).await.is_err() {
                 return;
+            }
+            let pause = if has_answered { self.plan.refresh } else { SILENT_PAUSE };
+            tokio::select! {
+                () = sleep_until(looked + pause) => {}
+                // Someone in a hurry does not make us storm the source.
+                () = now.notified() => sleep_until(looked + HURRY_PAUSE.min(pause)).await,
             }
         }
     }
@@ -120,7 +132,8 @@ impl Watcher {
         metadata: &SourceMetadata,
     ) -> Result<BTreeMap<TopicName, BTreeMap<String, String>>, SourceError> {
         let now = Instant::now();
-        let selected = metadata.topics.keys().filter(|name| self.plan.filter.selects(name));
+        let selection = self.plan.selection.get();
+        let selected = metadata.topics.keys().filter(|name| selection.selects(name));
         let is_due = |name: &&TopicName| self.configs_due.get(name).is_none_or(|due| *due <= now);
         let due: Vec<TopicName> = selected.filter(is_due).cloned().collect();
         if due.is_empty() {
@@ -135,9 +148,10 @@ impl Watcher {
         &mut self,
         metadata: &SourceMetadata,
     ) -> Result<BTreeMap<TopicPartition, Offset>, SourceError> {
+        let selection = self.plan.selection.get();
         let mut wanted: BTreeMap<TopicPartition, BrokerId> = BTreeMap::new();
         for (topic, known) in &metadata.topics {
-            if !self.plan.filter.selects(topic) {
+            if !selection.selects(topic) {
                 continue;
             }
             for (partition, at) in &known.partitions {
@@ -162,5 +176,7 @@ impl Watcher {
 
 /// Shortest time between two looks.
 const HURRY_PAUSE: Duration = Duration::from_millis(250);
+/// How long a source that did not answer is left alone before it is asked again.
+const SILENT_PAUSE: Duration = Duration::from_secs(1);
 /// How often a topic's settings are asked for.
 const CONFIGS_REFRESH: Duration = Duration::from_secs(30);

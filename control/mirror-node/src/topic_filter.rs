@@ -6,6 +6,8 @@ use regex::{Regex, RegexBuilder};
 /// A compiled `--topics` and `--exclude`.
 #[derive(Clone, Debug)]
 pub struct TopicFilter {
+    include_text: String,
+    exclude_text: Option<String>,
     include: Regex,
     exclude: Option<Regex>,
     /// The alternatives of the inclusion that begin with `__`.
@@ -31,11 +33,25 @@ impl TopicFilter {
         let alternatives = include.split('|').map(|part| part.trim_matches(['(', ')', '^', '$']));
         let internal = alternatives.filter(|part| part.starts_with(INTERNAL_PREFIX));
         Ok(Self {
+            include_text: include.to_owned(),
+            exclude_text: exclude.map(str::to_owned),
             include: whole(include)?,
             exclude: exclude.map(whole).transpose()?,
             // A part of a larger expression need not compile alone; then it names no topic.
             internal: internal.filter_map(|part| whole(part).ok()).collect(),
         })
+    }
+
+    /// What is included, as written.
+    #[must_use]
+    pub fn include_text(&self) -> &str {
+        &self.include_text
+    }
+
+    /// What is excluded, as written.
+    #[must_use]
+    pub fn exclude_text(&self) -> Option<&str> {
+        self.exclude_text.as_deref()
     }
 
     /// True when `topic` is to be mirrored. Internal topics (`__...`) only when an alternative of

@@ -6,10 +6,10 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mirror_coordinator::coordinator::UncleanElection;
+use mirror_coordinator::lifecycle::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::client_properties::ClientProperties;
-use mirror_node::control_loop::MirrorConfig;
+use mirror_node::control_loop::{ConfiguredMirror, EngineSettings, MirrorConfig};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorProgress};
 use mirror_node::random_id::random_id;
 use mirror_node::topic_filter::TopicFilter;
@@ -76,13 +76,18 @@ pub(crate) fn run(args: &DemoArgs, output: &mut Output) -> Result<ExitCode, Comm
     };
     let filter = TopicFilter::new(TOPIC, None)?;
     let config = MirrorConfig {
-        properties: properties.clone(),
-        filter: filter.clone(),
         data_dir: mirror_dir.clone(),
-        cores: args.cores.clone().map(|cores| cores.0).unwrap_or_default(),
-        limits: ShardLimits::default(),
-        recent_bytes: 0,
-        unclean_election: UncleanElection::Fail,
+        mirror: ConfiguredMirror {
+            name: crate::mirror::mirror_name(),
+            properties: properties.clone(),
+            filter: filter.clone(),
+            unclean_election: UncleanElection::Fail,
+        },
+        engine: EngineSettings {
+            cores: args.cores.clone().map(|cores| cores.0).unwrap_or_default(),
+            limits: ShardLimits::default(),
+            recent_bytes: 0,
+        },
         retry: RetryPolicy::default(),
         until_caught_up: true,
         seed: 1,

@@ -2,9 +2,12 @@
 
 use std::io::{self, IsTerminal as _};
 
-use mirror_coordinator::coordinator::UncleanElection as Policy;
+use mirror_coordinator::lifecycle::UncleanElection as Policy;
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_node::control_loop::{self, MirrorConfig, MirrorError};
+use mirror_node::control_loop::{
+    self, ConfiguredMirror, EngineSettings, MirrorConfig, MirrorError,
+};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::topic_filter::TopicFilter;
 use mirror_uring::EngineError;
@@ -19,13 +22,18 @@ use crate::stop_signal::stop_signal;
 
 pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let config = MirrorConfig {
-        properties: client_properties(&args.source)?,
-        filter: TopicFilter::new(&args.topics, args.exclude.as_deref())?,
         data_dir: args.data_dir,
-        cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
-        limits: limits(&args.tuning, args.buffered, SLAB_HINT)?,
-        recent_bytes: 0,
-        unclean_election: args.on_unclean_election.into(),
+        mirror: ConfiguredMirror {
+            name: mirror_name(),
+            properties: client_properties(&args.source)?,
+            filter: TopicFilter::new(&args.topics, args.exclude.as_deref())?,
+            unclean_election: args.on_unclean_election.into(),
+        },
+        engine: EngineSettings {
+            cores: args.cores.map(|cores| cores.0).unwrap_or_default(),
+            limits: limits(&args.tuning, args.buffered, SLAB_HINT)?,
+            recent_bytes: 0,
+        },
         retry: RetryPolicy::default(),
         until_caught_up: args.until_caught_up,
         seed: u64::from(std::process::id()),
@@ -48,6 +56,11 @@ pub(crate) fn run(args: MirrorArgs, output: &mut Output) -> Result<ExitCode, Com
         print_outcome(&outcome, output)?;
     }
     Ok(exit_code(&outcome, args.until_caught_up))
+}
+
+/// Name of the one mirror of a run that serves nobody.
+pub(crate) fn mirror_name() -> MirrorName {
+    MirrorName::parse("mirror").expect("a legal name")
 }
 
 /// Sizes as asked for; what does not fit together is refused with the reason and `hint`.
@@ -159,6 +172,7 @@ impl From<MirrorError> for CommandError {
         match error {
             MirrorError::Directory(error) => error.into(),
             MirrorError::Source(error) => error.into(),
+            error @ MirrorError::States(_) => Self::new(ExitCode::DataDirectory, error),
             MirrorError::Engine(error @ EngineError::CoreNotAllowed { .. }) => {
                 Self::new(ExitCode::Usage, error)
             }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use group_coordinator::coordinator::GroupSettings;
 use group_coordinator::limits::GROUP_MEMBERS_MAX;
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::retry::RetryPolicy;
+use mirror_node::control_loop::EngineSettings;
 use mirror_node::node_run::{NodeConfig, advertised_by_default};
 use mirror_uring::BrokerAddress;
 
@@ -18,6 +20,7 @@ use raw::{MirroredWriteError, RawConfig, RawGroups};
 pub(crate) mod effective;
 mod limits;
 mod mirrored;
+use mirrored::Mirrored;
 mod raw;
 
 /// A configuration that a node can be started with.
@@ -54,8 +57,11 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
     let groups = groups(&raw.groups, &mut effective)?;
     let limits = limits::resolve(&raw.limits, &mut effective)?;
-    let mirrored = mirrored::resolve(args, raw.mirror, &data_dir, &mut effective)?;
-    let (mirror, topics) = mirrored.unzip();
+    let mirrored = mirrored::resolve(args, raw.mirror, &mut effective)?;
+    let (mirror, engine, topics) = match mirrored {
+        Some(Mirrored { mirror, engine, topics }) => (Some(mirror), engine, Some(topics)),
+        None => (None, EngineSettings::default(), None),
+    };
     let config = NodeConfig {
         data_dir,
         // A port that the system chooses is known only when the node listens.
@@ -67,6 +73,9 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         mirrored_write_error: refusal.code(),
         groups,
         mirror,
+        engine,
+        retry: RetryPolicy::default(),
+        seed: u64::from(std::process::id()),
     };
     Ok(Resolved { config, effective, topics })
 }

@@ -121,7 +121,8 @@ impl ClusterMetadata {
             }
             _ => {
                 let message = format!(
-                    "mirror {mirror}: no topic {told} is here; describe the mirror to see its topics"
+                    "mirror {mirror}: no topic {told} is here; describe the mirror to see \
+                 its topics"
                 );
                 CommandError::new(ErrorCode::UnknownTopicOrPartition, message)
             }

@@ -241,6 +241,14 @@ impl MirrorPartition {
         }
     }
 
+    /// A retry that is planned need not wait: its attempts are counted as before.
+    pub(super) fn on_source_answered(&mut self, around: &mut Surroundings<'_>) {
+        if self.stored.state == State::Failed && self.retry_due_ms.take().is_some() {
+            self.turn = Turn::Due;
+            self.settle(around);
+        }
+    }
+
     /// Time passed.
     pub(super) fn on_due(&mut self, around: &mut Surroundings<'_>) {
         let is_due = |due_ms: &Option<u64>| due_ms.is_some_and(|due_ms| due_ms <= around.now_ms);

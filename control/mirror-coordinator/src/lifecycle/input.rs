@@ -166,6 +166,9 @@ pub enum Input {
         /// Done, or why not.
         outcome: Result<(), String>,
     },
+    /// A mirror's source answers again after it did not: its partitions that wait to be tried again
+    /// need not wait any longer.
+    SourceAnswered(MirrorName),
     /// The operator wants a failed partition tried again (`RecoverMirrorTopics`).
     Recover(TopicIdPartition),
     /// Time passed.

@@ -1,57 +1,67 @@
-//! What the coordinator wants, done.
+//! What the lifecycle wants, done.
 
-use kafka_wire::partition::SourceBroker;
-use mirror_coordinator::coordinator::{Action, UncleanElection};
+use std::sync::Arc;
+
+use kafka_wire::offset::Offset;
+use kafka_wire::partition::TopicIdPartition;
+use mirror_coordinator::lifecycle::{Action, EngineEvent, Input, LogEnd, UncleanElection};
 use mirror_uring::{DivergencePolicy, EngineCommand, NewPartition};
 
-use super::{MirrorError, MirrorLoop, THE_SOURCE};
+use super::loop_event::{LogWork, LogWorked};
+use super::{MirrorError, MirrorLoop};
+use crate::catalog::Partition;
+use crate::local_topics::keeper::now_ms;
+use crate::log_publisher::LogPublisher;
 use crate::mirror_news::MirrorNews;
 
 impl MirrorLoop<'_> {
     pub(super) async fn carry_out(&mut self, action: Action) -> Result<(), MirrorError> {
         match action {
-            Action::AddPartition {
-                partition,
-                leader,
-                source_epoch,
-                leader_epoch,
-                unclean_election,
-            } => {
-                let Some(entry) = self.book.get(partition) else { return Ok(()) };
-                let directory = &self.destination.directory;
-                let new = NewPartition {
-                    id: partition,
-                    name: entry.name.clone(),
-                    source_has_topic_ids: entry.source_has_topic_ids,
-                    leader: SourceBroker { source: THE_SOURCE, broker: leader },
-                    source_epoch,
-                    leader_epoch,
-                    log_config: entry.log_config,
-                    recovery_point: directory.recovery_point(&entry.name),
-                    log_start: directory.log_start(&entry.name),
-                    clean: directory.is_closed(&entry.name),
-                    on_divergence: match unclean_election {
-                        UncleanElection::Truncate => DivergencePolicy::Truncate,
-                        UncleanElection::Fail => DivergencePolicy::Fail,
-                    },
-                };
-                directory.note_open(&new.name);
-                self.note_leader_epoch(partition, leader_epoch);
-                self.send(EngineCommand::AddPartition(Box::new(new))).await
+            Action::Persist { ticket, write } => self.persisting.add(ticket, *write),
+            Action::Align { partition, ticket } => self.aligning.add(partition, ticket),
+            Action::CancelAlignment { partition, ticket } => {
+                self.aligning.cancel(partition, ticket)
             }
+            // One replica: what it has is what all have.
+            Action::AwaitReplicas { partition, ticket, .. } => {
+                self.inputs.push_back(Input::ReplicasConverged { partition, ticket });
+            }
+            Action::CloseForMirroring(partition) => {
+                self.work_on_log(partition, LogWork::CloseForMirroring);
+            }
+            Action::MeasureLog { partition, ticket } => {
+                self.work_on_log(partition, LogWork::Measure(ticket));
+            }
+            Action::SealLog { partition, ticket, leader_epoch } => {
+                self.note_leader_epoch(partition, leader_epoch);
+                self.work_on_log(partition, LogWork::Seal(ticket));
+            }
+            Action::OpenForWriting { partition, ticket, leader_epoch } => {
+                self.note_leader_epoch(partition, leader_epoch);
+                self.work_on_log(partition, LogWork::OpenForWriting(ticket));
+            }
+            Action::RaiseLeaderEpoch { partition, ticket, above } => {
+                self.raise_leader_epoch(partition, ticket, above);
+            }
+            Action::AddPartition { .. } => self.add_partition(action).await?,
             Action::SetSourceLeader { partition, leader, epoch } => {
-                let leader = SourceBroker { source: THE_SOURCE, broker: leader };
-                self.send(EngineCommand::SetSourceLeader { partition, leader, epoch }).await
+                self.send(EngineCommand::SetSourceLeader { partition, leader, epoch }).await?;
             }
             Action::SetLeaderEpoch { partition, epoch } => {
                 self.note_leader_epoch(partition, epoch);
-                self.send(EngineCommand::SetLeaderEpoch { partition, epoch }).await
+                self.send(EngineCommand::SetLeaderEpoch { partition, epoch }).await?;
             }
-            Action::Pause(partition) => self.send(EngineCommand::Pause(partition)).await,
-            Action::Resume(partition) => self.send(EngineCommand::Resume(partition)).await,
-            Action::RefreshMetadata => {
-                self.watch.hurry();
-                Ok(())
+            Action::SetUncleanElection { partition, unclean_election } => {
+                let policy = divergence_policy(unclean_election);
+                self.send(EngineCommand::SetDivergencePolicy { partition, policy }).await?;
+            }
+            Action::PauseFetcher(partition) => self.send(EngineCommand::Pause(partition)).await?,
+            Action::ResumeFetcher(partition) => self.send(EngineCommand::Resume(partition)).await?,
+            Action::RemoveFetcher(partition) => self.remove_fetcher(partition).await?,
+            Action::RefreshMetadata(mirror) => {
+                if let Some(source) = self.sources.get(&mirror) {
+                    source.hurry();
+                }
             }
             Action::StateChanged { partition, from, to, reason, retry_at_ms } => {
                 let Some(entry) = self.book.get(partition) else { return Ok(()) };
@@ -63,8 +73,114 @@ impl MirrorLoop<'_> {
                     retry_in_ms: retry_at_ms.map(|at_ms| at_ms.saturating_sub(self.now_ms())),
                 };
                 self.tell(news);
-                Ok(())
             }
         }
+        Ok(())
+    }
+
+    async fn add_partition(&mut self, action: Action) -> Result<(), MirrorError> {
+        let Action::AddPartition {
+            partition,
+            leader,
+            source_epoch,
+            leader_epoch,
+            unclean_election,
+        } = action
+        else {
+            return Ok(());
+        };
+        let Some(entry) = self.book.get_mut(partition) else { return Ok(()) };
+        let directory = &self.destination.directory;
+        let new = NewPartition {
+            id: partition,
+            name: entry.name.clone(),
+            source_has_topic_ids: entry.source_has_topic_ids,
+            leader,
+            source_epoch,
+            leader_epoch,
+            log_config: entry.log_config,
+            recovery_point: directory.recovery_point(&entry.name),
+            log_start: directory.log_start(&entry.name),
+            clean: directory.is_closed(&entry.name),
+            on_divergence: divergence_policy(unclean_election),
+        };
+        entry.is_in_engine = true;
+        if let Some(shown) = self.destination.catalog.partition(partition) {
+            // Others may have written the log meanwhile.
+            entry.publisher = LogPublisher::new(Arc::clone(&shown.view));
+        }
+        directory.note_open(&new.name);
+        self.note_leader_epoch(partition, leader_epoch);
+        self.send(EngineCommand::AddPartition(Box::new(new))).await
+    }
+
+    /// Has the engine close the log; of one that it never had, says where it ends.
+    async fn remove_fetcher(&mut self, partition: TopicIdPartition) -> Result<(), MirrorError> {
+        let Some(entry) = self.book.get(partition) else { return Ok(()) };
+        if entry.is_in_engine {
+            return self.send(EngineCommand::Remove { partition, delete: false }).await;
+        }
+        let event = EngineEvent::Removed { end: None };
+        self.inputs.push_back(Input::Engine { partition, event });
+        Ok(())
+    }
+
+    /// Has a log worked on that the engine does not have.
+    fn work_on_log(&mut self, id: TopicIdPartition, work: LogWork) {
+        let partition = self.destination.catalog.partition(id);
+        let (Some(node), Some(shown)) = (&self.node, partition) else {
+            self.inputs.extend(work.failed(id, "there is no such log here".to_owned()));
+            return;
+        };
+        let topics = Arc::clone(node.topics());
+        let leader_epoch = self.known_leader_epoch(id);
+        self.work.add(id, move || {
+            let answer = match work {
+                LogWork::CloseForMirroring => {
+                    if let Err(reason) = topics.close_for_mirroring(&shown) {
+                        tracing::warn!("{}: {reason}", shown.name);
+                    }
+                    None
+                }
+                LogWork::Measure(_) => match log_end(&shown) {
+                    Ok(end) => work.measured(id, end),
+                    Err(reason) => work.failed(id, reason),
+                },
+                LogWork::Seal(_) => {
+                    let sealed = topics.seal(&shown, leader_epoch, now_ms());
+                    work.done(id, sealed.map(|_| ()))
+                }
+                LogWork::OpenForWriting(_) => {
+                    work.done(id, topics.open_for_writing(&shown, leader_epoch))
+                }
+            };
+            LogWorked { partition: id, answer }
+        });
+    }
+
+    pub(super) fn on_log_worked(&mut self, worked: LogWorked) {
+        self.work.note_done(worked.partition);
+        self.inputs.extend(worked.answer);
+    }
+}
+
+/// Where a log ends that nobody writes: what readers are shown. A log that was never made is empty.
+fn log_end(partition: &Partition) -> Result<LogEnd, String> {
+    match partition.view.state() {
+        Some(state) => {
+            let last_epoch = state.epochs.latest();
+            Ok(LogEnd { last_epoch, offset: state.log_end.offset() })
+        }
+        None if !partition.view.directory().is_dir() => {
+            Ok(LogEnd { last_epoch: None, offset: Offset::ZERO })
+        }
+        None => Err(format!("{}: the log cannot be read", partition.name)),
+    }
+}
+
+const fn divergence_policy(unclean_election: UncleanElection) -> DivergencePolicy {
+    match unclean_election {
+        UncleanElection::Truncate => DivergencePolicy::Truncate,
+        UncleanElection::Fail => DivergencePolicy::Fail,
     }
 }

@@ -1,39 +1,74 @@
 //! What the engine's reports change.
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
-use kafka_wire::partition::TopicIdPartition;
-use mirror_coordinator::coordinator::{EngineEvent, Input};
+use kafka_wire::partition::{SourceBroker, TopicIdPartition};
+use mirror_coordinator::lifecycle::{EngineEvent, Input, LogEnd};
+use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::retry::RetryClass;
-use mirror_uring::{EngineReport, PartitionEvent, PartitionFailure, Progress};
+use mirror_uring::{EngineCommand, EngineReport, PartitionEvent, PartitionFailure, Progress};
+use tokio::time::Instant;
 
-use super::{MirrorError, MirrorLoop};
+use super::MirrorLoop;
+use super::sources::MirrorSource;
 use crate::mirror_news::MirrorNews;
 use crate::partition_check::topic_id_cure;
 use crate::source_connection::error_name;
 
 impl MirrorLoop<'_> {
-    pub(super) async fn on_report(&mut self, report: EngineReport) -> Result<(), MirrorError> {
+    pub(super) fn on_report(&mut self, report: EngineReport) {
         match report {
             EngineReport::Partition { partition, mut event } => {
                 self.note(partition, &event);
                 self.add_cure(partition, &mut event);
-                match translated(event) {
-                    Some(event) => self.step(Input::Engine { partition, event }).await,
-                    None => Ok(()),
+                if let Some(event) = Self::translated(event) {
+                    self.inputs.push_back(Input::Engine { partition, event });
                 }
             }
             EngineReport::BrokerUnreachable { broker, attempt, reason } => {
+                if let Some(source) = self.source_of(broker) {
+                    source.silent_since.entry(broker.broker).or_insert_with(Instant::now);
+                    source.hurry();
+                }
+                if self.node.is_some() && attempt >= UNREACHABLE_ATTEMPTS {
+                    self.fail_partitions_of(broker, &reason);
+                }
                 let broker = broker.broker.get();
                 self.tell(MirrorNews::BrokerUnreachable { broker, attempt, reason });
-                self.watch.hurry();
-                Ok(())
             }
             EngineReport::BrokerReachable { broker } => {
+                if let Some(source) = self.source_of(broker) {
+                    source.silent_since.remove(&broker.broker);
+                }
                 self.tell(MirrorNews::BrokerReachable { broker: broker.broker.get() });
-                Ok(())
             }
             // Shards end only when told to; a shard that ended by itself closes the channel.
-            EngineReport::Stopped { .. } => Ok(()),
+            EngineReport::Stopped { .. } => {}
+        }
+    }
+
+    fn source_of(&mut self, broker: SourceBroker) -> Option<&mut MirrorSource> {
+        let mirror = self.sources.mirror_of(broker.source)?.clone();
+        self.sources.get_mut(&mirror)
+    }
+
+    /// Has partitions fail whose leader cannot be reached: who looks at them must see it, and the
+    /// lifecycle plans when they are tried again.
+    fn fail_partitions_of(&mut self, broker: SourceBroker, reason: &str) {
+        let Some(mirror) = self.sources.mirror_of(broker.source).cloned() else { return };
+        let led: Vec<_> = self
+            .lifecycle
+            .partitions_of(&mirror)
+            .filter(|id| self.lifecycle.state(*id) == MirrorPartitionState::Mirroring)
+            .filter(|id| {
+                self.book.get(*id).is_some_and(|entry| entry.leader == Some(broker.broker))
+            })
+            .collect();
+        for partition in led {
+            let reason =
+                format!("source broker {} cannot be reached: {reason}", broker.broker.get());
+            let event = EngineEvent::Failed { reason, class: RetryClass::Retryable };
+            self.commands.push(EngineCommand::Pause(partition));
+            self.inputs.push_back(Input::Engine { partition, event });
         }
     }
 
@@ -76,7 +111,18 @@ impl MirrorLoop<'_> {
             PartitionEvent::EpochBegan { epoch, start } => {
                 entry.publisher.on_epoch_began(*epoch, *start);
             }
-            PartitionEvent::Reloading | PartitionEvent::Removed(_) => entry.publisher.close(),
+            PartitionEvent::Reloading => entry.publisher.close(),
+            // Readers keep what they have: nobody changes the files until somebody opens them.
+            PartitionEvent::Removed(progress) => {
+                entry.is_in_engine = false;
+                entry.left_engine = Some(Instant::now());
+                entry.publisher.rest();
+                if let Some(progress) = progress {
+                    let checkpoint = entry.note_progress(*progress);
+                    directory.note(&entry.name, checkpoint);
+                    directory.note_closed(&entry.name);
+                }
+            }
             PartitionEvent::Truncated { from, to, .. } => {
                 // At once: what is written after the cut is not durable yet.
                 directory.note_cut(&entry.name, to.offset());
@@ -111,34 +157,45 @@ impl MirrorLoop<'_> {
             | PartitionEvent::Failed(_) => {}
         }
     }
+
+    /// An engine's event as the lifecycle knows it; `None` when its decisions do not depend on it.
+    fn translated(event: PartitionEvent) -> Option<EngineEvent> {
+        Some(match event {
+            PartitionEvent::Loaded { progress: Progress { last_epoch, .. }, .. } => {
+                EngineEvent::Loaded { last_epoch }
+            }
+            PartitionEvent::Progress(Progress { last_epoch, .. }) => {
+                EngineEvent::Progressed { last_epoch }
+            }
+            PartitionEvent::LeaderUnknown { .. } => EngineEvent::LeaderUnknown,
+            PartitionEvent::LeaderMoved { leader, epoch } => {
+                EngineEvent::LeaderMoved { leader: leader.broker, epoch }
+            }
+            PartitionEvent::Fenced { batch_epoch, .. } => EngineEvent::Fenced { batch_epoch },
+            PartitionEvent::Truncated { .. } => EngineEvent::Truncated,
+            PartitionEvent::Failed(failure) => {
+                // What may pass by itself the engine tries again by itself.
+                let class = RetryClass::NonRetryable;
+                EngineEvent::Failed { reason: failure.to_string(), class }
+            }
+            PartitionEvent::Paused(_) => EngineEvent::Paused,
+            PartitionEvent::Removed(progress) => {
+                let end = progress.map(|progress| LogEnd {
+                    last_epoch: progress.last_epoch,
+                    offset: progress.log_end.offset(),
+                });
+                EngineEvent::Removed { end }
+            }
+            PartitionEvent::Gap { .. }
+            | PartitionEvent::Corrupt { .. }
+            | PartitionEvent::DiskFault { .. }
+            | PartitionEvent::SourceError { .. }
+            | PartitionEvent::EpochBegan { .. }
+            | PartitionEvent::Reloading => return None,
+        })
+    }
 }
 
-/// An engine's event as the coordinator knows it; `None` when its decisions do not depend on it.
-fn translated(event: PartitionEvent) -> Option<EngineEvent> {
-    Some(match event {
-        PartitionEvent::Loaded { progress: Progress { last_epoch, .. }, .. } => {
-            EngineEvent::Loaded { last_epoch }
-        }
-        PartitionEvent::Progress(Progress { last_epoch, .. }) => {
-            EngineEvent::Progressed { last_epoch }
-        }
-        PartitionEvent::LeaderUnknown { .. } => EngineEvent::LeaderUnknown,
-        PartitionEvent::LeaderMoved { leader, epoch } => {
-            EngineEvent::LeaderMoved { leader: leader.broker, epoch }
-        }
-        PartitionEvent::Fenced { batch_epoch, .. } => EngineEvent::Fenced { batch_epoch },
-        PartitionEvent::Truncated { .. } => EngineEvent::Truncated,
-        PartitionEvent::Failed(failure) => {
-            // What may pass by itself the engine tries again by itself.
-            EngineEvent::Failed { reason: failure.to_string(), class: RetryClass::NonRetryable }
-        }
-        PartitionEvent::Paused(_) => EngineEvent::Paused,
-        PartitionEvent::Gap { .. }
-        | PartitionEvent::Corrupt { .. }
-        | PartitionEvent::DiskFault { .. }
-        | PartitionEvent::SourceError { .. }
-        | PartitionEvent::EpochBegan { .. }
-        | PartitionEvent::Reloading
-        | PartitionEvent::Removed(_) => return None,
-    })
-}
+/// Attempts in a row that a broker of a source did not answer before its partitions count as
+/// failed: one that restarts quickly is not worth a word to each of them.
+const UNREACHABLE_ATTEMPTS: u32 = 3;

@@ -1,86 +1,146 @@
-//! What a look at the source changes.
+//! What a look at a source changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{
-    PartitionIndex, SourceBroker, TopicId, TopicIdPartition, TopicName, TopicPartition,
+use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName, TopicPartition};
+use mirror_coordinator::lifecycle::{Input, UncleanElection};
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirrored_topic_config::{
+    MirroredTopicConfig, SUPPORT_UNCLEAN_ELECTION, SUPPORT_UNCLEAN_ELECTION_ALIAS,
 };
-use mirror_coordinator::coordinator::Input;
 use mirror_uring::EngineCommand;
 
-use super::{MirrorError, MirrorLoop, THE_SOURCE};
-use crate::directory_state::MirrorTopic;
+use super::{MirrorError, MirrorLoop};
 use crate::discovery::TopicFinding;
 use crate::log_publisher::LogPublisher;
 use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
-use crate::random_id::random_id;
 use crate::source_client::{SourceLeader, SourceTopic};
+use crate::source_connection::SourceError;
 use crate::source_watch::SourceLook;
 
 impl MirrorLoop<'_> {
-    pub(super) async fn on_look(&mut self, look: SourceLook) -> Result<(), MirrorError> {
-        let directory = &self.destination.directory;
-        directory.lock().bind_source(look.metadata.cluster_id.as_deref())?;
-        for (broker, address) in &look.metadata.brokers {
-            if self.brokers.get(broker) != Some(address) {
-                let (broker, address) = (*broker, address.clone());
-                self.brokers.insert(broker, address.clone());
-                let broker = SourceBroker { source: THE_SOURCE, broker };
-                self.send(EngineCommand::SetBroker { broker, address }).await?;
+    pub(super) async fn on_looked(
+        &mut self,
+        mirror: MirrorName,
+        outcome: Result<SourceLook, SourceError>,
+    ) -> Result<(), MirrorError> {
+        match outcome {
+            Ok(look) => self.on_look(&mirror, look).await,
+            Err(error) => {
+                let reason = error.to_string();
+                let Some(source) = self.sources.get_mut(&mirror) else { return Ok(()) };
+                source.is_silent = true;
+                // A source that never answered is asked every second.
+                if source.has_answered || source.told_unreachable != reason {
+                    source.told_unreachable.clone_from(&reason);
+                    self.tell(MirrorNews::SourceUnreachable { reason });
+                }
+                Ok(())
             }
         }
-        let findings = self.discovery.look(&directory.lock().state, &look.metadata);
+    }
+
+    pub(super) async fn on_look(
+        &mut self,
+        mirror: &MirrorName,
+        look: SourceLook,
+    ) -> Result<(), MirrorError> {
+        if self.sources.get(mirror).is_none() {
+            return Ok(()); // deleted while its source was looked at
+        }
+        if !self.bind_source(mirror, look.metadata.cluster_id.as_deref())? {
+            return Ok(());
+        }
+        let properties = self.sources.get(mirror).expect("it was there").properties.clone();
+        self.ensure_engine(&properties, look.metadata.cluster_id.as_deref())?;
+        self.tell_brokers(mirror, &look).await?;
         let mut present = Vec::new();
-        for finding in findings {
+        let mut found = Vec::new();
+        for finding in self.findings(mirror, &look) {
             match finding {
-                TopicFinding::New { name, source } => {
-                    self.remember(&name, source, &look.configs);
-                    present.push((name, source, true));
-                }
-                TopicFinding::Known { name, source } => {
-                    self.remember(&name, source, &look.configs);
-                    present.push((name, source, false));
-                }
+                TopicFinding::New { name, source } => found.push((name, source)),
+                TopicFinding::Known { name, source } => present.push((name, source, false)),
                 TopicFinding::Recreated { name, ours, theirs } => {
                     let theirs = theirs.map_or_else(|| "none".to_owned(), |id| id.to_string());
                     let reason = format!(
                         "the source has this topic under id {theirs}, ours is {ours}: it was \
-                         deleted and recreated; mirror it into another directory"
+                         deleted and recreated; mirror it into another directory, or stop and \
+                         delete it here first"
                     );
-                    self.on_topic_lost(name, ours, reason).await?;
+                    self.on_topic_lost(mirror, name, ours, reason);
                 }
                 TopicFinding::NameTaken { name, ours } => {
                     let reason = format!(
                         "a topic of that name was made here (id {ours}): leave it out with an \
                          exclusion, or delete the one made here"
                     );
-                    self.on_topic_lost(name, ours, reason).await?;
+                    self.on_topic_lost(mirror, name, ours, reason);
                 }
                 TopicFinding::Deleted { name, ours } => {
                     let reason = "the topic was deleted at the source".to_owned();
-                    self.on_topic_lost(name, ours, reason).await?;
+                    self.on_topic_lost(mirror, name, ours, reason);
                 }
             }
         }
-        self.tell_if_nothing(present.is_empty(), look.metadata.topics.len());
+        let begun = self.bind_found(mirror, &found);
+        present.extend(
+            found
+                .into_iter()
+                .filter(|(name, _)| begun.contains(name))
+                .map(|(name, source)| (name, source, true)),
+        );
+        for (name, source, _) in &present {
+            self.remember(name, source, &look.configs);
+        }
+        self.tell_if_nothing(mirror, present.is_empty(), look.metadata.topics.len());
         if !self.write_state() {
             return Ok(()); // what is not remembered is not begun
         }
         for (name, source, is_new) in present {
-            let new_count = self.on_topic(&name, source, &look.log_ends).await?;
-            if new_count > 0 {
-                self.tell_found(&name, source.partitions.len(), is_new);
-            }
+            self.on_topic(mirror, &name, source, &look.log_ends);
+            self.tell_found(mirror, &name, source.partitions.len(), is_new);
         }
-        self.announce_epochs();
         Ok(())
     }
 
-    /// Notes a topic's id, size and settings; the id of a known topic stays.
+    async fn tell_brokers(
+        &mut self,
+        mirror: &MirrorName,
+        look: &SourceLook,
+    ) -> Result<(), MirrorError> {
+        let Some(source) = self.sources.get_mut(mirror) else { return Ok(()) };
+        source.has_answered = true;
+        if std::mem::take(&mut source.is_silent) {
+            self.inputs.push_back(Input::SourceAnswered(mirror.clone()));
+        }
+        let mut commands = Vec::new();
+        for (broker, address) in &look.metadata.brokers {
+            if source.brokers.get(broker) != Some(address) {
+                source.brokers.insert(*broker, address.clone());
+                let (broker, address) = (source.broker(*broker), address.clone());
+                commands.push(EngineCommand::SetBroker { broker, address });
+            }
+        }
+        for command in commands {
+            self.send(command).await?;
+        }
+        Ok(())
+    }
+
+    fn findings<'l>(&mut self, mirror: &MirrorName, look: &'l SourceLook) -> Vec<TopicFinding<'l>> {
+        let directory = self.destination.directory.lock();
+        let Some(source) = self.sources.get_mut(mirror) else { return Vec::new() };
+        let selection = source.selection.get();
+        let metadata = &self.metadata;
+        let standing = |name: &TopicName| Self::standing(metadata, mirror, name);
+        source.discovery.look(&selection, &directory.state, standing, &look.metadata)
+    }
+
+    /// Notes a topic's size and settings.
     fn remember(
         &mut self,
         name: &TopicName,
@@ -88,24 +148,15 @@ impl MirrorLoop<'_> {
         configs: &BTreeMap<TopicName, BTreeMap<String, String>>,
     ) {
         let mut directory = self.destination.directory.lock();
-        if directory.state.is_local(name) {
-            return; // made while the source was looked at; told at the next look
-        }
-        let known = directory.state.topics.get(name);
-        let mut topic = match known {
-            Some(topic) => topic.clone(),
-            None => match new_topic(source) {
-                Some(topic) => topic,
-                None => return,
-            },
-        };
+        let Some(topic) = directory.state.topics.get_mut(name) else { return };
         let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
-        topic.partition_count = topic.partition_count.max(count);
-        if let Some(configs) = configs.get(name) {
-            topic.configs.clone_from(configs);
-        }
-        if known != Some(&topic) {
-            directory.state.topics.insert(name.clone(), topic);
+        let count = count.max(topic.partition_count);
+        let configs = configs.get(name).filter(|configs| **configs != topic.configs);
+        if count != topic.partition_count || configs.is_some() {
+            topic.partition_count = count;
+            if let Some(configs) = configs {
+                topic.configs.clone_from(configs);
+            }
             self.is_state_dirty = true;
         }
     }
@@ -128,96 +179,123 @@ impl MirrorLoop<'_> {
         }
     }
 
-    /// Opens the topic's partitions in the book and tells the coordinator of each; returns how
-    /// many are new to this run.
-    async fn on_topic(
+    /// Opens the topic's partitions in the book and tells the lifecycle of each.
+    fn on_topic(
         &mut self,
+        mirror: &MirrorName,
         name: &TopicName,
         source: &SourceTopic,
         log_ends: &BTreeMap<TopicPartition, Offset>,
-    ) -> Result<usize, MirrorError> {
+    ) {
+        self.open_in_book(name);
+        let Some(topic) = self.destination.catalog.topic(name) else { return };
+        let Some(of_mirror) = self.sources.get_mut(mirror) else { return };
+        of_mirror.lost_topics.remove(name);
+        let unclean_election = unclean_election(&topic.configs, of_mirror.unclean_election);
+        for (partition, at) in &source.partitions {
+            let id = TopicIdPartition { topic_id: topic.id, partition: *partition };
+            let Some(entry) = self.book.get_mut(id) else { continue };
+            entry.target = entry.target.or_else(|| log_ends.get(&entry.name).copied());
+            let SourceLeader { leader, epoch } = *at;
+            entry.leader = leader.or(entry.leader);
+            let leader = leader.map(|leader| of_mirror.broker(leader));
+            let input = Input::SourcePartition { partition: id, leader, epoch, unclean_election };
+            self.inputs.push_back(input);
+        }
+    }
+
+    /// Opens the partitions of a bound topic in the book, and tells the lifecycle what is wanted of
+    /// those that are new.
+    pub(super) fn open_in_book(&mut self, name: &TopicName) {
+        let Some(bound) = self.metadata.topics().get(name).cloned() else { return };
         let (shown, has_ids) = {
             let directory = self.destination.directory.lock();
-            let Some(topic) = directory.state.topics.get(name) else { return Ok(0) };
+            let Some(topic) = directory.state.topics.get(name) else { return };
             (self.destination.show(name, topic), topic.source_has_topic_ids)
         };
-        let (topic_id, log_config) = (shown.id, log_config(&shown.configs));
-        self.lost_topics.remove(name);
-        let mut new_count = 0;
-        for (partition, at) in &source.partitions {
-            let named = TopicPartition { topic: name.clone(), partition: *partition };
-            let target = log_ends.get(&named).copied();
-            let id = TopicIdPartition { topic_id, partition: *partition };
-            let Some(view) = shown.partition(partition.get()).map(|shown| &shown.view) else {
-                continue; // the source leaves an index out: it will be there at another look
-            };
+        let log_config = log_config(&shown.configs);
+        for partition in &shown.partitions {
+            let id = partition.id;
             let (entry, is_new) = self.book.open(id, || BookEntry {
-                publisher: LogPublisher::new(Arc::clone(view)),
-                name: named,
+                publisher: LogPublisher::new(Arc::clone(&partition.view)),
+                name: partition.name.clone(),
+                is_in_engine: false,
                 source_has_topic_ids: has_ids,
                 log_config,
                 progress: None,
                 loaded_end: None,
                 target: None,
+                behind_since: None,
+                leader: None,
+                left_engine: None,
             });
-            entry.target = entry.target.or(target);
-            new_count += usize::from(is_new);
-            self.on_source_partition(topic_id, *partition, *at).await?;
+            entry.log_config = log_config;
+            entry.source_has_topic_ids = has_ids;
+            if is_new {
+                self.tell_desired(id, &bound);
+            }
         }
-        Ok(new_count)
     }
 
-    fn tell_found(&mut self, name: &TopicName, partitions: usize, is_new: bool) {
+    fn tell_found(
+        &mut self,
+        mirror: &MirrorName,
+        name: &TopicName,
+        partitions: usize,
+        is_new: bool,
+    ) {
         let Some(topic) = self.destination.catalog.topic(name) else { return };
+        let Some(source) = self.sources.get_mut(mirror) else { return };
+        if source.told_topics.insert(name.clone(), partitions) == Some(partitions) {
+            return;
+        }
         let (topic, topic_id) = (name.to_string(), topic.id.to_string());
         self.tell(MirrorNews::TopicFound { topic, topic_id, partitions, is_new });
     }
 
-    async fn on_source_partition(
+    pub(super) fn on_topic_lost(
         &mut self,
-        topic_id: TopicId,
-        partition: PartitionIndex,
-        at: SourceLeader,
-    ) -> Result<(), MirrorError> {
-        let partition = TopicIdPartition { topic_id, partition };
-        let unclean_election = self.config.unclean_election;
-        let SourceLeader { leader, epoch } = at;
-        self.step(Input::SourcePartition { partition, leader, epoch, unclean_election }).await
-    }
-
-    async fn on_topic_lost(
-        &mut self,
+        mirror: &MirrorName,
         name: TopicName,
         topic_id: TopicId,
         reason: String,
-    ) -> Result<(), MirrorError> {
-        if !self.lost_topics.contains_key(&name) {
-            let (topic, reason) = (name.to_string(), reason.clone());
-            self.tell(MirrorNews::TopicLost { topic, reason });
+    ) {
+        let Some(source) = self.sources.get_mut(mirror) else { return };
+        if source.lost_topics.get(&name) != Some(&reason) {
+            source.lost_topics.insert(name.clone(), reason.clone());
+            let topic = name.to_string();
+            self.tell(MirrorNews::TopicLost { topic, reason: reason.clone() });
         }
-        self.lost_topics.insert(name, reason.clone());
-        self.step(Input::TopicLost { topic_id, reason }).await
+        self.inputs.push_back(Input::TopicLost { topic_id, reason });
     }
 
-    fn tell_if_nothing(&mut self, nothing: bool, topics_at_source: usize) {
-        let lost = !self.lost_topics.is_empty();
-        if nothing && !lost && !self.told_nothing_selected {
+    fn tell_if_nothing(&mut self, mirror: &MirrorName, nothing: bool, topics_at_source: usize) {
+        let Some(source) = self.sources.get_mut(mirror) else { return };
+        // A mirror made by command begins without topics, and has none again when all are stopped.
+        let is_configured = source.selection.get().filter.is_some();
+        let nothing = nothing && is_configured;
+        let tells = nothing && source.lost_topics.is_empty() && !source.told_nothing_selected;
+        source.told_nothing_selected = nothing;
+        if tells {
             self.tell(MirrorNews::NothingSelected { topics_at_source });
         }
-        self.told_nothing_selected = nothing;
     }
 }
 
-/// A topic seen for the first time; `None` when the system gives no random bytes for an id.
-fn new_topic(source: &SourceTopic) -> Option<MirrorTopic> {
-    let topic_id = source.topic_id.or_else(|| random_id().ok())?;
-    Some(MirrorTopic {
-        topic_id,
-        source_has_topic_ids: source.topic_id.is_some(),
-        partition_count: 0,
-        configs: BTreeMap::new(),
-        leader_epochs: Vec::new(),
-    })
+/// What to do when the source loses records of a topic: what is set for it here, else `by_default`.
+fn unclean_election(
+    configs: &BTreeMap<String, String>,
+    by_default: UncleanElection,
+) -> UncleanElection {
+    let names = [SUPPORT_UNCLEAN_ELECTION, SUPPORT_UNCLEAN_ELECTION_ALIAS];
+    if !names.iter().any(|name| configs.contains_key(*name)) {
+        return by_default;
+    }
+    let config = MirroredTopicConfig::parse(configs).unwrap_or_default();
+    match config.supports_unclean_election {
+        true => UncleanElection::Truncate,
+        false => UncleanElection::Fail,
+    }
 }
 
 /// Segment and index sizes by a topic's explicit settings; Kafka's defaults otherwise. A value

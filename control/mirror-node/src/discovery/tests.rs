@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use kafka_wire::partition::{TopicId, TopicName};
 
-use super::{Discovery, TopicFinding};
+use super::{Discovery, Standing, TopicFinding};
 use crate::directory_state::{DirectoryState, MirrorTopic};
 use crate::source_client::{SourceMetadata, SourceTopic};
 use crate::topic_filter::TopicFilter;
+use crate::topic_selection::TopicSelection;
 
 fn name(text: &str) -> TopicName {
     TopicName::parse(text).unwrap()
@@ -31,8 +32,30 @@ fn ours(text: &str, id: u8, source_has_topic_ids: bool) -> DirectoryState {
     DirectoryState { topics: BTreeMap::from([(name(text), topic)]), ..DirectoryState::default() }
 }
 
-fn discovery(include: &str) -> Discovery {
-    Discovery::new(TopicFilter::new(include, None).unwrap())
+/// A mirror that looks for topics; those of `ours` are its own.
+struct Looking {
+    discovery: Discovery,
+    selection: TopicSelection,
+    standing: Standing,
+}
+
+impl Looking {
+    fn look<'a>(
+        &mut self,
+        ours: &DirectoryState,
+        source: &'a SourceMetadata,
+    ) -> Vec<TopicFinding<'a>> {
+        let known = self.standing;
+        let standing =
+            |name: &TopicName| if ours.topics.contains_key(name) { known } else { Standing::Free };
+        self.discovery.look(&self.selection, ours, standing, source)
+    }
+}
+
+fn discovery(include: &str) -> Looking {
+    let filter = Some(TopicFilter::new(include, None).unwrap());
+    let selection = TopicSelection { patterns: None, filter };
+    Looking { discovery: Discovery::default(), selection, standing: Standing::Active }
 }
 
 #[test]
@@ -79,9 +102,18 @@ fn a_topic_missing_once_is_nothing_and_twice_is_deleted() {
 }
 
 #[test]
-fn a_topic_that_is_not_selected_any_more_is_left_alone() {
-    let (state, metadata) = (ours("a", 1, true), source(&[]));
+fn a_topic_that_was_stopped_or_belongs_to_another_mirror_is_left_alone() {
+    let state = ours("a", 1, true);
+    let mut looking = Looking { standing: Standing::Elsewhere, ..discovery(".*") };
+    for metadata in [source(&[]), source(&[]), source(&[("a", 1)]), source(&[("a", 2)])] {
+        assert!(looking.look(&state, &metadata).is_empty());
+    }
+}
+
+#[test]
+fn a_topic_is_followed_until_it_is_stopped_even_when_it_is_no_longer_selected() {
+    let (state, metadata) = (ours("a", 1, true), source(&[("a", 1), ("c", 3)]));
     let mut looking = discovery("b");
-    assert!(looking.look(&state, &metadata).is_empty());
-    assert!(looking.look(&state, &metadata).is_empty());
+    let findings = looking.look(&state, &metadata);
+    assert!(matches!(&findings[..], [TopicFinding::Known { .. }]));
 }

@@ -15,6 +15,7 @@ use crate::groups::Groups;
 use crate::local_topics::LocalTopics;
 use crate::local_topics::keeper::Keeper;
 use crate::mirror_news::{MirrorNews, ServingNews};
+use crate::mirror_orders::MirrorOrders;
 use crate::node::{Node, NodeIdentity};
 use crate::offsets_topic::LocalOffsetsTopic;
 use crate::server::Server;
@@ -35,7 +36,7 @@ impl Serving {
     pub(super) fn start(
         config: &NodeConfig,
         destination: &Destination,
-        local: Arc<LocalTopics>,
+        (local, orders): (Arc<LocalTopics>, MirrorOrders),
         listener: TcpListener,
         observe: &mut dyn FnMut(MirrorNews),
     ) -> Result<Self, NodeError> {
@@ -68,6 +69,7 @@ impl Serving {
         let offsets = LocalOffsetsTopic::new(Arc::clone(catalog), Arc::clone(&local));
         let groups = Groups::start(Box::new(offsets), config.groups).map_err(NodeError::Server)?;
         node.groups.set(groups).expect("a new node has no groups");
+        node.mirror_orders.set(orders).expect("a new node has no mirrors");
         let node = Arc::new(node);
         let server = Server::start(Arc::clone(&node), listener, config.network_threads);
         let server = server.map_err(NodeError::Server)?;

@@ -3,7 +3,10 @@ use std::fs;
 
 use kafka_wire::partition::TopicName;
 
+use mirror_coordinator::retry::RetryPolicy;
+
 use super::*;
+use crate::control_loop::EngineSettings;
 use crate::node::READ_ONLY_TOPIC;
 use crate::test_directory::TestDirectory;
 
@@ -37,6 +40,9 @@ fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
         mirrored_write_error: READ_ONLY_TOPIC,
         groups: GroupSettings::default(),
         mirror: None,
+        engine: EngineSettings::default(),
+        retry: RetryPolicy::default(),
+        seed: 1,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(run(config, std::future::ready(()), &mut |_| {})).unwrap()

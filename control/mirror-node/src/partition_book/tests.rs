@@ -36,6 +36,10 @@ fn entry() -> BookEntry {
         publisher: LogPublisher::new(Arc::new(LogView::new("a-0".into()))),
         loaded_end: None,
         target: None,
+        is_in_engine: true,
+        behind_since: None,
+        leader: None,
+        left_engine: None,
     }
 }
 

@@ -8,7 +8,9 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context as _, anyhow};
 use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::client_properties::parse_address;
+use mirror_node::control_loop::EngineSettings;
 use mirror_node::mirror_news::MirrorNews;
 use mirror_node::node::READ_ONLY_TOPIC;
 use mirror_node::node_run::{self, NodeConfig, NodeError};
@@ -37,6 +39,9 @@ impl EmbeddedNode {
             mirrored_write_error: READ_ONLY_TOPIC,
             groups: group_settings(),
             mirror: None,
+            engine: EngineSettings::default(),
+            retry: RetryPolicy::default(),
+            seed: 1,
         };
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
-use mirror_coordinator::coordinator::UncleanElection;
+use mirror_coordinator::lifecycle::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::client_properties::{ClientProperties, parse_address};
-use mirror_node::control_loop::MirrorConfig;
+use mirror_node::control_loop::{ConfiguredMirror, EngineSettings, MirrorConfig};
 use mirror_node::handover::{self, HandoverError, KafkaRelease};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::partition_check;
@@ -35,13 +35,18 @@ impl Rig {
 
     fn config(&self, topics: &str) -> MirrorConfig {
         MirrorConfig {
-            properties: self.properties(),
-            filter: TopicFilter::new(topics, None).unwrap(),
             data_dir: self.root.clone(),
-            cores: vec![0],
-            limits: ShardLimits::default(),
-            recent_bytes: 0,
-            unclean_election: UncleanElection::Fail,
+            mirror: ConfiguredMirror {
+                name: super::mirror_name(),
+                properties: self.properties(),
+                filter: TopicFilter::new(topics, None).unwrap(),
+                unclean_election: UncleanElection::Fail,
+            },
+            engine: EngineSettings {
+                cores: vec![0],
+                limits: ShardLimits::default(),
+                recent_bytes: 0,
+            },
             retry: RetryPolicy::default(),
             until_caught_up: true,
             seed: 1,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_node::client_properties::DisplayAddress;
 use mirror_uring::BrokerAddress;
 use serde::Serialize;
@@ -123,6 +124,7 @@ shown! {
     Cores: |cores| cores.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     UncleanElection: |policy| policy.name();
     MirroredWriteError: |error| error.name();
+    MirrorName: |name| name.as_str();
 }
 
 impl<T: Shown> Shown for Option<T> {

@@ -1,9 +1,9 @@
 //! The part of a node's configuration that says what is mirrored from where.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mirror_coordinator::retry::RetryPolicy;
-use mirror_node::control_loop::{MirrorConfig, RECENT_BYTES};
+use mirror_node::control_loop::{ConfiguredMirror, EngineSettings, RECENT_BYTES};
+use mirror_node::directory_state::belonging::default_mirror_name;
 use mirror_node::topic_filter::{FilterError, TopicFilter};
 use mirror_uring::affinity::allowed_cpus;
 use mirror_uring::{BrokerAddress, ShardLimits};
@@ -15,13 +15,20 @@ use crate::exit_code::CommandError;
 use crate::mirror::limits;
 use crate::source_options::read_client_properties;
 
-/// What to mirror and the topics as written; `None` when nobody asked for a mirror.
+/// The mirror that was asked for.
+pub(super) struct Mirrored {
+    pub(super) mirror: ConfiguredMirror,
+    pub(super) engine: EngineSettings,
+    /// Its topics, as written.
+    pub(super) topics: String,
+}
+
+/// What to mirror; `None` when nobody asked for a mirror.
 pub(super) fn resolve(
     args: &NodeArgs,
     file: Option<RawMirror>,
-    data_dir: &Path,
     effective: &mut Effective,
-) -> Result<Option<(MirrorConfig, String)>, CommandError> {
+) -> Result<Option<Mirrored>, CommandError> {
     let asked = !args.mirror_from.is_empty()
         || args.topics.is_some()
         || args.exclude.is_some()
@@ -30,6 +37,8 @@ pub(super) fn resolve(
         return Ok(None);
     }
     let mut file = file.unwrap_or_default();
+    let name = file.name.take().map(|name| name.0);
+    let name = effective.pick("mirror.name", None, name, default_mirror_name());
     let mut source = Source { args, effective };
     let properties_file = source.command_config(file.command_config.take());
     let mut properties = read_client_properties(properties_file.as_deref())?;
@@ -52,19 +61,18 @@ pub(super) fn resolve(
     let tuning = tuning(&file, effective)?;
     let recent = file.recent_bytes.map(|bytes| bytes.0);
     let recent_bytes = effective.pick("mirror.recent_bytes", None, recent, RECENT_BYTES);
-    let config = MirrorConfig {
+    let mirror = ConfiguredMirror {
+        name,
         properties,
         filter: filter(&topics, exclude.as_deref())?,
-        data_dir: data_dir.to_owned(),
+        unclean_election: policy.into(),
+    };
+    let engine = EngineSettings {
         cores: cores.map(|cores| cores.0).unwrap_or_default(),
         limits: limits(&tuning, buffered, SLAB_HINT)?,
         recent_bytes,
-        unclean_election: policy.into(),
-        retry: RetryPolicy::default(),
-        until_caught_up: false,
-        seed: u64::from(std::process::id()),
     };
-    Ok(Some((config, topics)))
+    Ok(Some(Mirrored { mirror, engine, topics }))
 }
 
 /// What both the command line and the file may say of the source.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_node::client_properties::parse_address;
 use mirror_uring::BrokerAddress;
 use serde::Deserialize;
@@ -42,6 +43,7 @@ pub(super) struct RawGroups {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMirror {
+    pub(super) name: Option<Name>,
     pub(super) bootstrap_servers: Option<Vec<Address>>,
     pub(super) command_config: Option<PathBuf>,
     pub(super) topics: Option<String>,
@@ -134,6 +136,10 @@ read_from_text! {
     Listen(BrokerAddress) by parse_listen;
     /// CPUs, as in `0,2-3`.
     Cpus(Cores) by parse_cores;
+    /// The name of a mirror.
+    Name(MirrorName) by |text: &str| MirrorName::parse(text).ok_or_else(|| {
+        format!("{text:?} is no name of a mirror: 1 to 249 letters, digits, '.', '_' and '-'")
+    });
 }
 
 macro_rules! read_from_number {

@@ -47,7 +47,7 @@ fn the_command_line_counts_before_the_file_before_the_defaults() {
     assert_eq!(shown(&resolved, "limits.idle_ms_max"), (5.into(), Origin::File));
     assert_eq!(resolved.config.limits.idle_max.as_millis(), 5);
     assert_eq!(resolved.config.advertised, None, "known only when it listens");
-    assert_eq!(resolved.config.mirror.unwrap().limits.sync_bytes, 1 << 20);
+    assert_eq!(resolved.config.engine.limits.sync_bytes, 1 << 20);
 }
 
 #[test]
@@ -182,6 +182,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
             "data_dir = \"a\"\n[groups]\nconsumer_session_timeout_ms = 5000",
             &["consumer_heartbeat_interval_ms", "consumer_session_timeout_ms"],
         ),
+        ("data_dir = \"a\"\n[mirror]\nname = \"a b\"", &["line 3", "\"a b\"", "no name"]),
         ("listen = \"h:1\"", &["--data-dir", "data_dir"]),
         ("data_dir = \"a\"\nmirrored_write_error = \"NO\"", &["line 2", "NO", "POLICY_VIOLATION"]),
         ("data_dir = \"a\"\ndata_dir = \"b\"", &["line 2", "duplicate"]),

@@ -150,7 +150,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_commands_in_any_order_keep_what_holds(commands in prop::collection::vec(command(), 0..40)) {
+    fn any_commands_in_any_order_keep_what_holds(
+        commands in prop::collection::vec(command(), 0..40),
+    ) {
         let mut node = Node::default();
         for command in commands {
             let before = node.metadata.clone();

@@ -1,0 +1,185 @@
+//! Finding where a log may go on from its source (KIP-1279, log alignment): the source is asked
+//! once for all partitions of a mirror that wait, then each log is cut beside the loop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_log::recovery::LogCut;
+use kafka_wire::partition::{TopicIdPartition, TopicPartition};
+use mirror_coordinator::lifecycle::{AlignmentFailure, Input, Ticket};
+use mirror_coordinator::log_alignment::{AlignmentCut, PeerMirrors, confirmation_failure};
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_position::MirrorPosition;
+use mirror_coordinator::retry::RetryClass;
+
+use super::loop_event::LogWorked;
+use super::{LoopEvent, MirrorLoop};
+use crate::catalog::Partition;
+use crate::local_topics::LocalTopics;
+use crate::log_view::LogState;
+use crate::peer_answers::ask_peer;
+use crate::source_client::SourceClient;
+
+/// Partitions that wait to be aligned, and those whose source is being asked.
+#[derive(Default)]
+pub(super) struct Aligning {
+    waiting: BTreeMap<TopicIdPartition, Ticket>,
+    /// Partitions of the round that is under way, by mirror.
+    asked: BTreeMap<MirrorName, BTreeMap<TopicIdPartition, Ticket>>,
+}
+
+/// What a source said.
+#[derive(Debug)]
+pub(crate) struct PeerAsked {
+    mirror: MirrorName,
+    outcome: Result<PeerMirrors, String>,
+}
+
+impl Aligning {
+    pub(super) fn add(&mut self, partition: TopicIdPartition, ticket: Ticket) {
+        self.waiting.insert(partition, ticket);
+    }
+
+    /// Forgets an alignment that is not wanted any more. One whose log is being cut is followed,
+    /// in the order of work on that log, by whatever is done with it next.
+    pub(super) fn cancel(&mut self, partition: TopicIdPartition, ticket: Ticket) {
+        let of_round = self.asked.values_mut();
+        for tickets in std::iter::once(&mut self.waiting).chain(of_round) {
+            if tickets.get(&partition) == Some(&ticket) {
+                tickets.remove(&partition);
+            }
+        }
+    }
+}
+
+impl MirrorLoop<'_> {
+    /// Asks the sources of partitions that wait.
+    pub(super) fn begin_alignments(&mut self) {
+        if self.aligning.waiting.is_empty() {
+            return;
+        }
+        let mut rounds: BTreeMap<MirrorName, BTreeMap<TopicIdPartition, Ticket>> = BTreeMap::new();
+        for (partition, ticket) in std::mem::take(&mut self.aligning.waiting) {
+            let mirror = self.lifecycle.mirror_of(partition).cloned();
+            match (&self.node, mirror) {
+                (Some(_), Some(mirror)) if self.aligning.asked.contains_key(&mirror) => {
+                    self.aligning.waiting.insert(partition, ticket);
+                }
+                (Some(_), Some(mirror)) => {
+                    rounds.entry(mirror).or_default().insert(partition, ticket);
+                }
+                // What lies in the directory of `ringmirror mirror` came from its source.
+                _ => {
+                    self.inputs.push_back(Input::Aligned { partition, ticket, outcome: Ok(()) });
+                }
+            }
+        }
+        for (mirror, tickets) in rounds {
+            self.ask_peer(&mirror, &tickets);
+            self.aligning.asked.insert(mirror, tickets);
+        }
+    }
+
+    fn ask_peer(&self, mirror: &MirrorName, tickets: &BTreeMap<TopicIdPartition, Ticket>) {
+        let (Some(node), Some(source)) = (&self.node, self.sources.get(mirror)) else { return };
+        let names: BTreeSet<TopicPartition> =
+            tickets.keys().filter_map(|id| Some(self.book.get(*id)?.name.clone())).collect();
+        let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
+        let (mirror, events) = (mirror.clone(), self.event_sender.clone());
+        tokio::spawn(async move {
+            let limit = Duration::from_millis(properties.request_timeout_ms);
+            let mut client = SourceClient::new(properties);
+            let asked =
+                tokio::time::timeout(limit, ask_peer(&mut client, &cluster_id, &names)).await;
+            let outcome = match asked {
+                Ok(Ok(answers)) => Ok(answers),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
+            };
+            let _ = events.send(LoopEvent::PeerAsked(PeerAsked { mirror, outcome })).await;
+        });
+    }
+
+    pub(super) fn on_peer_asked(&mut self, asked: PeerAsked) {
+        let Some(tickets) = self.aligning.asked.remove(&asked.mirror) else { return };
+        for (partition, ticket) in tickets {
+            let position = match &asked.outcome {
+                Ok(peer) => self.judge(partition, peer),
+                Err(reason) => Err(AlignmentFailure {
+                    reason: format!("the source was not told where mirroring ended: {reason}"),
+                    class: RetryClass::Retryable,
+                }),
+            };
+            match position {
+                Ok(position) => self.cut_log(partition, ticket, position),
+                Err(failure) => {
+                    let outcome = Err(failure);
+                    self.inputs.push_back(Input::Aligned { partition, ticket, outcome });
+                }
+            }
+        }
+    }
+
+    /// Where mirroring from us ended at the source, unless it may not be begun.
+    fn judge(
+        &self,
+        partition: TopicIdPartition,
+        peer: &PeerMirrors,
+    ) -> Result<MirrorPosition, AlignmentFailure> {
+        let Some(shown) = self.destination.catalog.partition(partition) else {
+            return Ok(MirrorPosition::EMPTY);
+        };
+        let name = &shown.name;
+        let position = peer.position_of(&name.topic, name.partition)?;
+        if let Some(state) = shown.view.state() {
+            let (start, end) = (state.log_start, state.log_end);
+            let confirmed = self.confirmed.contains(&name.topic);
+            if AlignmentCut::needs_confirmation(position, start, end, confirmed) {
+                return Err(confirmation_failure(&name.topic, name.partition, start, end));
+            }
+        }
+        Ok(position)
+    }
+
+    /// Cuts a log to where it may go on, after all other work on it.
+    fn cut_log(&mut self, id: TopicIdPartition, ticket: Ticket, position: MirrorPosition) {
+        let partition = self.destination.catalog.partition(id);
+        let (Some(node), Some(shown)) = (&self.node, partition) else { return };
+        let topics = Arc::clone(node.topics());
+        self.work.add(id, move || {
+            let cut = cut_to(&topics, &shown, position);
+            let outcome =
+                cut.map_err(|reason| AlignmentFailure { reason, class: RetryClass::Retryable });
+            let answer = Some(Input::Aligned { partition: id, ticket, outcome });
+            LogWorked { partition: id, answer }
+        });
+    }
+}
+
+fn cut_to(
+    topics: &LocalTopics,
+    partition: &Arc<Partition>,
+    position: MirrorPosition,
+) -> Result<(), String> {
+    topics.close_for_mirroring(partition)?;
+    let Some(state) = partition.view.state() else {
+        return if partition.view.directory().is_dir() {
+            Err(format!("{}: the log cannot be read", partition.name))
+        } else {
+            Ok(()) // nothing was ever mirrored
+        };
+    };
+    let cut = match cut_of(&state, position) {
+        AlignmentCut::Keep => return Ok(()),
+        AlignmentCut::TruncateTo(offset) => LogCut::TruncateTo(offset),
+        AlignmentCut::StartAt(offset) => LogCut::StartAt(offset),
+    };
+    topics.truncate_closed(partition, cut).map(|_| ())
+}
+
+/// What is cut off a log before it goes on from a source that has it up to `position`.
+pub(super) fn cut_of(state: &LogState, position: MirrorPosition) -> AlignmentCut {
+    let end_of = |epoch| state.epochs.end_offset_for(epoch, state.log_end).map(|found| found.end);
+    AlignmentCut::after(position, state.log_start, state.log_end, end_of)
+}

@@ -1,0 +1,270 @@
+//! Which topic belongs to which mirror: changes are on disk before anything follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_wire::partition::{TopicIdPartition, TopicName};
+use mirror_coordinator::cluster_metadata::{
+    BoundTopic, ClusterMetadata, MetadataChange, MetadataRecord, Mirror,
+};
+use mirror_coordinator::desired_state::DesiredState;
+use mirror_coordinator::lifecycle::Input;
+use mirror_coordinator::mirror_config::{MirrorConfig, change_reconnects};
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
+use mirror_uring::EngineCommand;
+
+use super::{MirrorError, MirrorLoop};
+use crate::client_properties::ClientProperties;
+use crate::directory::DirectoryError;
+use crate::directory_state::MirrorTopic;
+use crate::discovery::Standing;
+use crate::mirror_news::MirrorNews;
+use crate::random_id::random_id;
+use crate::source_client::SourceTopic;
+use crate::topic_selection::TopicSelection;
+
+impl MirrorLoop<'_> {
+    /// How a topic stands to a mirror.
+    pub(super) fn standing(
+        metadata: &ClusterMetadata,
+        mirror: &MirrorName,
+        topic: &TopicName,
+    ) -> Standing {
+        match metadata.topics().get(topic) {
+            None => Standing::Free,
+            Some(bound) if bound.mirror == *mirror && bound.desired != DesiredState::Stopped => {
+                Standing::Active
+            }
+            Some(_) => Standing::Elsewhere,
+        }
+    }
+
+    /// Notes which cluster a source is; false when it is another one than it was.
+    pub(super) fn bind_source(
+        &mut self,
+        name: &MirrorName,
+        cluster_id: Option<&str>,
+    ) -> Result<bool, MirrorError> {
+        if self.node.is_none() {
+            self.destination.directory.lock().bind_source(cluster_id)?;
+            return Ok(true);
+        }
+        if !self.metadata.mirrors().contains_key(name) {
+            return Ok(false);
+        }
+        let Some(theirs) = cluster_id else { return Ok(true) };
+        match self.metadata.plan_source_cluster_id(name, theirs) {
+            Ok(change) => Ok(self.commit_telling(&change)),
+            Err(changed) => {
+                let reason = changed.to_string();
+                if let Some(source) = self.sources.get_mut(name)
+                    && source.told_unreachable != reason
+                {
+                    source.told_unreachable.clone_from(&reason);
+                    self.tell(MirrorNews::SourceUnreachable { reason: reason.clone() });
+                }
+                self.inputs.push_back(Input::SourceReplaced { mirror: name.clone(), reason });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Binds topics that a look found to their mirror; returns those that are bound now.
+    pub(super) fn bind_found(
+        &mut self,
+        mirror: &MirrorName,
+        found: &[(TopicName, &SourceTopic)],
+    ) -> BTreeSet<TopicName> {
+        if found.is_empty() {
+            return BTreeSet::new();
+        }
+        let Some(known) = self.metadata.mirrors().get(mirror) else { return BTreeSet::new() };
+        let new =
+            found.iter().filter_map(|(name, source)| Some((name.clone(), new_topic(source)?)));
+        let topics: Vec<_> = new.collect();
+        let ids: BTreeMap<_, _> =
+            topics.iter().map(|(name, topic)| (name.clone(), topic.topic_id)).collect();
+        let change = match self.metadata.plan_adoption(mirror, known, &ids) {
+            Ok(change) => change,
+            Err(error) => {
+                tracing::warn!("{error}");
+                return BTreeSet::new();
+            }
+        };
+        let names = ids.into_keys().collect();
+        match self.commit(&change, topics) {
+            Ok(()) => names,
+            Err(error) => {
+                self.tell_directory_fault(&error);
+                BTreeSet::new()
+            }
+        }
+    }
+
+    /// Puts a change on disk and lets it count; one that the disk refuses is told, and nothing
+    /// changed then.
+    pub(super) fn commit_telling(&mut self, change: &MetadataChange) -> bool {
+        let committed = self.commit(change, Vec::new());
+        committed.map_err(|error| self.tell_directory_fault(&error)).is_ok()
+    }
+
+    /// Puts a change on disk, with topics that are to be mirrored from now on, and lets it count.
+    ///
+    /// # Errors
+    /// What the system said; nothing changed then.
+    pub(super) fn commit(
+        &mut self,
+        change: &MetadataChange,
+        topics: Vec<(TopicName, MirrorTopic)>,
+    ) -> Result<(), DirectoryError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let mut metadata = self.metadata.clone();
+        metadata.apply(change).expect("changes are planned and committed by one thread");
+        {
+            let mut directory = self.destination.directory.lock();
+            let before = directory.state.clone();
+            for (name, topic) in topics {
+                if !directory.state.local_topics.contains_key(&name) {
+                    directory.state.topics.entry(name).or_insert(topic);
+                }
+            }
+            if self.node.is_some() {
+                let changed = directory.state.change_mirrors(change);
+                changed.expect("changes are planned and committed by one thread");
+            }
+            if let Err(error) = directory.write_state() {
+                directory.state = before;
+                return Err(error);
+            }
+        }
+        let before = std::mem::replace(&mut self.metadata, metadata);
+        self.is_state_dirty = false;
+        for record in change.records() {
+            self.follow(record, &before);
+        }
+        Ok(())
+    }
+
+    /// What follows from a change that counts.
+    fn follow(&mut self, record: &MetadataRecord, before: &ClusterMetadata) {
+        match record {
+            MetadataRecord::Mirror(name, mirror) => {
+                let known = before.mirrors().get(name);
+                if known.is_none_or(|known| known.configs != mirror.configs) {
+                    self.configure_source(name, known);
+                }
+            }
+            MetadataRecord::MirrorDeleted(name) => {
+                for (topic, bound) in before.topics() {
+                    if bound.mirror == *name {
+                        self.forget_topic(topic);
+                    }
+                }
+                self.persisting.delete(name.clone());
+                if let Some(source) = self.sources.remove(name) {
+                    self.sources_to_remove.push(source.id);
+                }
+            }
+            MetadataRecord::TopicBound { topic, .. } => {
+                self.open_in_book(topic);
+                let Some(bound) = self.metadata.topics().get(topic).cloned() else { return };
+                for id in self.partitions_of(topic) {
+                    self.tell_desired(id, &bound);
+                }
+            }
+            MetadataRecord::TopicUnbound(topic) => self.forget_topic(topic),
+            MetadataRecord::NodeConfigs(_) => {}
+        }
+    }
+
+    /// Forgets the partitions of a topic that belongs to no mirror any more; its logs are those of
+    /// a topic made here.
+    fn forget_topic(&mut self, topic: &TopicName) {
+        for id in self.partitions_of(topic) {
+            self.inputs.push_back(Input::Unbound(id));
+            self.book.remove(id);
+        }
+    }
+
+    /// The partitions of a topic in the book.
+    pub(super) fn partitions_of(&self, topic: &TopicName) -> Vec<TopicIdPartition> {
+        let Some(shown) = self.destination.catalog.topic(topic) else { return Vec::new() };
+        let ids = shown.partitions.iter().map(|partition| partition.id);
+        ids.filter(|id| self.book.get(*id).is_some()).collect()
+    }
+
+    /// Tells the lifecycle what is wanted of a partition.
+    pub(super) fn tell_desired(&mut self, partition: TopicIdPartition, bound: &BoundTopic) {
+        let leader_epoch = self.known_leader_epoch(partition);
+        let (mirror, desired) = (bound.mirror.clone(), bound.desired);
+        self.inputs.push_back(Input::Desired { partition, mirror, desired, leader_epoch });
+    }
+
+    /// Takes in settings of a mirror that are new or changed.
+    pub(super) fn configure_source(&mut self, name: &MirrorName, before: Option<&Mirror>) {
+        if self.config.mirror.as_ref().is_some_and(|configured| configured.name == *name) {
+            return; // how its source is reached, and which topics, is said where it is configured
+        }
+        let Some(mirror) = self.metadata.mirrors().get(name).cloned() else { return };
+        let config = match MirrorConfig::parse(&mirror.configs) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!("mirror {name}: its settings cannot be used: {error}");
+                return;
+            }
+        };
+        let patterns = config.topics.clone();
+        if self.sources.get(name).is_none() {
+            let selection = TopicSelection { patterns: Some(patterns), filter: None };
+            let properties = self.client_properties(&config);
+            let wants_log_ends = self.config.until_caught_up;
+            let events = self.event_sender.clone();
+            let unclean_election = mirror_coordinator::lifecycle::UncleanElection::Fail;
+            let source = self.sources.add(name, properties, selection, unclean_election);
+            source.watch(name, wants_log_ends, events);
+            return;
+        }
+        let reconnects =
+            before.is_none_or(|before| change_reconnects(&before.configs, &mirror.configs));
+        let properties = self.client_properties(&config);
+        let events = self.event_sender.clone();
+        let Some(source) = self.sources.get_mut(name) else { return };
+        let filter = source.selection.get().filter.clone();
+        source.selection.set(TopicSelection { patterns: Some(patterns), filter });
+        if reconnects {
+            source.properties = properties;
+            source.brokers.clear();
+            source.watch(name, self.config.until_caught_up, events);
+            self.inputs.push_back(Input::SourceForgotten(name.clone()));
+        } else {
+            source.hurry();
+        }
+    }
+
+    fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
+        let node = MirrorNodeConfig::parse(self.metadata.node_configs()).unwrap_or_default();
+        ClientProperties::of_mirror(config, &node)
+    }
+
+    /// Has the engine forget sources that are gone.
+    pub(super) async fn remove_sources(&mut self) -> Result<(), MirrorError> {
+        for id in std::mem::take(&mut self.sources_to_remove) {
+            self.send(EngineCommand::RemoveSource(id)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A topic seen for the first time; `None` when the system gives no random bytes for an id.
+pub(super) fn new_topic(source: &SourceTopic) -> Option<MirrorTopic> {
+    let topic_id = source.topic_id.or_else(|| random_id().ok())?;
+    Some(MirrorTopic {
+        topic_id,
+        source_has_topic_ids: source.topic_id.is_some(),
+        partition_count: i32::try_from(source.partitions.len()).unwrap_or(i32::MAX),
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    })
+}

@@ -1,0 +1,87 @@
+//! The engine of a run: begun when a source answered first, one for all mirrors.
+
+use std::path::Path;
+
+use mirror_uring::affinity::allowed_cpus;
+use mirror_uring::{Engine, EngineConfig, RECORD_BUFFER_BYTES, ShardLimits};
+
+use super::{MirrorError, MirrorLoop};
+use crate::client_properties::ClientProperties;
+use crate::mirror_news::MirrorNews;
+
+/// Where the engine runs and how big it may get.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// CPUs to run on; empty means all this process may use.
+    pub cores: Vec<usize>,
+    /// Sizes of each shard.
+    pub limits: ShardLimits,
+    /// Memory of all shards together in which the records written last stay for clients of a node
+    /// that follow the end of a log; not taken when nobody is served.
+    pub recent_bytes: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { cores: Vec::new(), limits: ShardLimits::default(), recent_bytes: RECENT_BYTES }
+    }
+}
+
+impl MirrorLoop<'_> {
+    /// Starts the engine unless it runs; limits that a client configuration names are those of
+    /// the mirror that answered first.
+    pub(super) fn ensure_engine(
+        &mut self,
+        properties: &ClientProperties,
+        source_cluster_id: Option<&str>,
+    ) -> Result<(), MirrorError> {
+        if self.engine.is_some() {
+            return Ok(());
+        }
+        let (root, is_served) = (self.destination.directory.root(), self.destination.is_served);
+        let mut config = engine_config(&self.config.engine, properties, root, is_served);
+        config.seed = self.config.seed;
+        let (engine, reports) = Engine::start(config)?;
+        self.destination.catalog.set_recent_records(engine.recent_records());
+        let news = MirrorNews::Started {
+            source_cluster_id: source_cluster_id.map(str::to_owned),
+            shards: engine.shard_count(),
+            was_clean: self.destination.directory.take_clean_marker()?,
+        };
+        (self.engine, self.reports) = (Some(engine), Some(reports));
+        self.tell(news);
+        Ok(())
+    }
+}
+
+pub(super) fn engine_config(
+    settings: &EngineSettings,
+    properties: &ClientProperties,
+    data_dir: &Path,
+    is_served: bool,
+) -> EngineConfig {
+    let mut limits = settings.limits;
+    limits.request_timeout_ms = properties.request_timeout_ms;
+    limits.fetch_bytes_max = properties.fetch_bytes_max.unwrap_or(limits.fetch_bytes_max);
+    limits.partition_fetch_bytes_max =
+        properties.partition_fetch_bytes_max.unwrap_or(limits.partition_fetch_bytes_max);
+    limits.fetch_wait_ms = properties.fetch_wait_ms.unwrap_or(limits.fetch_wait_ms);
+    limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
+    limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
+    limits.reuse_files &= !is_served;
+    limits.recent_buffer_count = if is_served { recent_buffers(settings) } else { 0 };
+    EngineConfig { data_dir: data_dir.to_owned(), cores: settings.cores.clone(), limits, seed: 0 }
+}
+
+/// [`EngineSettings::recent_bytes`] that suits most: a tenth of a second of two cores at full
+/// speed, which is the time readers of the tail have to come back.
+pub const RECENT_BYTES: u64 = 256 << 20;
+
+/// A shard's share of the buffers for what was written last.
+pub(super) fn recent_buffers(settings: &EngineSettings) -> u32 {
+    let cores = &settings.cores;
+    let shards = if cores.is_empty() { allowed_cpus().len() } else { cores.len() };
+    let shards = u64::try_from(shards.max(1)).expect("a count of cores fits 64 bits");
+    let buffers = settings.recent_bytes / u64::from(RECORD_BUFFER_BYTES) / shards;
+    u32::try_from(buffers).unwrap_or(u32::MAX)
+}

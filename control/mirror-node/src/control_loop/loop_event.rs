@@ -1,0 +1,91 @@
+//! What those who work for the control loop tell it.
+
+use kafka_wire::partition::TopicIdPartition;
+use mirror_coordinator::lifecycle::{Input, LogEnd, Ticket};
+use mirror_coordinator::mirror_name::MirrorName;
+
+use super::align::PeerAsked;
+use super::persist::PersistedStates;
+use super::start_topics::ResolvedStart;
+use crate::source_connection::SourceError;
+use crate::source_watch::SourceLook;
+
+/// Something that was done beside the loop.
+#[derive(Debug)]
+pub(crate) enum LoopEvent {
+    /// A mirror's source was looked at.
+    Looked {
+        /// Which mirror.
+        mirror: MirrorName,
+        /// What was seen.
+        outcome: Result<SourceLook, SourceError>,
+    },
+    /// States were written, or not.
+    Persisted(PersistedStates),
+    /// A source was asked what it knows of partitions that are to be aligned with it.
+    PeerAsked(PeerAsked),
+    /// The topics of a start were looked up at the source.
+    StartResolved(Box<ResolvedStart>),
+    /// A log was worked on.
+    LogWorked(LogWorked),
+}
+
+/// What became of work on a log.
+#[derive(Debug)]
+pub(crate) struct LogWorked {
+    /// Whose log.
+    pub(super) partition: TopicIdPartition,
+    /// What the lifecycle is told of it, when it waits for that.
+    pub(super) answer: Option<Input>,
+}
+
+/// Work on a log that the engine does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogWork {
+    /// Clients may not write any more.
+    CloseForMirroring,
+    /// Where does it end?
+    Measure(Ticket),
+    /// Open transactions are aborted, producers forgotten.
+    Seal(Ticket),
+    /// Clients may write.
+    OpenForWriting(Ticket),
+}
+
+impl LogWork {
+    /// What the lifecycle is told when it cannot be done.
+    pub(super) fn failed(self, partition: TopicIdPartition, reason: String) -> Option<Input> {
+        match self {
+            Self::CloseForMirroring => None,
+            Self::Measure(ticket) => {
+                Some(Input::LogMeasured { partition, ticket, outcome: Err(reason) })
+            }
+            _ => self.done(partition, Err(reason)),
+        }
+    }
+
+    /// What the lifecycle is told when it was done, or not.
+    pub(super) fn done(
+        self,
+        partition: TopicIdPartition,
+        outcome: Result<(), String>,
+    ) -> Option<Input> {
+        match self {
+            Self::CloseForMirroring | Self::Measure(_) => None,
+            Self::Seal(ticket) => Some(Input::LogSealed { partition, ticket, outcome }),
+            Self::OpenForWriting(ticket) => {
+                Some(Input::OpenedForWriting { partition, ticket, outcome })
+            }
+        }
+    }
+
+    /// What the lifecycle is told of a log that was measured.
+    pub(super) fn measured(self, partition: TopicIdPartition, end: LogEnd) -> Option<Input> {
+        match self {
+            Self::Measure(ticket) => {
+                Some(Input::LogMeasured { partition, ticket, outcome: Ok(end) })
+            }
+            _ => None,
+        }
+    }
+}

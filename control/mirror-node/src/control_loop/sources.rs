@@ -1,0 +1,154 @@
+//! The sources of all mirrors: how each is reached, what was seen of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_wire::partition::{BrokerId, SourceBroker, SourceId, TopicName};
+use mirror_coordinator::lifecycle::UncleanElection;
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_uring::BrokerAddress;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::LoopEvent;
+use crate::client_properties::ClientProperties;
+use crate::discovery::Discovery;
+use crate::source_client::SourceClient;
+use crate::source_watch::{SharedSelection, SourceWatch, WatchPlan};
+use crate::topic_filter::TopicFilter;
+use crate::topic_selection::TopicSelection;
+
+/// The mirror that the command line or `node.toml` asks for.
+#[derive(Clone, Debug)]
+pub struct ConfiguredMirror {
+    /// Its name.
+    pub name: MirrorName,
+    /// How to reach the source.
+    pub properties: ClientProperties,
+    /// Which topics.
+    pub filter: TopicFilter,
+    /// What to do when the source loses records that we have, unless the topic says it.
+    pub unclean_election: UncleanElection,
+}
+
+/// The source of one mirror.
+pub(super) struct MirrorSource {
+    /// Number of the source, for the engine.
+    pub(super) id: SourceId,
+    pub(super) properties: ClientProperties,
+    pub(super) selection: SharedSelection,
+    pub(super) discovery: Discovery,
+    /// Looks at the source; `None` while nobody wants that.
+    pub(super) watch: Option<SourceWatch>,
+    /// Where the engine was told that brokers listen.
+    pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
+    /// When a broker was last known to answer; absent while it does.
+    pub(super) silent_since: BTreeMap<BrokerId, Instant>,
+    /// Topics that are not mirrored, with the reason.
+    pub(super) lost_topics: BTreeMap<TopicName, String>,
+    /// What to do when the source loses records, unless the topic says it.
+    pub(super) unclean_election: UncleanElection,
+    /// Why the source did not answer, as told last.
+    pub(super) told_unreachable: String,
+    pub(super) told_nothing_selected: bool,
+    /// Topics that were told of, with as many partitions.
+    pub(super) told_topics: BTreeMap<TopicName, usize>,
+    /// True while the last look at it failed.
+    pub(super) is_silent: bool,
+    /// True once it answered in this run.
+    pub(super) has_answered: bool,
+}
+
+/// All sources, by the name of their mirror.
+#[derive(Default)]
+pub(super) struct Sources {
+    by_mirror: BTreeMap<MirrorName, MirrorSource>,
+    next_id: u32,
+}
+
+impl MirrorSource {
+    pub(super) fn broker(&self, broker: BrokerId) -> SourceBroker {
+        SourceBroker { source: self.id, broker }
+    }
+
+    /// Begins to look at the source, again perhaps with other properties.
+    pub(super) fn watch(
+        &mut self,
+        mirror: &MirrorName,
+        wants_log_ends: bool,
+        events: mpsc::Sender<LoopEvent>,
+    ) {
+        if self.properties.bootstrap_servers.is_empty() {
+            self.watch = None;
+            return;
+        }
+        let plan = WatchPlan {
+            mirror: mirror.clone(),
+            selection: self.selection.clone(),
+            refresh: Duration::from_millis(self.properties.metadata_refresh_ms),
+            wants_log_ends,
+        };
+        let client = SourceClient::new(self.properties.clone());
+        self.watch = Some(SourceWatch::start(client, plan, events));
+    }
+
+    /// Has the source looked at soon.
+    pub(super) fn hurry(&self) {
+        if let Some(watch) = &self.watch {
+            watch.hurry();
+        }
+    }
+}
+
+impl Sources {
+    /// Adds the source of a mirror; nobody looks at it yet.
+    pub(super) fn add(
+        &mut self,
+        mirror: &MirrorName,
+        properties: ClientProperties,
+        selection: TopicSelection,
+        unclean_election: UncleanElection,
+    ) -> &mut MirrorSource {
+        let id = SourceId::new(self.next_id);
+        self.next_id += 1;
+        let source = MirrorSource {
+            id,
+            properties,
+            selection: SharedSelection::new(selection),
+            discovery: Discovery::default(),
+            watch: None,
+            brokers: BTreeMap::new(),
+            silent_since: BTreeMap::new(),
+            lost_topics: BTreeMap::new(),
+            unclean_election,
+            told_unreachable: String::new(),
+            told_nothing_selected: false,
+            told_topics: BTreeMap::new(),
+            is_silent: false,
+            has_answered: false,
+        };
+        self.by_mirror.insert(mirror.clone(), source);
+        self.by_mirror.get_mut(mirror).expect("it was just put there")
+    }
+
+    pub(super) fn remove(&mut self, mirror: &MirrorName) -> Option<MirrorSource> {
+        self.by_mirror.remove(mirror)
+    }
+
+    pub(super) fn get(&self, mirror: &MirrorName) -> Option<&MirrorSource> {
+        self.by_mirror.get(mirror)
+    }
+
+    pub(super) fn get_mut(&mut self, mirror: &MirrorName) -> Option<&mut MirrorSource> {
+        self.by_mirror.get_mut(mirror)
+    }
+
+    /// The mirror whose source has this number.
+    pub(super) fn mirror_of(&self, id: SourceId) -> Option<&MirrorName> {
+        self.by_mirror.iter().find(|(_, source)| source.id == id).map(|(mirror, _)| mirror)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&MirrorName, &MirrorSource)> {
+        self.by_mirror.iter()
+    }
+}

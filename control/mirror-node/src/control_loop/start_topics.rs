@@ -1,0 +1,372 @@
+//! Starting topics: what matches is looked up at the source first, beside the loop, and with it
+//! where mirroring in the other direction ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::error::ResponseError;
+use kafka_wire::mirror_api::mirror_topic::TopicOutcome as WireOutcome;
+use kafka_wire::mirror_api::start_mirror_topics::{
+    PlannedPartition, StartMirrorTopicsRequest, StartMirrorTopicsResponse,
+};
+use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
+use kafka_wire::offset::Offset;
+use kafka_wire::partition::{TopicName, TopicPartition};
+use mirror_coordinator::cluster_metadata::command_error::CommandError;
+use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
+use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
+use mirror_coordinator::lifecycle::AlignmentFailure;
+use mirror_coordinator::log_alignment::{AlignmentCut, PeerMirrors};
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_position::MirrorPosition;
+use mirror_coordinator::topic_patterns::PatternList;
+use tokio::sync::oneshot;
+
+use super::align::cut_of;
+use super::orders::{outcomes, refusal};
+use super::{LoopEvent, MirrorError, MirrorLoop};
+use crate::catalog::{Catalog, Partition};
+use crate::directory_state::MirrorTopic;
+use crate::mirror_orders::start_timeout;
+use crate::peer_answers::ask_peer;
+use crate::random_id::random_id;
+use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
+use crate::source_watch::SourceLook;
+
+/// A start whose topics were looked up.
+#[derive(Debug)]
+pub(crate) struct ResolvedStart {
+    request: StartMirrorTopicsRequest,
+    reply: oneshot::Sender<MirrorResponse>,
+    outcome: Result<Resolved, String>,
+}
+
+/// What the source said.
+#[derive(Debug, Default)]
+struct Resolved {
+    metadata: SourceMetadata,
+    /// Of topics that are here and hold records.
+    peer: Option<PeerMirrors>,
+    /// Where logs end at the source, when only a plan is wanted.
+    log_ends: BTreeMap<TopicPartition, Offset>,
+}
+
+impl MirrorLoop<'_> {
+    /// Looks topics up for a start; the rest follows when that is done.
+    pub(super) fn begin_start(
+        &self,
+        request: StartMirrorTopicsRequest,
+        reply: oneshot::Sender<MirrorResponse>,
+    ) {
+        let name = MirrorName::parse(&request.mirror_name);
+        let source = name.and_then(|name| self.sources.get(&name));
+        let events = self.event_sender.clone();
+        let (Some(node), Some(source)) = (&self.node, source) else {
+            let outcome = Ok(Resolved::default());
+            let resolved = Box::new(ResolvedStart { request, reply, outcome });
+            tokio::spawn(async move {
+                let _ = events.send(LoopEvent::StartResolved(resolved)).await;
+            });
+            return;
+        };
+        let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
+        let catalog = Arc::clone(&self.destination.catalog);
+        tokio::spawn(async move {
+            let limit = start_timeout(request.timeout_ms);
+            let mut client = SourceClient::new(properties);
+            let resolving = resolve(&mut client, &request, &cluster_id, &catalog);
+            let outcome = match tokio::time::timeout(limit, resolving).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(no_answer(limit)),
+            };
+            let resolved = Box::new(ResolvedStart { request, reply, outcome });
+            let _ = events.send(LoopEvent::StartResolved(resolved)).await;
+        });
+    }
+
+    pub(super) async fn on_start_resolved(
+        &mut self,
+        resolved: ResolvedStart,
+    ) -> Result<(), MirrorError> {
+        let ResolvedStart { request, reply, outcome } = resolved;
+        if reply.is_closed() {
+            return Ok(()); // whoever asked was told that nothing came of it
+        }
+        let resolved = match outcome {
+            Ok(resolved) => resolved,
+            Err(reason) => {
+                let message = format!(
+                    "mirror {}: its source was not asked for topics: {reason}; nothing was \
+                     changed: see that bootstrap.servers is right and the source is up",
+                    request.mirror_name
+                );
+                let code = ResponseError::RequestTimedOut.code();
+                let _ = reply.send(MirrorResponse::refusal(
+                    MirrorApiKey::StartMirrorTopics,
+                    code,
+                    &message,
+                ));
+                return Ok(());
+            }
+        };
+        let started = self.start(&request, resolved).await?;
+        let _ = reply.send(started);
+        Ok(())
+    }
+
+    async fn start(
+        &mut self,
+        request: &StartMirrorTopicsRequest,
+        resolved: Resolved,
+    ) -> Result<MirrorResponse, MirrorError> {
+        let peer = resolved.peer.clone();
+        let asked = start_request(request, &resolved.metadata, |_| true);
+        // What it would do to logs is looked at before anything is done.
+        let plan = match self.plan_start(&asked) {
+            Ok(plan) => plan,
+            Err(error) => return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error)),
+        };
+        let bound = plan.change.records().iter().filter_map(|record| match record {
+            MetadataRecord::TopicBound { topic, .. } => Some(topic.clone()),
+            _ => None,
+        });
+        let bound: BTreeSet<TopicName> = bound.collect();
+        if request.plan_only {
+            let topics = outcomes(&plan);
+            let plan = self.plan_of(&bound, &resolved);
+            let response = StartMirrorTopicsResponse {
+                topics,
+                plan,
+                ..StartMirrorTopicsResponse::outcome(0, None)
+            };
+            return Ok(response.into());
+        }
+        let is_overwritten = |topic: &&TopicName| self.is_overwritten(topic, peer.as_ref());
+        let overwritten: BTreeSet<TopicName> =
+            bound.iter().filter(is_overwritten).cloned().collect();
+        let refused = if request.confirm { BTreeSet::new() } else { overwritten.clone() };
+        let asked = start_request(request, &resolved.metadata, |topic| !refused.contains(topic));
+        let plan = match self.plan_start(&asked) {
+            Ok(plan) => plan,
+            Err(error) if refused.is_empty() => {
+                return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error));
+            }
+            // Nothing is left to be started.
+            Err(_) => return Ok(unconfirmed(Vec::new(), &refused)),
+        };
+        let topics = new_topics(plan.change.records(), &resolved.metadata);
+        if let Err(error) = self.commit(&plan.change, topics) {
+            self.tell_directory_fault(&error);
+            let code = ResponseError::KafkaStorageError.code();
+            let key = MirrorApiKey::StartMirrorTopics;
+            return Ok(MirrorResponse::refusal(
+                key,
+                code,
+                &format!("{error}; nothing was changed"),
+            ));
+        }
+        if request.confirm {
+            self.confirmed.extend(overwritten);
+        }
+        if let Some(name) = MirrorName::parse(&request.mirror_name) {
+            let metadata = resolved.metadata;
+            self.on_look(&name, SourceLook { metadata, ..SourceLook::default() }).await?;
+        }
+        Ok(unconfirmed(outcomes(&plan), &refused))
+    }
+
+    fn plan_start(&self, request: &StartRequest) -> Result<Planned, CommandError> {
+        let mut fresh_id = || random_id().expect("the system gives random bytes");
+        self.with_view(|view| self.metadata.plan_start(request, view, &mut fresh_id))
+    }
+
+    /// True when starting a topic drops all its records, because nobody knows which of them the
+    /// source has.
+    fn is_overwritten(&self, topic: &TopicName, peer: Option<&PeerMirrors>) -> bool {
+        let Some(shown) = self.destination.catalog.topic(topic) else { return false };
+        shown.partitions.iter().any(|partition| {
+            has_records(partition)
+                && position_of(partition, peer).is_ok_and(MirrorPosition::is_empty)
+        })
+    }
+
+    /// What a start would do with each partition of these topics.
+    fn plan_of(&self, topics: &BTreeSet<TopicName>, resolved: &Resolved) -> Vec<PlannedPartition> {
+        let mut plan = Vec::new();
+        for name in topics {
+            let Some(source) = resolved.metadata.topics.get(name) else { continue };
+            let shown = self.destination.catalog.topic(name);
+            for index in source.partitions.keys() {
+                let here = shown.as_ref().and_then(|shown| shown.partition(index.get()));
+                let at = TopicPartition { topic: name.clone(), partition: *index };
+                plan.push(Self::plan_partition(&at, here, resolved));
+            }
+        }
+        plan
+    }
+
+    fn plan_partition(
+        at: &TopicPartition,
+        here: Option<&Arc<Partition>>,
+        resolved: &Resolved,
+    ) -> PlannedPartition {
+        let told = here.map(|one| position_of(one, resolved.peer.as_ref()));
+        let told = told.unwrap_or(Ok(MirrorPosition::EMPTY));
+        let position = told.as_ref().copied().unwrap_or(MirrorPosition::EMPTY);
+        let state = here.and_then(|one| one.view.state());
+        let ends = state.as_ref().map(|state| (state.log_start.offset(), state.log_end.offset()));
+        let truncate_to = state.as_ref().map(|state| match cut_of(state, position) {
+            AlignmentCut::Keep => state.log_end.offset(),
+            AlignmentCut::TruncateTo(offset) | AlignmentCut::StartAt(offset) => offset,
+        });
+        let needs_confirmation =
+            told.is_ok() && position.is_empty() && here.is_some_and(|one| has_records(one));
+        let refusal = told.err();
+        PlannedPartition {
+            topic_name: at.topic.to_string(),
+            partition_index: at.partition.get(),
+            is_new: here.is_none(),
+            local_start: ends.map_or(-1, |(start, _)| start.get()),
+            local_end: ends.map_or(-1, |(_, end)| end.get()),
+            truncate_to: truncate_to.map_or(-1, Offset::get),
+            source_end: resolved.log_ends.get(at).map_or(-1, |end| end.get()),
+            last_mirror_epoch: position.wire_epoch(),
+            last_mirror_offset: position.wire_offset(),
+            needs_confirmation,
+            error_code: if refusal.is_some() { ResponseError::InvalidRequest.code() } else { 0 },
+            error_message: refusal.map(|refusal| refusal.reason),
+            copied_bytes: -1,
+        }
+    }
+}
+
+/// Where mirroring from here ended at the source.
+fn position_of(
+    partition: &Partition,
+    peer: Option<&PeerMirrors>,
+) -> Result<MirrorPosition, AlignmentFailure> {
+    let name = &partition.name;
+    peer.map_or(Ok(MirrorPosition::EMPTY), |peer| peer.position_of(&name.topic, name.partition))
+}
+
+/// Asks the source for all that a start needs to know.
+async fn resolve(
+    client: &mut SourceClient,
+    request: &StartMirrorTopicsRequest,
+    cluster_id: &str,
+    catalog: &Catalog,
+) -> Result<Resolved, String> {
+    let metadata = client.metadata().await.map_err(|error| error.to_string())?;
+    let patterns = PatternList::parse(&request.include_patterns).ok();
+    let named: BTreeSet<&str> = request.topics.iter().map(|one| one.topic_name.as_str()).collect();
+    let is_meant = |name: &TopicName| {
+        named.contains(name.as_str())
+            || patterns.as_ref().is_some_and(|patterns| patterns.matches(name.as_str()))
+    };
+    let meant = metadata.topics.iter().filter(|(name, _)| is_meant(name));
+    let mut here = BTreeSet::new();
+    let mut leaders = BTreeMap::new();
+    for (name, topic) in meant {
+        let shown = catalog.topic(name);
+        let partitions = shown.iter().flat_map(|shown| &shown.partitions);
+        here.extend(partitions.filter(|one| has_records(one)).map(|one| one.name.clone()));
+        for (partition, at) in &topic.partitions {
+            if let Some(leader) = at.leader {
+                let at = TopicPartition { topic: name.clone(), partition: *partition };
+                leaders.insert(at, leader);
+            }
+        }
+    }
+    let peer = match here.is_empty() {
+        true => None,
+        false => {
+            Some(ask_peer(client, cluster_id, &here).await.map_err(|error| error.to_string())?)
+        }
+    };
+    let log_ends = match request.plan_only && !leaders.is_empty() {
+        true => {
+            let listed = client.list_offsets(&leaders, LogEdge::End).await;
+            listed.map_err(|error| error.to_string())?.offsets
+        }
+        false => BTreeMap::new(),
+    };
+    Ok(Resolved { metadata, peer, log_ends })
+}
+
+/// The request as the metadata plans it, with the topics of the source that `is_wanted` lets pass.
+fn start_request(
+    request: &StartMirrorTopicsRequest,
+    source: &SourceMetadata,
+    is_wanted: impl Fn(&TopicName) -> bool,
+) -> StartRequest {
+    let found = source.topics.iter().filter(|(name, _)| is_wanted(name));
+    let found =
+        found.map(|(name, topic)| SourceTopic { name: name.clone(), topic_id: topic.topic_id });
+    let named = request.topics.iter().filter_map(|topic| {
+        let name = TopicName::parse(&topic.topic_name).filter(|name| is_wanted(name))?;
+        let topic_id = kafka_wire::partition::TopicId::from_wire(topic.topic_id);
+        Some(SourceTopic { name, topic_id })
+    });
+    StartRequest {
+        mirror: request.mirror_name.clone(),
+        include: request.include_patterns.clone(),
+        exclude: request.exclude_patterns.clone(),
+        found: found.collect(),
+        named: named.collect(),
+        state_offset: (request.state_offset >= 0).then_some(request.state_offset),
+    }
+}
+
+/// Topics of a plan, as the source has them.
+fn new_topics(
+    records: &[MetadataRecord],
+    source: &SourceMetadata,
+) -> Vec<(TopicName, MirrorTopic)> {
+    let bound = records.iter().filter_map(|record| match record {
+        MetadataRecord::TopicBound { topic, topic_id, .. } => Some((topic, *topic_id)),
+        _ => None,
+    });
+    let new = bound.filter_map(|(name, topic_id)| {
+        let source = source.topics.get(name)?;
+        let topic = MirrorTopic {
+            topic_id,
+            source_has_topic_ids: source.topic_id.is_some(),
+            partition_count: i32::try_from(source.partitions.len()).unwrap_or(i32::MAX),
+            configs: BTreeMap::new(),
+            leader_epochs: Vec::new(),
+        };
+        Some((name.clone(), topic))
+    });
+    new.collect()
+}
+
+/// The answer, with the topics that were not started because that was not confirmed.
+fn unconfirmed(mut topics: Vec<WireOutcome>, refused: &BTreeSet<TopicName>) -> MirrorResponse {
+    let message = |name: &TopicName| {
+        format!(
+            "topic {name} holds records here and the source does not know where mirroring from \
+             here ended: all of them would be dropped; start it with --confirm if that is wanted, \
+             and look at it with ringmirror plan before"
+        )
+    };
+    topics.extend(refused.iter().map(|name| WireOutcome {
+        name: name.to_string(),
+        error_code: ResponseError::InvalidRequest.code(),
+        error_message: Some(message(name)),
+    }));
+    let first = topics.iter().find(|topic| topic.error_code != 0);
+    let (error_code, error_message) =
+        first.map_or((0, None), |first| (first.error_code, first.error_message.clone()));
+    let outcome = StartMirrorTopicsResponse::outcome(error_code, error_message);
+    StartMirrorTopicsResponse { topics, ..outcome }.into()
+}
+
+fn has_records(partition: &Partition) -> bool {
+    let state = partition.view.state();
+    state.is_some_and(|state| state.log_end.offset() > state.log_start.offset())
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!("no answer within {} ms", limit.as_millis())
+}

@@ -1,0 +1,65 @@
+//! What the source of a mirror knows of mirrors in the other direction: asked before a log goes on
+//! from it (KIP-1279, log alignment, steps 1 to 6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_wire::mirror_api::MirrorResponse;
+use kafka_wire::mirror_api::describe_cluster_mirrors::DescribeClusterMirrorsRequest;
+use kafka_wire::mirror_api::list_cluster_mirrors::ListClusterMirrorsRequest;
+use kafka_wire::mirror_api::mirror_topic::TopicPartitions;
+use kafka_wire::partition::TopicPartition;
+use mirror_coordinator::log_alignment::PeerMirrors;
+
+use crate::source_client::SourceClient;
+use crate::source_connection::{SourceError, error_name};
+
+/// Asks a source for its mirrors, and where mirroring of these partitions from `cluster_id` ended.
+///
+/// # Errors
+/// When it cannot be asked, or does not know all: what a broker keeps to itself may be where
+/// mirroring ended.
+pub(crate) async fn ask_peer(
+    client: &mut SourceClient,
+    cluster_id: &str,
+    partitions: &BTreeSet<TopicPartition>,
+) -> Result<PeerMirrors, SourceError> {
+    let list = ListClusterMirrorsRequest {
+        mirror_name: None,
+        source_cluster_id: None,
+        desired_states: Vec::new(),
+    };
+    let listed = match client.mirror_request(&list.into()).await {
+        Ok(MirrorResponse::ListClusterMirrors(response)) if response.error_code == 0 => {
+            response.mirrors
+        }
+        Ok(other) => {
+            let (code, message) = other.outcome();
+            let error = message.map_or_else(|| error_name(code), str::to_owned);
+            let (address, request) = ("the source".to_owned(), other.key().to_string());
+            return Err(SourceError::Refused { address, request, error, code });
+        }
+        Err(error) if error.lacks_mirrors() => return Ok(PeerMirrors::default()),
+        Err(error) => return Err(error),
+    };
+    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for at in partitions {
+        topics.entry(at.topic.to_string()).or_default().push(at.partition.get());
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(topic_name, partitions)| TopicPartitions { topic_name, partitions });
+    let request = DescribeClusterMirrorsRequest {
+        mirror_names: None,
+        include_authorized_operations: false,
+        topics: Some(topics.collect()),
+        include_mirror_state: true,
+        cluster_id: Some(cluster_id.to_owned()),
+        include_mirror_offset: false,
+        last_mirror_epoch_lookups: Vec::new(),
+    };
+    let described = client.describe_mirrors(&request).await?;
+    match described.unanswered.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(PeerMirrors::read(cluster_id, &listed, &described.mirrors)),
+    }
+}
