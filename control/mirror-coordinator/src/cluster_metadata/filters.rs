@@ -37,7 +37,14 @@ impl Filters {
 
     /// What stopping with a pattern does: an equal entry of the inclusions goes, any other
     /// pattern joins the exclusions. Either way nothing of it is found and started again.
+    ///
+    /// Stopping with `.*` is the failover of all: it empties the inclusions instead. As an exclusion
+    /// it would keep the operator from starting anything again by its name.
     pub(super) fn stop(&mut self, pattern: &str) {
+        if pattern == EVERYTHING {
+            self.include.clear();
+            return;
+        }
         let before = self.include.len();
         self.include.retain(|entry| entry != pattern);
         if self.include.len() == before {
@@ -89,5 +96,7 @@ fn add(entries: &mut Vec<String>, more: &[String]) {
     entries.extend(more.iter().filter(|entry| seen.insert((*entry).clone())).cloned());
 }
 
+/// The pattern that means every topic.
+const EVERYTHING: &str = ".*";
 /// What every mirror excludes unless it is told otherwise.
 const DEFAULT_EXCLUDE: &str = "__.*";

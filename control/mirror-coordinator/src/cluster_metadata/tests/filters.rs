@@ -104,19 +104,33 @@ fn a_name_that_is_mistyped_stops_nothing_and_says_so() {
 fn what_was_stopped_by_a_pattern_is_started_by_the_same_pattern() {
     let mut node = Node::with_mirrors();
     changed(&mut node, &["orders-.*"], &["orders-internal"], &SOURCE);
+    let planned = node.plan_stop(&stop_patterns("m", &["orders-[a-z]+"])).unwrap();
+    node.done(&planned);
+    for number in [1, 2] {
+        node.set_states("m", number, &[crate::partition_state::MirrorPartitionState::Stopped]);
+    }
+    assert_eq!(node.config("m", "topics.exclude"), "orders-internal,orders-[a-z]+");
+    // Another pattern is told what is in its way, instead of that nothing matches yet.
+    let error = node.plan_start(&start("m", &["orders-.*"], &SOURCE)).unwrap_err();
+    assert_eq!(error.code.number(), 42);
+    assert!(error.message.contains("\"orders-[a-z]+\" in topics.exclude"), "{error}");
+    let started = changed(&mut node, &["orders-[a-z]+"], &[], &SOURCE);
+    assert_eq!(started, ["orders-us", "orders-eu"]);
+    assert_eq!(node.config("m", "topics.exclude"), "orders-internal");
+}
+
+#[test]
+fn after_a_failover_of_all_a_topic_is_started_again_by_its_name() {
+    let mut node = Node::with_mirrors();
+    changed(&mut node, &["orders-.*"], &["orders-internal"], &SOURCE);
     let planned = node.plan_stop(&stop_patterns("m", &[".*"])).unwrap();
     node.done(&planned);
     for number in [1, 2] {
         node.set_states("m", number, &[crate::partition_state::MirrorPartitionState::Stopped]);
     }
-    assert_eq!(node.config("m", "topics.exclude"), "orders-internal,.*");
-    // Another pattern is told what is in its way, instead of that nothing matches yet.
-    let error = node.plan_start(&start("m", &["orders-.*"], &SOURCE)).unwrap_err();
-    assert_eq!(error.code.number(), 42);
-    assert!(error.message.contains("\".*\" in topics.exclude"), "{error}");
-    let started = changed(&mut node, &[".*"], &[], &SOURCE);
-    assert_eq!(started, ["orders-us", "orders-eu", "payments"]);
-    assert_eq!(node.config("m", "topics.exclude"), "orders-internal");
+    let lists = (node.config("m", "topics.include"), node.config("m", "topics.exclude"));
+    assert_eq!(lists, ("", "orders-internal"), "nothing new is found and started");
+    assert_eq!(changed(&mut node, &["orders-us"], &[], &SOURCE), ["orders-us"]);
 }
 
 #[test]
