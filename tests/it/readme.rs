@@ -9,6 +9,7 @@ use harness::{ClusterOptions, KafkaRelease, TempDir};
 
 use crate::source_tree::root;
 
+mod fail_over_and_back;
 mod read_the_mirror;
 
 #[test]

@@ -120,13 +120,13 @@ impl Readme {
 }
 
 /// The node that README starts; killed when dropped.
-struct Node {
+pub(super) struct Node {
     child: Child,
     printed: std::path::PathBuf,
 }
 
 impl Node {
-    fn start(command: &str, directory: &TempDir) -> Result<Self> {
+    pub(super) fn start(command: &str, directory: &TempDir) -> Result<Self> {
         let printed = directory.join("node.out");
         let output = File::create(&printed)?;
         let child = Command::new("setpriv")
@@ -139,7 +139,7 @@ impl Node {
         Ok(Self { child, printed })
     }
 
-    fn wait_listening(&mut self, address: &str) -> Result<()> {
+    pub(super) fn wait_listening(&mut self, address: &str) -> Result<()> {
         let deadline = Instant::now() + SOON;
         while TcpStream::connect(address).is_err() {
             let ended = self.child.try_wait()?;
@@ -165,7 +165,7 @@ impl Node {
         Ok(())
     }
 
-    fn stop(mut self) -> Result<()> {
+    pub(super) fn stop(mut self) -> Result<()> {
         terminate(self.child.id())?;
         let status = self.child.wait()?;
         ensure!(status.success(), "{status}\n{}", self.printed()?);
