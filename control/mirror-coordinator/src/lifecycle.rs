@@ -71,6 +71,12 @@ impl Lifecycle {
         }
     }
 
+    /// Has failures from now on tried again by another policy; pauses that have begun end as they
+    /// were to.
+    pub const fn set_retry_policy(&mut self, retry: RetryPolicy) {
+        self.retry = retry;
+    }
+
     /// State of a partition as stored; `Unknown` when it belongs to no mirror.
     #[must_use]
     pub fn state(&self, partition: TopicIdPartition) -> State {

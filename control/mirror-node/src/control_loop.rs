@@ -39,6 +39,7 @@ mod engine_news;
 mod engine_start;
 mod epoch_news;
 mod loop_event;
+mod node_settings;
 mod node_side;
 mod orders;
 mod persist;

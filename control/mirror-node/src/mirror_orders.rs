@@ -49,6 +49,20 @@ pub enum MirrorOrder {
         /// Takes the outcome.
         reply: oneshot::Sender<Result<(), OrderRefusal>>,
     },
+    /// The node's own settings that concern mirrors are to be shown.
+    DescribeNodeConfigs {
+        /// Takes every setting there is, by name.
+        reply: oneshot::Sender<Vec<MirrorSetting>>,
+    },
+    /// Such settings are to be changed, all of them or none.
+    AlterNodeConfigs {
+        /// Names are there once; neither names nor values are checked.
+        changes: Vec<MirrorSettingChange>,
+        /// True when it is only to be said whether that could be done.
+        validate_only: bool,
+        /// Takes the outcome.
+        reply: oneshot::Sender<Result<(), OrderRefusal>>,
+    },
     /// The names of all mirrors are wanted.
     ListMirrors {
         /// Takes them.
@@ -64,20 +78,23 @@ impl MirrorOrder {
         match self {
             Self::Api { reply, .. } => reply.is_closed(),
             Self::DescribeConfigs { reply, .. } => reply.is_closed(),
-            Self::AlterConfigs { reply, .. } => reply.is_closed(),
+            Self::AlterConfigs { reply, .. } | Self::AlterNodeConfigs { reply, .. } => {
+                reply.is_closed()
+            }
+            Self::DescribeNodeConfigs { reply } => reply.is_closed(),
             Self::ListMirrors { reply } => reply.is_closed(),
         }
     }
 }
 
-/// A setting of a mirror, as it is shown.
+/// A setting of a mirror or of the node, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorSetting {
     /// Its name.
     pub name: String,
     /// What holds; `None` when it is a secret, or nothing is set and there is no default.
     pub value: Option<String>,
-    /// True when it was set for this mirror, false when the default holds.
+    /// True when it was set, false when the default holds.
     pub is_set: bool,
     /// True when the value is never shown.
     pub is_sensitive: bool,
@@ -184,6 +201,27 @@ impl MirrorOrders {
         validate_only: bool,
     ) -> Result<(), OrderRefusal> {
         let order = |reply| MirrorOrder::AlterConfigs { mirror, changes, validate_only, reply };
+        self.give(ORDER_DEADLINE, order).await?
+    }
+
+    /// The settings of the node that concern mirrors.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn describe_node_configs(&self) -> Result<Vec<MirrorSetting>, OrderRefusal> {
+        self.give(ORDER_DEADLINE, |reply| MirrorOrder::DescribeNodeConfigs { reply }).await
+    }
+
+    /// Changes such settings, or says whether they could be.
+    ///
+    /// # Errors
+    /// When they cannot, or no answer came.
+    pub async fn alter_node_configs(
+        &self,
+        changes: Vec<MirrorSettingChange>,
+        validate_only: bool,
+    ) -> Result<(), OrderRefusal> {
+        let order = |reply| MirrorOrder::AlterNodeConfigs { changes, validate_only, reply };
         self.give(ORDER_DEADLINE, order).await?
     }
 

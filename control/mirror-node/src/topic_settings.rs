@@ -6,6 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use mirror_coordinator::mirrored_topic_config::{
+    self, MirroredTopicConfig, MirroredTopicConfigError,
+};
+
 mod definitions;
 mod without_effect;
 
@@ -101,6 +105,9 @@ pub enum SettingError {
         /// What this node does instead.
         why: &'static str,
     },
+    /// Of those that only mean something while a topic is mirrored.
+    #[error(transparent)]
+    Mirrored(#[from] MirroredTopicConfigError),
     /// Two settings contradict each other.
     #[error("{MIN_COMPACTION_LAG_MS} ({min}) is above {MAX_COMPACTION_LAG_MS} ({max})")]
     CompactionLag {
@@ -115,6 +122,13 @@ pub enum SettingError {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static TopicSetting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// True for a setting of KIP-1279's: it says how a topic is mirrored here, so it is set here and
+/// never the source's. Stock brokers do not know it; it is shown only where it is set.
+#[must_use]
+pub fn is_of_mirroring(name: &str) -> bool {
+    mirrored_topic_config::NAMES.contains(&name)
 }
 
 /// Checks settings explicitly made for one topic, each by itself and all together.
@@ -133,6 +147,10 @@ pub fn check(configs: &BTreeMap<String, String>) -> Result<(), SettingError> {
 /// # Errors
 /// When there is none of that name, or the value is not legal or would do nothing here.
 pub fn check_one(name: &str, value: &str) -> Result<(), SettingError> {
+    if is_of_mirroring(name) {
+        MirroredTopicConfig::parse(&BTreeMap::from([(name.to_owned(), value.to_owned())]))?;
+        return Ok(());
+    }
     let Some(setting) = find(name) else {
         return Err(SettingError::Unknown { name: name.to_owned() });
     };
@@ -144,6 +162,7 @@ pub fn check_one(name: &str, value: &str) -> Result<(), SettingError> {
 /// # Errors
 /// When two contradict each other.
 pub fn check_together(configs: &BTreeMap<String, String>) -> Result<(), SettingError> {
+    MirroredTopicConfig::parse(configs)?;
     let (min, max) = (long(configs, MIN_COMPACTION_LAG_MS), long(configs, MAX_COMPACTION_LAG_MS));
     if min > max { Err(SettingError::CompactionLag { min, max }) } else { Ok(()) }
 }

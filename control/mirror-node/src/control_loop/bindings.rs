@@ -10,7 +10,6 @@ use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::lifecycle::Input;
 use mirror_coordinator::mirror_config::{MirrorConfig, change_reconnects};
 use mirror_coordinator::mirror_name::MirrorName;
-use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
 use mirror_uring::EngineCommand;
 
 use super::{MirrorError, MirrorLoop};
@@ -175,7 +174,7 @@ impl MirrorLoop<'_> {
                 }
             }
             MetadataRecord::TopicUnbound(topic) => self.forget_topic(topic),
-            MetadataRecord::NodeConfigs(_) => {}
+            MetadataRecord::NodeConfigs(_) => self.configure_node(),
         }
     }
 
@@ -243,9 +242,8 @@ impl MirrorLoop<'_> {
         }
     }
 
-    fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
-        let node = MirrorNodeConfig::parse(self.metadata.node_configs()).unwrap_or_default();
-        ClientProperties::of_mirror(config, &node)
+    pub(super) fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
+        ClientProperties::of_mirror(config, &self.node_config())
     }
 
     /// Has the engine forget sources that are gone.

@@ -49,6 +49,12 @@ impl MirrorLoop<'_> {
             MirrorOrder::AlterConfigs { mirror, changes, validate_only, reply } => {
                 let _ = reply.send(self.alter(&mirror, changes, validate_only));
             }
+            MirrorOrder::DescribeNodeConfigs { reply } => {
+                let _ = reply.send(self.node_settings());
+            }
+            MirrorOrder::AlterNodeConfigs { changes, validate_only, reply } => {
+                let _ = reply.send(self.alter_node(changes, validate_only));
+            }
             MirrorOrder::ListMirrors { reply } => {
                 let names = self.metadata.mirrors().keys().map(MirrorName::to_string);
                 let _ = reply.send(names.collect());
@@ -264,7 +270,7 @@ impl MirrorLoop<'_> {
     }
 }
 
-fn config_change(change: MirrorSettingChange) -> ConfigChange {
+pub(super) fn config_change(change: MirrorSettingChange) -> ConfigChange {
     let MirrorSettingChange { name, operation } = change;
     let (operation, value) = match operation {
         SettingOperation::Set(value) => (ConfigOperation::Set, Some(value)),
@@ -275,7 +281,7 @@ fn config_change(change: MirrorSettingChange) -> ConfigChange {
     ConfigChange { name, operation, value }
 }
 
-fn order_refusal(error: CommandError) -> OrderRefusal {
+pub(super) fn order_refusal(error: CommandError) -> OrderRefusal {
     OrderRefusal { code: error.code.number(), message: error.message }
 }
 

@@ -21,6 +21,7 @@ use crate::partition_book::BookEntry;
 use crate::source_client::{SourceLeader, SourceTopic};
 use crate::source_connection::SourceError;
 use crate::source_watch::SourceLook;
+use crate::topic_settings::is_of_mirroring;
 
 impl MirrorLoop<'_> {
     pub(super) async fn on_looked(
@@ -151,11 +152,12 @@ impl MirrorLoop<'_> {
         let Some(topic) = directory.state.topics.get_mut(name) else { return };
         let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
         let count = count.max(topic.partition_count);
-        let configs = configs.get(name).filter(|configs| **configs != topic.configs);
+        let configs = configs.get(name).map(|theirs| taken_over(theirs, &topic.configs));
+        let configs = configs.filter(|configs| *configs != topic.configs);
         if count != topic.partition_count || configs.is_some() {
             topic.partition_count = count;
             if let Some(configs) = configs {
-                topic.configs.clone_from(configs);
+                topic.configs = configs;
             }
             self.is_state_dirty = true;
         }
@@ -280,6 +282,16 @@ impl MirrorLoop<'_> {
             self.tell(MirrorNews::NothingSelected { topics_at_source });
         }
     }
+}
+
+/// The source's settings, but for those that say how the topic is mirrored here: these are ours.
+fn taken_over(
+    theirs: &BTreeMap<String, String>,
+    ours: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let theirs = theirs.iter().filter(|(name, _)| !is_of_mirroring(name));
+    let ours = ours.iter().filter(|(name, _)| is_of_mirroring(name));
+    theirs.chain(ours).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What to do when the source loses records of a topic: what is set for it here, else `by_default`.

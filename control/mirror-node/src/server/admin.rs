@@ -25,6 +25,7 @@ mod elect_leaders;
 mod incremental_alter_configs;
 mod mentions;
 mod mirror_configs;
+mod node_configs;
 mod partition_reassignments;
 mod scram_credentials;
 mod transactions;
@@ -44,12 +45,15 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         }
         RequestKind::IncrementalAlterConfigs(asked) => {
             let mirrors = mirror_configs::altered(node, &asked).await;
+            let own = node_configs::altered(node, &asked).await;
             let node = Arc::clone(node);
-            blocking(move || incremental_alter_configs::alter(&node, &asked, &mirrors).into()).await
+            let alter = move || incremental_alter_configs::alter(&node, &asked, &mirrors, &own);
+            blocking(move || alter().into()).await
         }
         RequestKind::DescribeConfigs(asked) => {
             let mirrors = mirror_configs::described(node, &asked).await;
-            describe_configs::describe(node, &asked, &mirrors).into()
+            let own = node_configs::described(node, &asked).await;
+            describe_configs::describe(node, &asked, &mirrors, &own).into()
         }
         RequestKind::ListConfigResources(asked) => {
             config_resources::list(node, &asked, request.head.api_version).await.into()

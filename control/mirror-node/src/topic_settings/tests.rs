@@ -120,3 +120,19 @@ fn a_value_that_is_not_legal_here_leaves_the_default() {
     assert!(has(&own, CLEANUP_POLICY, "delete"));
     assert!(!has(&configs(&[(CLEANUP_POLICY, "compact")]), CLEANUP_POLICY, "delete"));
 }
+
+#[test]
+fn how_a_topic_is_mirrored_is_said_here_and_checked_as_a_whole() {
+    const UNCLEAN: &str = "mirror.support.unclean.leader.election";
+    assert_eq!(check_one(UNCLEAN, "true"), Ok(()));
+    assert_eq!(check_one("mirror.replication.throttled.replicas", "0:1,1:1"), Ok(()));
+    assert!(matches!(check_one(UNCLEAN, "perhaps"), Err(SettingError::Mirrored(_))));
+    let of = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        check(&pairs.collect())
+    };
+    let other = "mirror.unclean.leader.election.enable";
+    assert_eq!(of(&[(UNCLEAN, "true"), (other, "true")]), Ok(()));
+    let at_odds = of(&[(UNCLEAN, "true"), (other, "false")]);
+    assert!(matches!(at_odds, Err(SettingError::Mirrored(_))), "{at_odds:?}");
+}

@@ -21,11 +21,13 @@ mod mirror_settings;
 mod node_settings;
 pub(super) mod topic_entries;
 
-/// Answers with the settings of each resource asked for; those of mirrors were looked up already.
+/// Answers with the settings of each resource asked for; those of mirrors, and `own` of the node
+/// that concern mirrors, were looked up already.
 pub(super) fn describe(
     node: &Node,
     asked: &DescribeConfigsRequest,
     mirrors: &OfMirrors<Vec<MirrorSetting>>,
+    own: &[MirrorSetting],
 ) -> DescribeConfigsResponse {
     let wish =
         Wish { synonyms: asked.include_synonyms, documentation: asked.include_documentation };
@@ -36,7 +38,7 @@ pub(super) fn describe(
             .with_resource_name(resource.resource_name.clone());
         // Without this a small request could ask for an answer of any size.
         let found = if seen.insert((resource.resource_type, resource.resource_name.clone())) {
-            entries(node, resource, mirrors)
+            entries(node, resource, mirrors, own)
         } else {
             Err(Refusal::invalid_request("The resource is in the request more than once."))
         };
@@ -77,6 +79,8 @@ struct Synonym {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Topic = 1,
+    /// Made while brokers run, for all of them.
+    DefaultBroker = 3,
     StaticBroker = 4,
     Default = 5,
     /// Of KIP-1279: the number after Kafka's last.
@@ -93,6 +97,7 @@ fn entries(
     node: &Node,
     asked: &DescribeConfigsResource,
     mirrors: &OfMirrors<Vec<MirrorSetting>>,
+    own: &[MirrorSetting],
 ) -> Result<Vec<Entry>, Refusal> {
     let name = asked.resource_name.as_str();
     match asked.resource_type {
@@ -102,11 +107,15 @@ fn entries(
             let topic = node.catalog.topic(&known).ok_or_else(unknown)?;
             Ok(topic_entries::entries(&topic.configs))
         }
-        // Defaults of all brokers, made while they run: there are none.
-        BROKER if name.is_empty() => Ok(Vec::new()),
+        // Of all brokers, those made while they run.
+        BROKER if name.is_empty() => {
+            let made = own.iter().filter(|setting| setting.is_set);
+            Ok(made.map(node_settings::of_mirrors).collect())
+        }
         BROKER => {
             check_node(node, name)?;
-            Ok(node_settings::entries(node))
+            let own = own.iter().map(node_settings::of_mirrors);
+            Ok(node_settings::entries(node).into_iter().chain(own).collect())
         }
         BROKER_LOGGER => {
             check_node(node, name)?;
@@ -126,7 +135,7 @@ fn entries(
     }
 }
 
-fn check_node(node: &Node, name: &str) -> Result<(), Refusal> {
+pub(super) fn check_node(node: &Node, name: &str) -> Result<(), Refusal> {
     let us = node.identity.node_id.get();
     match name.parse::<i32>() {
         Ok(id) if id == us => Ok(()),

@@ -1,4 +1,5 @@
-//! IncrementalAlterConfigs (key 44): single settings of a topic, or of a mirror, are changed.
+//! IncrementalAlterConfigs (key 44): single settings of a topic, of a mirror, or of this node are
+//! changed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,17 +12,20 @@ use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 
 use crate::node::Node;
 use crate::server::admin::alter_topic::{configure, own_topic, refused, topic_resource};
+use crate::server::admin::describe_configs::BROKER;
 use crate::server::admin::mentions::mentions;
 use crate::server::admin::mirror_configs::{CLUSTER_MIRROR, OfMirrors};
+use crate::server::admin::node_configs::OfNode;
 use crate::server::refusal::Refusal;
 use crate::topic_settings::{self, SettingKind, find, list};
 
-/// Changes the settings of each resource, all that are asked for or none; those of mirrors were
-/// changed already. Waits for the disk.
+/// Changes the settings of each resource, all that are asked for or none; those of mirrors and of
+/// the node were changed already. Waits for the disk.
 pub(super) fn alter(
     node: &Node,
     asked: &IncrementalAlterConfigsRequest,
     mirrors: &OfMirrors<()>,
+    own: &OfNode,
 ) -> IncrementalAlterConfigsResponse {
     let resources = asked.resources.iter();
     let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
@@ -32,6 +36,9 @@ pub(super) fn alter(
         } else if resource.resource_type == CLUSTER_MIRROR {
             let outcome = mirrors.get(resource.resource_name.as_str()).cloned();
             outcome.expect("every mirror that is named once was taken care of")
+        } else if resource.resource_type == BROKER {
+            let outcome = own.get(resource.resource_name.as_str()).cloned();
+            outcome.expect("every name of the node was taken care of")
         } else {
             change(node, resource, asked.validate_only)
         };

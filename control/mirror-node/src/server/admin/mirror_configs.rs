@@ -82,7 +82,7 @@ async fn alter(
     Ok(orders.alter_configs(asked.resource_name.to_string(), changes, validate_only).await?)
 }
 
-fn change(asked: &AlterableConfig) -> Result<MirrorSettingChange, Refusal> {
+pub(super) fn change(asked: &AlterableConfig) -> Result<MirrorSettingChange, Refusal> {
     let name = asked.name.to_string();
     let value = || {
         let shown = name.escape_default();

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use mirror_coordinator::mirrored_topic_config::THROTTLED_REPLICAS;
+
 use super::{Entry, Source, Synonym};
-use crate::topic_settings::{SETTINGS, TopicSetting, find};
+use crate::topic_settings::{SETTINGS, SettingKind, TopicSetting, find, is_of_mirroring};
 
 /// Every setting there is, and those of the topic that only its source knows.
 pub(in crate::server::admin) fn entries(own: &BTreeMap<String, String>) -> Vec<Entry> {
-    let unknown = own.keys().filter(|name| find(name).is_none()).map(|name| hidden(name));
-    SETTINGS.iter().map(|setting| entry(setting, own.get(setting.name))).chain(unknown).collect()
+    let other = own.iter().filter(|(name, _)| find(name).is_none());
+    let other =
+        other.map(
+            |(name, value)| {
+                if is_of_mirroring(name) { of_mirroring(name, value) } else { hidden(name) }
+            },
+        );
+    SETTINGS.iter().map(|setting| entry(setting, own.get(setting.name))).chain(other).collect()
 }
 
 fn entry(setting: &TopicSetting, own: Option<&String>) -> Entry {
@@ -33,6 +41,23 @@ fn entry(setting: &TopicSetting, own: Option<&String>) -> Entry {
         is_sensitive: false,
         synonyms: made.into_iter().chain(default).collect(),
         documentation: Some(setting.documentation),
+    }
+}
+
+/// How the topic is mirrored here.
+fn of_mirroring(name: &str, value: &str) -> Entry {
+    let kind = if name == THROTTLED_REPLICAS { SettingKind::List } else { SettingKind::Boolean };
+    let value = Some(value.to_owned());
+    let own = Synonym { name: name.to_owned(), value: value.clone(), source: Source::Topic };
+    Entry {
+        name: name.to_owned(),
+        value,
+        source: Source::Topic,
+        kind: kind as i8,
+        is_read_only: false,
+        is_sensitive: false,
+        synonyms: vec![own],
+        documentation: None,
     }
 }
 
