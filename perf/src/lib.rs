@@ -8,7 +8,8 @@
 //! Reading order: `synthetic_source`, `synthetic_source::spec`, `synthetic_source::synthetic_log`;
 //! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
 //! `source_child`, and `idle`. Then servers seen by their clients: `server_process` and
-//! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`.
+//! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`,
+//! and `lifecycle`, which orders mirrors over `mirrors_client`.
 
 pub mod consume;
 pub mod consume_row;
@@ -19,12 +20,14 @@ pub mod idle;
 pub mod kafka_client;
 pub mod latency;
 pub mod latency_row;
+pub mod lifecycle;
 pub mod limits;
 pub mod log_fetcher;
 pub mod machine;
 pub mod measurement;
 pub mod mirror;
 pub mod mirror_row;
+pub mod mirrors_client;
 pub mod paced_producer;
 pub mod private_network;
 pub mod readers;

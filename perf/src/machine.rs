@@ -115,7 +115,19 @@ pub fn process_cpu_of(process: u32) -> Result<Duration> {
 /// # Errors
 /// When `/proc` does not have the expected fields.
 pub fn resident_bytes() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident("self")
+}
+
+/// Memory of another process that is in use now, in bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_bytes_of(process: u32) -> Result<u64> {
+    resident(&process.to_string())
+}
+
+fn resident(process: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.map(str::trim).and_then(|line| line.strip_suffix(" kB"));
     Ok(kib.context("no VmRSS in /proc status")?.parse::<u64>()? * 1024)

@@ -43,6 +43,8 @@ enum Command {
     Latency(serving::LatencyArgs),
     /// What readers that follow the tail take from mirroring.
     Readers(serving::ReadersArgs),
+    /// What very many mirrored partitions cost a node: start, rest, stop, a source that goes away.
+    Lifecycle(serving::LifecycleArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -143,6 +145,7 @@ fn main() -> Result<()> {
         Command::Consume(args) => serving::consume(&args),
         Command::Latency(args) => serving::latency(&args),
         Command::Readers(args) => serving::readers(&args),
+        Command::Lifecycle(args) => serving::lifecycle(&args),
         Command::Source(args) => source(&args),
     }
 }

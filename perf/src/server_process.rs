@@ -175,6 +175,16 @@ impl ServerProcess {
         bail!("the {} server did not stop in {STOP_WAIT:?}", self.kind.name())
     }
 
+    /// Kills it with signal 9 and waits.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn output_tail(&self) -> String {
         let text = fs::read_to_string(&self.output).unwrap_or_else(|error| error.to_string());
         let lines: Vec<&str> = text.lines().collect();

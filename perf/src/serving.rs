@@ -11,6 +11,7 @@ use perf::consume::{self, ConsumePlan};
 use perf::consume_row::ConsumeRow;
 use perf::latency::{self, LatencyPlan};
 use perf::latency_row::LatencyRow;
+use perf::lifecycle::{self, LifecyclePlan};
 use perf::log_fetcher::Discard;
 use perf::measurement::TRIES_MAX;
 use perf::private_network;
@@ -111,6 +112,22 @@ pub(crate) struct ReadersArgs {
     receive: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct LifecycleArgs {
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The ringmirror to measure; the one beside this program by default.
+    #[arg(long)]
+    ringmirror: Option<PathBuf>,
+    /// Directory on the disk to write to; what is written is removed.
+    #[arg(long, default_value = "target/tmp")]
+    directory: PathBuf,
+    /// Partitions mirrored, in topics of a hundred.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    partitions: u32,
+}
+
 impl ServingArgs {
     /// Gets ready to measure; tells with which program.
     fn prepare(&self) -> Result<PathBuf> {
@@ -125,15 +142,19 @@ impl ServingArgs {
     }
 
     fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {
-        let mut out = io::stdout().lock();
-        if self.json {
-            serde_json::to_writer_pretty(&mut out, rows)?;
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{text}")?;
-        }
-        Ok(())
+        print(self.json, rows, text)
     }
+}
+
+fn print<T: Serialize>(json: bool, rows: &T, text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, rows)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
 }
 
 pub(crate) fn consume(args: &ConsumeArgs) -> Result<()> {
@@ -208,6 +229,16 @@ pub(crate) fn readers(args: &ReadersArgs) -> Result<()> {
         warn_of_disturbed(&row.scenario, row.disturbed_rounds_kept);
     }
     Ok(())
+}
+
+pub(crate) fn lifecycle(args: &LifecycleArgs) -> Result<()> {
+    let plan = LifecyclePlan {
+        directory: args.directory.clone(),
+        ringmirror: ringmirror_program(args.ringmirror.as_deref())?,
+        partitions: args.partitions,
+    };
+    let row = lifecycle::measure(&plan, |line| eprintln!("{line}"))?;
+    print(args.json, &row, &row.text())
 }
 
 const fn discard(in_kernel: bool) -> Discard {

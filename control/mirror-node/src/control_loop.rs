@@ -20,7 +20,7 @@ use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_coordinator::lifecycle::{Action, Input, Lifecycle, Ticket};
 use mirror_coordinator::mirror_states::MirrorStates;
 use mirror_coordinator::retry::RetryPolicy;
-use mirror_uring::{Engine, EngineCommand, EngineError, Reports};
+use mirror_uring::{Engine, EngineCommand, EngineError, EngineReport, Reports};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -248,10 +248,10 @@ impl<'a> MirrorLoop<'a> {
             tokio::select! {
                 () = &mut stop => return Ok(MirrorEnd::Stopped),
                 report = next_report(&mut self.reports) => match report {
-                    Some(report) => self.on_report(report),
+                    Some(report) => self.on_reports(report),
                     None => return Err(EngineError::ShardEnded { shard: 0 }.into()),
                 },
-                Some(event) = self.events.recv() => self.on_event(event).await?,
+                Some(event) = self.events.recv() => self.on_events(event).await?,
                 Some(order) = node_side::next_order(&mut self.node) => self.on_order(order),
                 _ = ticks.tick() => {
                     self.inputs.push_back(Input::Tick);
@@ -294,6 +294,26 @@ impl<'a> MirrorLoop<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes in a report and those that wait behind it: what follows is written together.
+    fn on_reports(&mut self, report: EngineReport) {
+        self.on_report(report);
+        for _ in 1..TAKEN_AT_ONCE_MAX {
+            let next = self.reports.as_mut().and_then(Reports::try_recv);
+            let Some(report) = next else { return };
+            self.on_report(report);
+        }
+    }
+
+    /// Takes in an event and those that wait behind it.
+    async fn on_events(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
+        self.on_event(event).await?;
+        for _ in 1..TAKEN_AT_ONCE_MAX {
+            let Ok(event) = self.events.try_recv() else { return Ok(()) };
+            self.on_event(event).await?;
+        }
+        Ok(())
     }
 
     async fn on_event(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
@@ -342,7 +362,7 @@ impl<'a> MirrorLoop<'a> {
 }
 
 /// The engine's next report; never, while there is no engine.
-async fn next_report(reports: &mut Option<Reports>) -> Option<mirror_uring::EngineReport> {
+async fn next_report(reports: &mut Option<Reports>) -> Option<EngineReport> {
     match reports {
         Some(reports) => reports.recv().await,
         None => std::future::pending().await,
@@ -351,6 +371,9 @@ async fn next_report(reports: &mut Option<Reports>) -> Option<mirror_uring::Engi
 
 /// Events that wait for the loop; whoever has more to tell waits.
 const EVENTS_MAX: usize = 1024;
+/// Reports or events taken before anything is done about them: few enough that clients, the clock
+/// and a stop are heard in between.
+const TAKEN_AT_ONCE_MAX: usize = 512;
 /// How often retries are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.

@@ -17,7 +17,8 @@
 //! - Once a sync failed the log takes nothing more, and nothing more of it is called durable: what
 //!   reached the disk is only known when it was read again, by the next start. Readers keep it.
 //! - Syncing never holds up appends: a segment that rolled is finished by the next flush.
-//! - Three files are open for each log at most, whatever the number of its segments.
+//! - Three files are open for each log at most, whatever the number of its segments; none of one
+//!   that rests ([`WritableLog::rest`]).
 //!
 //! **What it does not know.** Who may write, acknowledgements, when to flush and to look for old
 //! records (the server's), directory checkpoints: recovery points come from [`WritableLog::flush`]

@@ -150,6 +150,8 @@ pub trait PartitionFiles {
     fn remove(&mut self, file: FileName) -> io::Result<()>;
     /// Makes creations and deletions durable.
     fn sync_directory(&mut self) -> io::Result<()>;
+    /// Holds no file open any more; the next use of one opens it again.
+    fn release(&mut self) {}
 }
 
 #[cfg(test)]

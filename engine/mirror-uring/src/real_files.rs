@@ -129,6 +129,10 @@ impl PartitionFiles for RealFiles {
     fn sync_directory(&mut self) -> io::Result<()> {
         sync_directory(&self.directory)
     }
+
+    fn release(&mut self) {
+        self.open = None;
+    }
 }
 
 /// Makes a file at `path` with these contents, durable but for its name.

@@ -124,8 +124,10 @@ fn answers(
     let mut bytes_left = usize::try_from(call.request.max_bytes).unwrap_or(0);
     let mut is_first = true;
     let mut answers = Vec::with_capacity(partitions.len());
+    // Partitions of a topic mostly follow each other.
+    let mut topic_before = 0;
     for asked in partitions {
-        let mut answer = answer_partition(state, call, asked);
+        let mut answer = answer_partition(state, call, asked, &mut topic_before);
         if answer.error == 0 && answer.diverging.is_none() {
             let limit = bytes_left.min(usize::try_from(asked.bytes_max).unwrap_or(0));
             read_records(&mut answer, asked.fetch_offset, limit, is_first);
@@ -141,13 +143,17 @@ fn answer_partition(
     state: &mut State,
     call: FetchCall<'_>,
     asked: &FetchedPartition,
+    topic_before: &mut usize,
 ) -> PartitionAnswer {
     let refused = |error| PartitionAnswer::refused(asked.topic.clone(), asked.index, error);
-    let found = state.topics.iter_mut().find(|topic| match &asked.topic {
+    let is_asked = |topic: &Topic| match &asked.topic {
         FetchedTopic::Name(name) => topic.spec.name.as_str() == name,
         FetchedTopic::Id(id) => topic.id == *id,
-    });
-    let Some(topic) = found else {
+    };
+    if !state.topics.get(*topic_before).is_some_and(is_asked) {
+        *topic_before = state.topics.iter().position(is_asked).unwrap_or(usize::MAX);
+    }
+    let Some(topic) = state.topics.get_mut(*topic_before) else {
         let by_id = matches!(asked.topic, FetchedTopic::Id(_));
         return refused(if by_id { UNKNOWN_TOPIC_ID } else { UNKNOWN_TOPIC_OR_PARTITION });
     };

@@ -144,6 +144,10 @@ impl MirrorLoop<'_> {
 
     /// Cuts a log to where it may go on, after all other work on it.
     fn cut_log(&mut self, id: TopicIdPartition, ticket: Ticket, position: MirrorPosition) {
+        if self.is_unmade(id) {
+            self.inputs.push_back(Input::Aligned { partition: id, ticket, outcome: Ok(()) });
+            return;
+        }
         let partition = self.destination.catalog.partition(id);
         let (Some(node), Some(shown)) = (&self.node, partition) else { return };
         let topics = Arc::clone(node.topics());

@@ -27,7 +27,9 @@ impl MirrorLoop<'_> {
                 self.inputs.push_back(Input::ReplicasConverged { partition, ticket });
             }
             Action::CloseForMirroring(partition) => {
-                self.work_on_log(partition, LogWork::CloseForMirroring);
+                if !self.is_closed_to_clients(partition) {
+                    self.work_on_log(partition, LogWork::CloseForMirroring);
+                }
             }
             Action::MeasureLog { partition, ticket } => {
                 self.work_on_log(partition, LogWork::Measure(ticket));
@@ -123,6 +125,21 @@ impl MirrorLoop<'_> {
         let event = EngineEvent::Removed { end: None };
         self.inputs.push_back(Input::Engine { partition, event });
         Ok(())
+    }
+
+    /// True when no client writes to a log, and nothing is under way that would let one.
+    fn is_closed_to_clients(&self, id: TopicIdPartition) -> bool {
+        let shown = self.destination.catalog.partition(id);
+        self.work.is_done_with(id) && shown.is_none_or(|shown| shown.held_log().is_none())
+    }
+
+    /// True when a log was never begun, and nothing is under way that would begin it.
+    pub(super) fn is_unmade(&self, id: TopicIdPartition) -> bool {
+        let shown = self.destination.catalog.partition(id);
+        self.is_closed_to_clients(id)
+            && shown.is_some_and(|shown| {
+                shown.view.state().is_none() && !shown.view.directory().is_dir()
+            })
     }
 
     /// Has a log worked on that the engine does not have.

@@ -115,6 +115,7 @@ impl MirrorLoop<'_> {
         while self.persisting.is_writing || self.work.is_running() {
             match timeout_at(deadline, self.events.recv()).await {
                 Ok(Some(LoopEvent::Persisted(_))) => self.persisting.is_writing = false,
+                Ok(Some(LoopEvent::LogWorked(worked))) => self.work.note_done(worked.partition),
                 Ok(Some(_)) => {}
                 Ok(None) => return,
                 Err(_) => {

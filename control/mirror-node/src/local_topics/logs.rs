@@ -104,6 +104,8 @@ impl LocalTopics {
             format!("cannot open the log: {}", self.with_cure(partition, error.to_string()))
         })?;
         log.note_cut_unless(shown.as_deref());
+        // Most logs are not written to for long: the first to write opens what it needs.
+        log.rest();
         // A node opens the logs of its mirrors first, and leaves them closed.
         let is_whole = clean && !directory.was_repaired(name);
         let leader_epoch = leader_epoch(told, log.latest_epoch(), is_whole);
@@ -177,8 +179,14 @@ impl LocalTopics {
             if let Err(error) = log.apply_retention(now_ms) {
                 warn_of_fault(&partition, &error);
             }
+            let is_quiet = log.is_durable();
             match log.flush() {
-                Ok(recovery_point) => self.note_flushed(&partition, recovery_point),
+                Ok(recovery_point) => {
+                    self.note_flushed(&partition, recovery_point);
+                    if is_quiet {
+                        log.rest();
+                    }
+                }
                 Err(error) => warn_of_fault(&partition, &error),
             }
         }

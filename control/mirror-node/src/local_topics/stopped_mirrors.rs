@@ -80,6 +80,7 @@ impl LocalTopics {
         let sealed = sealed.and_then(|aborted| {
             let recovery_point = log.flush().map_err(|error| error.to_string())?;
             self.note_flushed(partition, recovery_point);
+            log.rest();
             Ok(Sealed { aborted, log_end: LogEndOffset::new(recovery_point) })
         });
         sealed.map_err(|reason| {

@@ -212,6 +212,20 @@ impl<F: PartitionFiles> OpenLog<F> {
         self.log_files.write_at(file, position + HEADER_BYTES as u64, body)
     }
 
+    /// True when nothing was written that a flush would have to make durable.
+    pub(super) fn is_durable(&self) -> bool {
+        let is_settled = self.remains.is_none() && self.held.is_none() && self.leaving.is_empty();
+        let end = self.log.accepted_end().offset();
+        let is_flushed = self.recovery_point == end && self.unfinished.is_empty();
+        is_settled && is_flushed && self.epochs_checkpointed == self.log.epochs_version()
+    }
+
+    /// Holds no file open any more; the next write opens what it needs.
+    pub(super) fn release_files(&mut self) {
+        self.log_files.release();
+        self.index_files.release();
+    }
+
     /// Cuts off what a failed write left, so that no later append can be followed by it.
     pub(super) fn cut_remains(&mut self) -> io::Result<()> {
         match self.remains {

@@ -97,4 +97,8 @@ impl<F: PartitionFiles> PartitionFiles for SyncWatch<F> {
     fn sync_directory(&mut self) -> io::Result<()> {
         self.files.sync_directory()
     }
+
+    fn release(&mut self) {
+        self.files.release();
+    }
 }

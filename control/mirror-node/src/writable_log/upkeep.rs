@@ -107,6 +107,22 @@ impl<F: PartitionFiles> WritableLog<F> {
         }
     }
 
+    /// True when nothing was written that is not durable.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.lock_open().as_ref().is_some_and(OpenLog::is_durable)
+    }
+
+    /// Holds no file open until the log is used again. Does nothing while something is not durable:
+    /// whoever opens a file anew may not hear that bytes written before were lost.
+    pub fn rest(&self) {
+        let mut finisher = self.lock_finisher();
+        if let Some(open) = self.lock_open().as_mut().filter(|open| open.is_durable()) {
+            open.release_files();
+            finisher.release();
+        }
+    }
+
     /// Closes the log: all is durable, and the next start need not read it. Returns the recovery
     /// point. Appends are refused from now on, and readers have to wait. A log that was opened as a
     /// clean stop left it, and not written to since, costs nothing.

@@ -250,3 +250,37 @@ fn appends_are_refused_when_segments_cannot_be_finished() {
     log.flush().unwrap();
     assert_eq!(accepted(&log, &batch), 65);
 }
+
+/// Files of the log that this process has open.
+fn open_files(scratch: &Scratch) -> usize {
+    let directory = scratch.path("").canonicalize().unwrap();
+    let open = fs::read_dir("/proc/self/fd").unwrap();
+    let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.starts_with(&directory)).count()
+}
+
+#[test]
+fn a_log_that_rests_holds_no_file_open_and_takes_batches_again() {
+    let scratch = Scratch::new();
+    let log = scratch.open(LogSettings::default());
+    append(&log, &plain(&[b"a"]));
+    log.flush().unwrap();
+    assert!(open_files(&scratch) > 0);
+    log.rest();
+    assert_eq!(open_files(&scratch), 0);
+    assert_eq!(append(&log, &plain(&[b"b"])), 1);
+    assert_eq!(log.flush().unwrap(), offset(2));
+    assert_eq!(scratch.batches().len(), 2);
+}
+
+#[test]
+fn a_log_with_bytes_that_are_not_durable_does_not_rest() {
+    let disk = Disk::new();
+    let log = disk.open(LogSettings::default());
+    accepted(&log, &plain(&[b"a"]));
+    assert!(!log.is_durable());
+    log.rest();
+    assert!(open_files(&disk.scratch) > 0, "its next sync must hear of every byte that was lost");
+    log.flush().unwrap();
+    assert!(log.is_durable());
+}
