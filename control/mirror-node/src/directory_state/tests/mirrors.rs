@@ -123,7 +123,7 @@ fn a_declared_mirror_that_is_there_keeps_what_commands_made_of_it_but_for_its_ad
     assert!(state.adopt(Some(&declared(&name_of_mirror, "elsewhere:2"))).unwrap());
     let configs = &state.cluster_mirrors.mirrors()[&name_of_mirror].configs;
     assert_eq!(configs["bootstrap.servers"], "elsewhere:2");
-    assert_eq!(configs["topics.exclude"], "__.*,.*", "the stop outlives the node");
+    assert_eq!(configs["topics.include"], "", "the stop outlives the node");
     assert_eq!(state.cluster_mirrors.topics()[&name("orders")].desired, DesiredState::Stopped);
 }
 
