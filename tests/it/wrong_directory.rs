@@ -66,7 +66,7 @@ fn a_directory_of_a_newer_format_is_refused() -> Result<()> {
     let newer = state.replace("\"format_version\": 1", "\"format_version\": 7");
     assert_ne!(newer, state);
     fs::write(&path, &newer)?;
-    refuses(&source, &mirror, &["ringmirror.json", "format version 7", "up to 2", "newer"])?;
+    refuses(&source, &mirror, &["ringmirror.json", "format version 7", "up to 3", "newer"])?;
     assert_eq!(fs::read_to_string(&path)?, newer);
 
     fs::write(&path, "{\"format_version\": 1, \"topics\": 5}")?;

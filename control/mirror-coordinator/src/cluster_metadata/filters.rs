@@ -38,8 +38,8 @@ impl Filters {
     /// What stopping with a pattern does: an equal entry of the inclusions goes, any other
     /// pattern joins the exclusions. Either way nothing of it is found and started again.
     ///
-    /// Stopping with `.*` is the failover of all: it empties the inclusions instead. As an exclusion
-    /// it would keep the operator from starting anything again by its name.
+    /// Stopping with `.*` is the failover of all: it empties the inclusions instead. As an
+    /// exclusion it would keep the operator from starting anything again by its name.
     pub(super) fn stop(&mut self, pattern: &str) {
         if pattern == EVERYTHING {
             self.include.clear();
