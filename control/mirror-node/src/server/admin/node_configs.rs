@@ -1,4 +1,5 @@
-//! The node's own settings that concern mirrors (resource type BROKER): the control loop knows them.
+//! The node's own settings that concern mirrors (resource type BROKER): the control loop knows
+//! them.
 
 use std::collections::{BTreeMap, HashSet};
 
