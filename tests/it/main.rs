@@ -1,5 +1,6 @@
 //! Integration tests: everything that crosses crates, a module per feature.
 
+mod acceptance;
 mod clients;
 mod commands;
 mod copying;
@@ -19,6 +20,21 @@ mod killed_nodes;
 mod large_batches;
 mod log_starts;
 mod manifests;
+mod mirror_lifecycle;
+mod mirror_lifecycle_blocked_requests;
+mod mirror_lifecycle_configs;
+mod mirror_lifecycle_convergence;
+mod mirror_lifecycle_deletion;
+mod mirror_lifecycle_failover;
+mod mirror_lifecycle_filters;
+mod mirror_lifecycle_gaps;
+mod mirror_lifecycle_pause;
+mod mirror_lifecycle_recovery;
+mod mirror_lifecycle_several_mirrors;
+mod mirror_lifecycle_sources;
+mod mirror_lifecycle_topologies;
+mod mirror_lifecycle_transactions;
+mod mirror_lifecycle_unclean;
 mod mirrored;
 mod node;
 mod node_topics;

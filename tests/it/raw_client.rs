@@ -4,9 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use anyhow::Result;
+use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use kafka_wire::message::{RequestHead, decode_response, encode_request};
+use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 
 use crate::mirrored::SOON;
 
@@ -34,6 +36,13 @@ impl RawClient {
         self.receive::<R>(version)
     }
 
+    /// Sends a request about mirrors, and waits for the answer.
+    pub(crate) fn ask_about_mirrors(&mut self, request: &MirrorRequest) -> Result<MirrorResponse> {
+        self.socket.write_all(&request.encode_frame(CORRELATION_ID, "raw")?)?;
+        let frame = self.receive_frame()?;
+        Ok(MirrorResponse::decode_frame(request.key(), CORRELATION_ID, frame)?)
+    }
+
     pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<()> {
         Ok(self.socket.write_all(&encode_request(&head(version), request)?)?)
     }
@@ -44,11 +53,15 @@ impl RawClient {
         R: Request,
         R::Response: Decodable + HeaderVersion,
     {
+        Ok(decode_response(version, CORRELATION_ID, self.receive_frame()?)?)
+    }
+
+    fn receive_frame(&mut self) -> Result<Bytes> {
         let mut size = [0; 4];
         self.socket.read_exact(&mut size)?;
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(size))?];
         self.socket.read_exact(&mut frame)?;
-        Ok(decode_response(version, CORRELATION_ID, frame.into())?)
+        Ok(frame.into())
     }
 }
 

@@ -9,7 +9,6 @@ use harness::{ClusterOptions, KafkaRelease, TempDir};
 
 use crate::source_tree::root;
 
-mod fail_over_and_back;
 mod read_the_mirror;
 
 #[test]

@@ -160,6 +160,30 @@ impl MirrorNode {
         args.iter().fold(command, |command, arg| command.arg(arg))
     }
 
+    /// As [`Self::cluster_mirrors`], which must refuse and say all of `words`, of the whole on
+    /// standard error or of one topic on standard output.
+    ///
+    /// # Errors
+    /// When it does what it is told, or does not say why it does not.
+    pub fn expect_mirror_refusal(&self, args: &[&str], words: &[&str]) -> Result<()> {
+        let ended = self.cluster_mirrors(args)?;
+        ensure!(matches!(ended.code(), Some(1 | 2)), "not refused: {ended}");
+        for word in words {
+            let is_told = ended.stderr.contains(word) || ended.stdout.contains(word);
+            ensure!(is_told, "no {word:?} in the message: {ended}");
+        }
+        Ok(())
+    }
+
+    /// Runs any other command of ringmirror that asks a node, against this one.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn command(&self, command: &str, args: &[&str]) -> Result<Ended> {
+        let line = Ringmirror::new(&[command, "--bootstrap-server", &self.address]);
+        args.iter().fold(line, |line, arg| line.arg(arg)).run()
+    }
+
     /// As [`Self::cluster_mirrors`], which must do what it is told.
     ///
     /// # Errors
@@ -325,5 +349,5 @@ const YES: &str = "--yes";
 const CONFIRM: &str = "--confirm";
 
 /// Longer than anything takes on a machine that has nothing else to do.
-const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(60);
 const POLL_PAUSE: Duration = Duration::from_millis(100);

@@ -120,13 +120,13 @@ impl Readme {
 }
 
 /// The node that README starts; killed when dropped.
-pub(super) struct Node {
+struct Node {
     child: Child,
     printed: std::path::PathBuf,
 }
 
 impl Node {
-    pub(super) fn start(command: &str, directory: &TempDir) -> Result<Self> {
+    fn start(command: &str, directory: &TempDir) -> Result<Self> {
         let printed = directory.join("node.out");
         let output = File::create(&printed)?;
         let child = Command::new("setpriv")
@@ -139,7 +139,7 @@ impl Node {
         Ok(Self { child, printed })
     }
 
-    pub(super) fn wait_listening(&mut self, address: &str) -> Result<()> {
+    fn wait_listening(&mut self, address: &str) -> Result<()> {
         let deadline = Instant::now() + SOON;
         while TcpStream::connect(address).is_err() {
             let ended = self.child.try_wait()?;
@@ -165,7 +165,7 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn stop(mut self) -> Result<()> {
+    fn stop(mut self) -> Result<()> {
         terminate(self.child.id())?;
         let status = self.child.wait()?;
         ensure!(status.success(), "{status}\n{}", self.printed()?);

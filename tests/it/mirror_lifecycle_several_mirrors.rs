@@ -1,0 +1,124 @@
+//! Several mirrors of one node: who has a topic, and commands that meet.
+
+use anyhow::{Result, bail, ensure};
+use harness::MirrorNode;
+use kafka_wire::mirror_api::list_cluster_mirrors::{ListClusterMirrorsRequest, ListedMirror};
+use kafka_wire::mirror_api::mirror_topic::MirrorTopic;
+use kafka_wire::mirror_api::stop_mirror_topics::StopMirrorTopicsRequest;
+use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+
+use crate::mirror_lifecycle::{
+    Pair, cluster_id, create_with_records, expect_count, expect_same_records, mirror,
+};
+use crate::mirrored::SOON;
+use crate::raw_client::RawClient;
+
+/// X15.
+#[test]
+fn a_topic_moves_to_another_mirror_only_when_it_is_stopped() -> Result<()> {
+    let name = "a_topic_moves_to_another_mirror_only_when_it_is_stopped";
+    let Some(Pair { a, b, .. }) = Pair::start(name)? else { return Ok(()) };
+    create_with_records(a.driver(), "orders", 3)?;
+    create_with_records(a.driver(), "notes", 3)?;
+    mirror(&a, &b, "one", &["orders"])?;
+    b.create_mirror("two", a.address(), &[])?;
+    let start = ["--start", "--mirror", "two", "--topics", "orders", "--confirm"];
+    b.expect_mirror_refusal(&start, &["TOPIC_ALREADY_IN_CLUSTER_MIRROR"])?;
+    b.await_state("orders", "MIRRORING")?;
+    b.stop_topics("one", &["orders"])?;
+    b.mirror_command(&start)?;
+    b.await_all_of(a.driver(), "orders")?;
+    let mirrors: Vec<_> = b.partitions()?.into_iter().map(|found| found.mirror).collect();
+    ensure!(mirrors == ["two"], "orders is in {mirrors:?}");
+
+    // Two starts at once: both are answered, the topic is mirrored once.
+    let start = b.cluster_mirrors_line(&["--start", "--mirror", "two", "--topics", "notes"]);
+    let starting = [start.clone().spawn()?, start.spawn()?];
+    for one in starting {
+        one.wait(SOON)?.expect_code(0)?;
+    }
+    b.await_all_of(a.driver(), "notes")?;
+    expect_count(b.driver(), "notes", 3)?;
+    is_refused_when_stale(&b)?;
+    b.await_state("notes", "MIRRORING")?;
+    expect_same_records(b.driver(), a.driver(), "orders")
+}
+
+/// A command that was checked against metadata from before the last change.
+fn is_refused_when_stale(node: &MirrorNode) -> Result<()> {
+    let request = MirrorRequest::StopMirrorTopics(StopMirrorTopicsRequest {
+        mirror_name: "two".to_owned(),
+        topics: vec![MirrorTopic { topic_name: "notes".to_owned() }],
+        state_offset: 0,
+        patterns: Vec::new(),
+    });
+    let response = RawClient::connect(node.address())?.ask_about_mirrors(&request)?;
+    let MirrorResponse::StopMirrorTopics(stopped) = response else {
+        bail!("another response: {response:?}");
+    };
+    ensure!(stopped.error_code == INVALID_CLUSTER_MIRROR_STATE, "{stopped:?}");
+    Ok(())
+}
+
+/// 30.2 testListClusterMirrorsFilters.
+#[test]
+fn mirrors_are_listed_by_name_source_and_state() -> Result<()> {
+    let name = "mirrors_are_listed_by_name_source_and_state";
+    let Some(pair) = Pair::start(name)? else { return Ok(()) };
+    let c = pair.third()?;
+    let Pair { a, b, .. } = pair;
+    for topic in ["stopped", "paused", "mirrored"] {
+        create_with_records(a.driver(), topic, 1)?;
+    }
+    create_with_records(c.driver(), "of-c", 1)?;
+    mirror(&a, &b, "from-a", &["stopped", "paused", "mirrored"])?;
+    mirror(&c, &b, "from-c", &["of-c"])?;
+    b.stop_topics("from-a", &["stopped"])?;
+    b.mirror_command(&["--pause", "--mirror", "from-a", "--topics", "paused"])?;
+
+    let [of_a, of_c] = [cluster_id(&a)?, cluster_id(&c)?];
+    let all = list(&b, None, None, &[])?;
+    let told = |mirror: &ListedMirror| (mirror.mirror_name.clone(), mirror.topic_names.clone());
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let expected = [
+        ("from-a".to_owned(), names(&["mirrored", "paused"])),
+        ("from-c".to_owned(), names(&["of-c"])),
+    ];
+    ensure!(all.iter().map(told).eq(expected), "{all:?}");
+    ensure!(all[0].source_cluster_id == of_a && all[0].source_bootstrap == a.address(), "{all:?}");
+    let found = list(&b, Some("from-c"), None, &[])?;
+    ensure!(found.len() == 1 && found[0].source_cluster_id == of_c, "{found:?}");
+    let found = list(&b, None, Some(&of_a), &[STOPPED])?;
+    ensure!(found.len() == 1 && found[0].topic_names == names(&["stopped"]), "{found:?}");
+    ensure!(found[0].topic_count == 1, "{found:?}");
+    ensure!(list(&b, Some("from-a"), Some(&of_c), &[])?.is_empty());
+    ensure!(list(&b, Some("no such mirror"), None, &[])?.is_empty());
+
+    let table = b.mirror_command(&["--list"])?;
+    for words in ["MIRROR", "TOPICS", "SOURCE-CLUSTER-ID", "from-a", &of_a, a.address()] {
+        ensure!(table.contains(words), "no {words:?} in {table}");
+    }
+    Ok(())
+}
+
+fn list(
+    node: &MirrorNode,
+    mirror: Option<&str>,
+    source: Option<&str>,
+    states: &[i8],
+) -> Result<Vec<ListedMirror>> {
+    let request = MirrorRequest::ListClusterMirrors(ListClusterMirrorsRequest {
+        mirror_name: mirror.map(str::to_owned),
+        source_cluster_id: source.map(str::to_owned),
+        desired_states: states.to_vec(),
+    });
+    let response = RawClient::connect(node.address())?.ask_about_mirrors(&request)?;
+    let MirrorResponse::ListClusterMirrors(listed) = response else {
+        bail!("another response: {response:?}");
+    };
+    ensure!(listed.error_code == 0, "{listed:?}");
+    Ok(listed.mirrors)
+}
+
+const STOPPED: i8 = 7;
+const INVALID_CLUSTER_MIRROR_STATE: i16 = 145;
