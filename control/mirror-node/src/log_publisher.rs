@@ -79,8 +79,8 @@ impl LogPublisher {
     }
 
     /// The latest epoch of ours that clients may know.
-    pub(crate) const fn leader_epoch(&self) -> LeaderEpoch {
-        self.leader_epoch
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch.max(self.view.leader_epoch())
     }
 
     /// Our epoch as the partition's leader, which clients may know from now on.
@@ -89,11 +89,8 @@ impl LogPublisher {
             return;
         }
         self.leader_epoch = epoch;
-        // Also while the log is as the node found it, before the engine has it.
-        if let Some(state) = self.view.state() {
-            let leader_epoch = epoch;
-            self.view.publish(LogState { leader_epoch, ..LogState::clone(&state) });
-        }
+        // Also while the log is as the node found it, or somebody else writes it.
+        self.view.announce(epoch);
     }
 }
 

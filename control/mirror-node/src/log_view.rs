@@ -2,7 +2,7 @@
 //! reports, or a `WritableLog`), read and waited for by many.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
@@ -42,6 +42,8 @@ pub struct LogView {
     state: RwLock<Option<Arc<LogState>>>,
     /// The largest count of cuts published: it does not begin anew with another writer.
     cut_count: AtomicU64,
+    /// The largest leader epoch published: neither does that.
+    leader_epoch: AtomicI32,
     waiting: Mutex<Waiting>,
     /// What readers learnt of the files.
     reading: Mutex<Reading>,
@@ -62,6 +64,7 @@ impl LogView {
             directory,
             state: RwLock::default(),
             cut_count: AtomicU64::new(0),
+            leader_epoch: AtomicI32::new(0),
             waiting: Mutex::default(),
             reading: Mutex::default(),
         }
@@ -85,15 +88,46 @@ impl LogView {
         self.cut_count.load(Ordering::Acquire)
     }
 
-    /// Tells readers where the log stands now, and wakes those that wait.
+    /// Tells readers where the log stands now, and wakes those that wait. They are told the largest
+    /// leader epoch there was, also when this writer has not heard of it.
     pub fn publish(&self, state: LogState) {
         self.cut_count.fetch_max(state.cut_count, Ordering::Release);
         // A reader that lists the directory is not waited for: this is a help, no more.
         if let Ok(mut reading) = self.reading.try_lock() {
             reading.note_log_end(state.cut_count, state.log_end.offset(), state.end_place);
         }
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(state));
+        {
+            let mut shown = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let leader_epoch = self.raised_leader_epoch(state.leader_epoch);
+            *shown = Some(Arc::new(LogState { leader_epoch, ..state }));
+        }
         self.wake();
+    }
+
+    /// Tells readers a leader epoch, if it is above all before, and nothing else: whoever writes
+    /// the log may publish at the same time.
+    pub fn announce(&self, leader_epoch: LeaderEpoch) {
+        {
+            let mut shown = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let leader_epoch = self.raised_leader_epoch(leader_epoch);
+            let Some(state) = shown.as_ref().filter(|one| one.leader_epoch < leader_epoch) else {
+                return;
+            };
+            *shown = Some(Arc::new(LogState { leader_epoch, ..LogState::clone(state) }));
+        }
+        self.wake();
+    }
+
+    /// The largest leader epoch that readers were told, also while the log is not shown.
+    #[must_use]
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        let told = self.leader_epoch.load(Ordering::Acquire);
+        LeaderEpoch::from_wire(told).unwrap_or(LeaderEpoch::ZERO)
+    }
+
+    fn raised_leader_epoch(&self, at_least: LeaderEpoch) -> LeaderEpoch {
+        let before = self.leader_epoch.fetch_max(at_least.get(), Ordering::AcqRel);
+        LeaderEpoch::from_wire(before).map_or(at_least, |before| before.max(at_least))
     }
 
     /// Somebody waits for what will come behind the log's end.

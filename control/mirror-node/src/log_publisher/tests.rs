@@ -91,3 +91,19 @@ fn an_epoch_that_began_is_shown_with_the_progress_that_covers_it() {
     assert_eq!(view.state().unwrap().epochs.entries().len(), 1);
     assert!(held.epochs.entries().is_empty());
 }
+
+#[test]
+fn an_epoch_that_is_announced_while_another_writes_leaves_the_rest_as_that_one_told_it() {
+    let (mut publisher, view) = publisher();
+    publisher.on_loaded(&progress(3), EpochHistory::default());
+    publisher.rest();
+    let mut other = crate::log_view::LogState::clone(&view.state().unwrap());
+    other.leader_epoch = epoch(20);
+    view.publish(other.clone());
+    publisher.announce(epoch(13));
+    assert_eq!(view.state().unwrap().leader_epoch, epoch(20), "it was above already");
+    assert_eq!(publisher.leader_epoch(), epoch(20));
+    publisher.announce(epoch(21));
+    view.publish(other);
+    assert_eq!(view.state().unwrap().leader_epoch, epoch(21), "the other has not heard of it");
+}
