@@ -85,10 +85,16 @@ impl DirectoryState {
         let servers = configs.get(BOOTSTRAP_SERVERS).cloned();
         // What the directory remembers of its source is of those topics.
         let source_cluster_id = self.source_cluster_id.clone().filter(|_| !orphans.is_empty());
-        let mirror = Mirror { configs, source_cluster_id };
+        let mirror = Mirror { configs, source_cluster_id: source_cluster_id.clone() };
         let adoption = self.cluster_mirrors.plan_adoption(&name, &mirror, &orphans)?;
         let before = self.cluster_mirrors.offset();
         self.apply_planned(&adoption);
+        // Also of a mirror that was made just now by those who read the node's file.
+        if let Some(theirs) = source_cluster_id
+            && let Ok(known) = self.cluster_mirrors.plan_source_cluster_id(&name, &theirs)
+        {
+            self.apply_planned(&known);
+        }
         if let Some(value) = servers {
             let change = ConfigChange {
                 name: BOOTSTRAP_SERVERS.to_owned(),

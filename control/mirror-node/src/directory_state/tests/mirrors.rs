@@ -115,6 +115,18 @@ fn topics_of_an_older_directory_go_to_the_declared_mirror() {
 }
 
 #[test]
+fn a_mirror_made_before_the_topics_come_to_it_follows_the_source_they_had() {
+    let mut state = state();
+    let name_of_mirror = MirrorName::parse("m").unwrap();
+    let servers = [("bootstrap.servers".to_owned(), Some("h:1".to_owned()))];
+    let made = state.cluster_mirrors.plan_create("m", &servers).unwrap();
+    state.change_mirrors(&made).unwrap();
+    assert!(state.adopt(Some(&declared(&name_of_mirror, "h:1"))).unwrap());
+    let mirror = &state.cluster_mirrors.mirrors()[&name_of_mirror];
+    assert_eq!(mirror.source_cluster_id.as_deref(), Some("abc"), "another cluster is refused");
+}
+
+#[test]
 fn a_declared_mirror_that_is_there_keeps_what_commands_made_of_it_but_for_its_address() {
     let mut state = with_mirror();
     let stop = stop_all(&state);
