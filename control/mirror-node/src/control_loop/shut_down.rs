@@ -109,7 +109,7 @@ impl MirrorLoop<'_> {
     }
 
     /// Waits for what other threads do for this loop; nobody acts on it any more.
-    async fn hear_out_work(&mut self) {
+    pub(super) async fn hear_out_work(&mut self) {
         self.work.forget_waiting();
         let deadline = Instant::now() + self.destination.close_limit;
         while self.persisting.is_writing || self.work.is_running() {
