@@ -203,12 +203,18 @@ impl MirrorStates {
     #[must_use]
     pub fn tombstones(&self, mirror: &MirrorName) -> Vec<MirrorStateRecord> {
         let partitions = self.mirrors.get(mirror).into_iter().flat_map(BTreeMap::keys);
-        let keys = partitions.map(|partition| key_of(mirror, *partition));
-        keys.flat_map(|key| {
-            let position = MirrorStateRecord::LastMirrorEpochs(key.clone(), None);
-            [MirrorStateRecord::PartitionState(key, None), position]
-        })
-        .collect()
+        partitions.flat_map(|partition| tombstones(mirror, *partition)).collect()
+    }
+
+    /// Records that delete everything about a partition of a mirror; none when nothing is stored.
+    #[must_use]
+    pub fn tombstones_of(
+        &self,
+        mirror: &MirrorName,
+        partition: TopicIdPartition,
+    ) -> Vec<MirrorStateRecord> {
+        let stored = self.mirrors.get(mirror).and_then(|partitions| partitions.get(&partition));
+        stored.map_or_else(Vec::new, |_| tombstones(mirror, partition).into())
     }
 }
 
@@ -216,6 +222,12 @@ impl MirrorStates {
 enum Changed {
     State(Option<StoredState>),
     Position(Option<MirrorPosition>),
+}
+
+fn tombstones(mirror: &MirrorName, partition: TopicIdPartition) -> [MirrorStateRecord; 2] {
+    let key = key_of(mirror, partition);
+    let position = MirrorStateRecord::LastMirrorEpochs(key.clone(), None);
+    [MirrorStateRecord::PartitionState(key, None), position]
 }
 
 fn key_of(mirror: &MirrorName, partition: TopicIdPartition) -> MirrorPartitionKey {

@@ -49,10 +49,12 @@ mod shut_down;
 mod source_news;
 mod sources;
 mod start_topics;
+mod topic_changes;
 mod work_queue;
 
 pub use engine_start::{EngineSettings, RECENT_BYTES};
 pub(crate) use loop_event::LoopEvent;
+use node_side::ClientWord;
 pub(crate) use node_side::NodeSide;
 pub(crate) use shut_down::RunEnd;
 pub(crate) use source_news::log_config;
@@ -252,7 +254,10 @@ impl<'a> MirrorLoop<'a> {
                     None => return Err(EngineError::ShardEnded { shard: 0 }.into()),
                 },
                 Some(event) = self.events.recv() => self.on_events(event).await?,
-                Some(order) = node_side::next_order(&mut self.node) => self.on_order(order),
+                Some(word) = node_side::next_word(&mut self.node) => match word {
+                    ClientWord::Order(order) => self.on_order(order),
+                    ClientWord::Changed(news) => self.on_topic_changed(news),
+                },
                 _ = ticks.tick() => {
                     self.inputs.push_back(Input::Tick);
                     if told.elapsed() >= PROGRESS_EVERY && self.engine.is_some() {
@@ -317,6 +322,7 @@ impl<'a> MirrorLoop<'a> {
     }
 
     async fn on_event(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
+        self.follow_deletions();
         match event {
             LoopEvent::Looked { mirror, outcome } => self.on_looked(mirror, outcome).await?,
             LoopEvent::Persisted(states) => self.on_persisted(states),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{BrokerId, TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicIdPartition, TopicPartition};
 use mirror_uring::Progress;
 use tokio::time::Instant;
 
@@ -67,6 +67,13 @@ impl PartitionBook {
     /// The partition's entry, to change it.
     pub(crate) fn get_mut(&mut self, id: TopicIdPartition) -> Option<&mut BookEntry> {
         self.entries.get_mut(&id)
+    }
+
+    /// The partitions of a topic.
+    pub(crate) fn of_topic(&self, topic_id: TopicId) -> Vec<TopicIdPartition> {
+        let first = TopicIdPartition { topic_id, partition: PartitionIndex::default() };
+        let from_first = self.entries.range(first..).map(|(id, _)| *id);
+        from_first.take_while(|id| id.topic_id == topic_id).collect()
     }
 
     /// Forgets a partition.

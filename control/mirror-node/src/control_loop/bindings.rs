@@ -12,10 +12,10 @@ use mirror_coordinator::mirror_config::{MirrorConfig, change_reconnects};
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_uring::EngineCommand;
 
+use super::topic_changes::CommitError;
 use super::{MirrorError, MirrorLoop};
 use crate::client_properties::ClientProperties;
-use crate::directory::DirectoryError;
-use crate::directory_state::MirrorTopic;
+use crate::directory_state::{DirectoryState, MirrorTopic};
 use crate::discovery::Standing;
 use crate::mirror_news::MirrorNews;
 use crate::random_id::random_id;
@@ -94,7 +94,7 @@ impl MirrorLoop<'_> {
         match self.commit(&change, topics) {
             Ok(()) => names,
             Err(error) => {
-                self.tell_directory_fault(&error);
+                self.tell_uncommitted(&error);
                 BTreeSet::new()
             }
         }
@@ -104,25 +104,27 @@ impl MirrorLoop<'_> {
     /// changed then.
     pub(super) fn commit_telling(&mut self, change: &MetadataChange) -> bool {
         let committed = self.commit(change, Vec::new());
-        committed.map_err(|error| self.tell_directory_fault(&error)).is_ok()
+        committed.map_err(|error| self.tell_uncommitted(&error)).is_ok()
     }
 
     /// Puts a change on disk, with topics that are to be mirrored from now on, and lets it count.
     ///
     /// # Errors
-    /// What the system said; nothing changed then.
+    /// What the system said, or that the change was planned against older metadata; nothing
+    /// changed then.
     pub(super) fn commit(
         &mut self,
         change: &MetadataChange,
         topics: Vec<(TopicName, MirrorTopic)>,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), CommitError> {
         if change.is_empty() {
             return Ok(());
         }
         let mut metadata = self.metadata.clone();
-        metadata.apply(change).expect("changes are planned and committed by one thread");
+        metadata.apply(change)?;
         {
             let mut directory = self.destination.directory.lock();
+            check_not_going(&directory.state, change)?;
             let before = directory.state.clone();
             for (name, topic) in topics {
                 if !directory.state.local_topics.contains_key(&name) {
@@ -130,12 +132,15 @@ impl MirrorLoop<'_> {
                 }
             }
             if self.node.is_some() {
-                let changed = directory.state.change_mirrors(change);
-                changed.expect("changes are planned and committed by one thread");
+                // A client may have deleted a topic since.
+                if let Err(stale) = directory.state.change_mirrors(change) {
+                    directory.state = before;
+                    return Err(stale.into());
+                }
             }
             if let Err(error) = directory.write_state() {
                 directory.state = before;
-                return Err(error);
+                return Err(error.into());
             }
         }
         let before = std::mem::replace(&mut self.metadata, metadata);
@@ -253,6 +258,18 @@ impl MirrorLoop<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses to bind a topic while one of that id is being deleted: its directories would go too.
+fn check_not_going(state: &DirectoryState, change: &MetadataChange) -> Result<(), CommitError> {
+    for record in change.records() {
+        if let MetadataRecord::TopicBound { topic, topic_id, .. } = record
+            && state.deleted_topics.contains_key(topic_id)
+        {
+            return Err(CommitError::Going(topic.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// A topic seen for the first time; `None` when the system gives no random bytes for an id.

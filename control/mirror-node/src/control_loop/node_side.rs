@@ -7,6 +7,7 @@ use mirror_coordinator::mirror_states::MirrorStates;
 use tokio::sync::mpsc;
 
 use crate::local_topics::LocalTopics;
+use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::mirror_orders::MirrorOrder;
 use crate::mirror_state_journal::MirrorStateJournal;
 
@@ -18,6 +19,8 @@ pub(crate) struct NodeSide {
     /// What `__mirror_state` said when the node began; taken by the loop.
     pub(super) restored: MirrorStates,
     orders: mpsc::Receiver<MirrorOrder>,
+    /// Each was told after a write of `ringmirror.json`, so there are never many.
+    changes: mpsc::UnboundedReceiver<BoundTopicNews>,
     /// Id of the cluster that the node is.
     pub(super) cluster_id: String,
 }
@@ -29,7 +32,10 @@ impl NodeSide {
         orders: mpsc::Receiver<MirrorOrder>,
         cluster_id: String,
     ) -> Self {
-        Self { topics, journal: Some(journal), restored, orders, cluster_id }
+        let (told, changes) = mpsc::unbounded_channel();
+        // Nobody listens any more when the loop is ending.
+        topics.tell_bound_topic_news(move |news| drop(told.send(news)));
+        Self { topics, journal: Some(journal), restored, orders, changes, cluster_id }
     }
 
     pub(super) const fn topics(&self) -> &Arc<LocalTopics> {
@@ -37,14 +43,21 @@ impl NodeSide {
     }
 }
 
-/// The next order of a client; never, where there are no clients.
-pub(super) async fn next_order(node: &mut Option<NodeSide>) -> Option<MirrorOrder> {
-    match node {
-        Some(node) => match node.orders.recv().await {
-            Some(order) => Some(order),
-            // Clients are gone, which is the end of the node; the stop is on its way.
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
+/// What clients have for the loop.
+pub(super) enum ClientWord {
+    /// Something is to be done.
+    Order(MirrorOrder),
+    /// Something was done to a stopped topic.
+    Changed(BoundTopicNews),
+}
+
+/// The next word of a client; never, where there are no clients.
+pub(super) async fn next_word(node: &mut Option<NodeSide>) -> Option<ClientWord> {
+    let Some(node) = node else { return std::future::pending().await };
+    tokio::select! {
+        Some(news) = node.changes.recv() => Some(ClientWord::Changed(news)),
+        Some(order) = node.orders.recv() => Some(ClientWord::Order(order)),
+        // Clients are gone, which is the end of the node; the stop is on its way.
+        else => std::future::pending().await,
     }
 }

@@ -35,6 +35,7 @@ impl MirrorLoop<'_> {
         if order.is_abandoned() {
             return;
         }
+        self.follow_deletions();
         // Whoever asked may have left meanwhile.
         match order {
             MirrorOrder::Api { request: MirrorRequest::StartMirrorTopics(request), reply } => {
@@ -217,9 +218,9 @@ impl MirrorLoop<'_> {
         match self.commit(change, Vec::new()) {
             Ok(()) => answer(),
             Err(error) => {
-                self.tell_directory_fault(&error);
+                self.tell_uncommitted(&error);
                 let message = format!("{error}; nothing was changed");
-                MirrorResponse::refusal(key, ResponseError::KafkaStorageError.code(), &message)
+                MirrorResponse::refusal(key, error.code(), &message)
             }
         }
     }
@@ -265,7 +266,7 @@ impl MirrorLoop<'_> {
         }
         self.commit(&planned.change, Vec::new()).map_err(|error| {
             let message = format!("{error}; nothing was changed");
-            OrderRefusal { code: ResponseError::KafkaStorageError.code(), message }
+            OrderRefusal { code: error.code(), message }
         })
     }
 }

@@ -20,10 +20,23 @@ use crate::mirror_state_journal::MirrorStateJournal;
 pub(super) struct Persisting {
     waiting: Vec<(Ticket, StateWrite)>,
     /// Mirrors that are gone, whose states are to be deleted.
-    deleted: BTreeSet<MirrorName>,
+    deleted: Deleted,
     pub(super) is_writing: bool,
     /// Not before then, since the disk refused.
     not_before: Option<Instant>,
+}
+
+/// What is gone, and its states with it.
+#[derive(Debug, Default)]
+struct Deleted {
+    mirrors: BTreeSet<MirrorName>,
+    partitions: BTreeSet<(MirrorName, TopicIdPartition)>,
+}
+
+impl Deleted {
+    fn is_empty(&self) -> bool {
+        self.mirrors.is_empty() && self.partitions.is_empty()
+    }
 }
 
 /// States that were appended together, or not.
@@ -32,7 +45,7 @@ pub(crate) struct PersistedStates {
     planned: Vec<PlannedWrite>,
     /// Deletions, and of what.
     deletions: Vec<MirrorStateRecord>,
-    deleted: BTreeSet<MirrorName>,
+    deleted: Deleted,
     outcome: Result<(), String>,
     /// On its way back.
     journal: Option<MirrorStateJournal>,
@@ -52,7 +65,12 @@ impl Persisting {
 
     /// Has the states of a mirror that is gone deleted; tried until it is done.
     pub(super) fn delete(&mut self, mirror: MirrorName) {
-        self.deleted.insert(mirror);
+        self.deleted.mirrors.insert(mirror);
+    }
+
+    /// Has the states of a partition that is gone deleted; tried until it is done.
+    pub(super) fn delete_partition(&mut self, mirror: MirrorName, partition: TopicIdPartition) {
+        self.deleted.partitions.insert((mirror, partition));
     }
 
     fn may_begin(&self) -> bool {
@@ -69,7 +87,7 @@ impl MirrorLoop<'_> {
         while self.persisting.may_begin() {
             let planned = self.plan_writes();
             let deleted = std::mem::take(&mut self.persisting.deleted);
-            let deletions = deleted.iter().flat_map(|one| self.states.tombstones(one)).collect();
+            let deletions = self.tombstones(&deleted);
             let mut batch =
                 PersistedStates { planned, deletions, deleted, outcome: Ok(()), journal: None };
             let Some(node) = &mut self.node else {
@@ -118,6 +136,28 @@ impl MirrorLoop<'_> {
         planned
     }
 
+    /// Records that delete the states of what is gone, and has not come back since.
+    fn tombstones(&self, deleted: &Deleted) -> Vec<MirrorStateRecord> {
+        let of_mirrors = deleted.mirrors.iter().flat_map(|mirror| self.states.tombstones(mirror));
+        let of_partitions = deleted
+            .partitions
+            .iter()
+            .flat_map(|(mirror, partition)| self.states.tombstones_of(mirror, *partition));
+        of_mirrors.chain(of_partitions).filter(|record| !self.is_in_use(record)).collect()
+    }
+
+    /// True for the state of a partition that belongs to that mirror.
+    fn is_in_use(&self, record: &MirrorStateRecord) -> bool {
+        let (MirrorStateRecord::PartitionState(key, _)
+        | MirrorStateRecord::LastMirrorEpochs(key, _)) = record
+        else {
+            return false;
+        };
+        let partition = TopicIdPartition { topic_id: key.topic_id, partition: key.partition };
+        let mirror = self.lifecycle.mirror_of(partition);
+        mirror.is_some_and(|mirror| mirror.as_str() == key.mirror_name)
+    }
+
     fn apply_states(&mut self, records: &[MirrorStateRecord]) {
         for record in records {
             self.states.apply(record);
@@ -155,7 +195,8 @@ impl MirrorLoop<'_> {
             Err(reason) => {
                 tracing::warn!(reason, "states of mirrors cannot be written");
                 self.persisting.not_before = Some(Instant::now() + DELETION_PAUSE);
-                self.persisting.deleted.extend(done.deleted);
+                self.persisting.deleted.mirrors.extend(done.deleted.mirrors);
+                self.persisting.deleted.partitions.extend(done.deleted.partitions);
             }
         }
     }

@@ -157,14 +157,10 @@ impl MirrorLoop<'_> {
         };
         let topics = new_topics(plan.change.records(), &resolved.metadata);
         if let Err(error) = self.commit(&plan.change, topics) {
-            self.tell_directory_fault(&error);
-            let code = ResponseError::KafkaStorageError.code();
+            self.tell_uncommitted(&error);
             let key = MirrorApiKey::StartMirrorTopics;
-            return Ok(MirrorResponse::refusal(
-                key,
-                code,
-                &format!("{error}; nothing was changed"),
-            ));
+            let message = format!("{error}; nothing was changed");
+            return Ok(MirrorResponse::refusal(key, error.code(), &message));
         }
         if request.confirm {
             self.confirmed.extend(overwritten);

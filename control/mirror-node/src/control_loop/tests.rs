@@ -7,6 +7,9 @@ use super::engine_start::{EngineSettings, RECENT_BYTES, engine_config, recent_bu
 use super::log_config;
 use crate::client_properties::ClientProperties;
 
+mod loop_rig;
+mod topic_changes;
+
 #[test]
 fn segment_sizes_come_from_the_topics_explicit_settings() {
     let configs = BTreeMap::from([

@@ -1,0 +1,137 @@
+//! A control loop over a directory with a topic whose mirroring was stopped: no source, no sockets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_wire::mirror_api::create_cluster_mirror::{
+    ConfigValue, CreateClusterMirrorRequest, MirrorConfig,
+};
+use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
+use kafka_wire::partition::{TopicId, TopicName};
+use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
+use mirror_coordinator::desired_state::DesiredState;
+use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_states::MirrorStates;
+use mirror_coordinator::partition_state::MirrorPartitionState;
+use mirror_coordinator::retry::RetryPolicy;
+use mirror_coordinator::stored_state::StoredState;
+use tokio::sync::oneshot;
+
+use crate::catalog::Topic;
+use crate::control_loop::{EngineSettings, LoopConfig, MirrorLoop, NodeSide};
+use crate::destination::Destination;
+use crate::directory::DataDirectory;
+use crate::directory_state::MirrorTopic;
+use crate::local_topics::LocalTopics;
+use crate::mirror_news::MirrorNews;
+use crate::mirror_orders::{MirrorOrder, MirrorOrders};
+use crate::mirror_state_journal::MirrorStateJournal;
+use crate::shared_directory::SharedDirectory;
+use crate::test_directory::TestDirectory;
+
+/// A directory with `orders`, of one partition, whose mirroring by `dr` was stopped.
+pub(super) struct Stopped {
+    pub(super) destination: Destination,
+    pub(super) topics: Arc<LocalTopics>,
+    pub(super) topic: Arc<Topic>,
+    _root: TestDirectory,
+}
+
+pub(super) fn orders() -> TopicName {
+    TopicName::parse("orders").unwrap()
+}
+
+pub(super) fn dr() -> MirrorName {
+    MirrorName::parse("dr").unwrap()
+}
+
+impl Stopped {
+    pub(super) fn new() -> Self {
+        let root = TestDirectory::new();
+        let mut directory = DataDirectory::open_or_create(&root.0).unwrap();
+        let topic_id = TopicId::from_wire([7; 16]).unwrap();
+        let topic = MirrorTopic {
+            topic_id,
+            source_has_topic_ids: true,
+            partition_count: 1,
+            configs: BTreeMap::new(),
+            leader_epochs: Vec::new(),
+        };
+        let desired = DesiredState::Stopped;
+        let bound = BoundTopic { topic_id, mirror: dr(), desired, changed_at: 0 };
+        let mirrors = BTreeMap::from([(dr(), Mirror::default())]);
+        let bound = BTreeMap::from([(orders(), bound)]);
+        directory.state.topics.insert(orders(), topic.clone());
+        directory.state.cluster_mirrors =
+            ClusterMetadata::restored(1, mirrors, bound, Default::default()).unwrap();
+        directory.write_state().unwrap();
+        let mut destination = Destination::unserved(SharedDirectory::new(directory).unwrap());
+        destination.is_served = true;
+        destination.close_limit = Duration::from_secs(5);
+        destination.directory.take_clean_marker().unwrap();
+        let catalog = Arc::clone(&destination.catalog);
+        let topics = Arc::new(LocalTopics::new(Arc::clone(&destination.directory), catalog));
+        let topic = destination.show(&orders(), &topic);
+        Self { destination, topics, topic, _root: root }
+    }
+
+    /// The loop of a node that begins there.
+    pub(super) async fn begun<'a>(
+        &'a self,
+        observe: &'a mut dyn FnMut(MirrorNews),
+    ) -> MirrorLoop<'a> {
+        let catalog = Arc::clone(&self.destination.catalog);
+        let journal = MirrorStateJournal::new(catalog, Arc::clone(&self.topics));
+        let mut states = MirrorStates::default();
+        let key = MirrorPartitionKey {
+            mirror_name: dr().to_string(),
+            topic_id: self.topic.id,
+            partition: self.topic.partitions[0].id.partition,
+        };
+        let state = MirrorPartitionState::Stopped;
+        let stored = StoredState { state, ..StoredState::UNKNOWN };
+        states.apply(&MirrorStateRecord::PartitionState(key, Some(stored.to_record())));
+        let (_, orders) = MirrorOrders::new();
+        let topics = Arc::clone(&self.topics);
+        let side = NodeSide::new(topics, (journal, states), orders, "here".to_owned());
+        let config = LoopConfig {
+            mirror: None,
+            engine: EngineSettings::default(),
+            retry: RetryPolicy::default(),
+            until_caught_up: false,
+            seed: 1,
+        };
+        let mut begun = MirrorLoop::new(&self.destination, config, Some(side), observe);
+        begun.begin().await.unwrap();
+        begun
+    }
+}
+
+impl MirrorLoop<'_> {
+    /// Takes what others did for the loop until `is_enough`.
+    pub(super) async fn until(&mut self, is_enough: impl Fn(&Self) -> bool) {
+        while !is_enough(self) {
+            let event = self.events.recv().await.unwrap();
+            self.on_event(event).await.unwrap();
+            self.after_input().await.unwrap();
+        }
+    }
+
+    /// Has a mirror made; returns the error code.
+    pub(super) fn create(&mut self, name: &str) -> i16 {
+        let config = MirrorConfig {
+            name: "bootstrap.servers".to_owned(),
+            value: ConfigValue(Some("127.0.0.1:1".to_owned())),
+        };
+        let request = MirrorRequest::CreateClusterMirror(CreateClusterMirrorRequest {
+            mirror_name: name.to_owned(),
+            configs: vec![config],
+        });
+        let (reply, mut replied) = oneshot::channel();
+        self.on_order(MirrorOrder::Api { request, reply });
+        let response: MirrorResponse = replied.try_recv().unwrap();
+        response.outcome().0
+    }
+}

@@ -1,0 +1,85 @@
+use mirror_coordinator::partition_state::MirrorPartitionState;
+
+use super::loop_rig::{Stopped, dr, orders};
+use crate::directory_state::DeletedTopic;
+use crate::local_topics::bound_topic_news::BoundTopicNews;
+
+#[tokio::test]
+async fn a_stopped_topic_that_clients_delete_is_forgotten_before_the_next_command() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    node.topics.delete(node.topic.id).unwrap();
+    assert_eq!(control.create("other"), 0, "the loop plans with what is left");
+    assert!(control.metadata.topics().is_empty());
+    assert_eq!(control.metadata, node.destination.directory.lock().state.cluster_mirrors);
+    control.after_input().await.unwrap();
+    let id = node.topic.partitions[0].id;
+    assert_eq!(control.lifecycle.mirror_of(id), None);
+    assert!(control.book.get(id).is_none());
+    control.until(|control| control.states.iter().next().is_none()).await;
+}
+
+#[tokio::test]
+async fn a_change_that_was_planned_before_a_topic_was_deleted_is_refused() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    let servers = [("bootstrap.servers".to_owned(), Some("127.0.0.1:1".to_owned()))];
+    let planned = control.metadata.plan_create("other", &servers).unwrap();
+    node.topics.delete(node.topic.id).unwrap();
+    let refused = control.commit(&planned, Vec::new()).unwrap_err();
+    assert!(refused.to_string().contains("a topic was deleted meanwhile"), "{refused}");
+    let directory = node.destination.directory.lock();
+    let remembered = &directory.state.cluster_mirrors;
+    assert!(remembered.mirrors().keys().eq([&dr()]), "nothing changed: {remembered:?}");
+}
+
+#[tokio::test]
+async fn partitions_that_clients_add_to_a_stopped_topic_are_stopped_too() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    node.topics.grow(node.topic.id, 2).unwrap();
+    let news = BoundTopicNews::Grown { name: orders(), id: node.topic.id, partition_count: 2 };
+    control.on_topic_changed(news);
+    control.after_input().await.unwrap();
+    let id = node.destination.catalog.topic(&orders()).unwrap().partitions[1].id;
+    let stopped = MirrorPartitionState::Stopped;
+    control.until(|control| control.lifecycle.state(id) == stopped).await;
+    control.until(|_| node.destination.catalog.topic(&orders()).unwrap().is_writable()).await;
+}
+
+#[tokio::test]
+async fn a_topic_is_not_bound_while_one_of_its_id_is_being_deleted() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    node.topics.delete(node.topic.id).unwrap();
+    control.follow_deletions();
+    let id = node.topic.id;
+    let going = DeletedTopic { name: orders(), partition_count: 1 };
+    node.destination.directory.lock().state.deleted_topics.insert(id, going);
+    let bound = [(orders(), id)].into();
+    let mirror = control.metadata.mirrors()[&dr()].clone();
+    let change = control.metadata.plan_adoption(&dr(), &mirror, &bound).unwrap();
+    let refused = control.commit(&change, Vec::new()).unwrap_err();
+    assert!(refused.to_string().contains("still being deleted"), "{refused}");
+    node.destination.directory.lock().state.deleted_topics.clear();
+    control.commit(&change, Vec::new()).unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_ends_hears_out_the_work_on_logs_and_waits_no_longer() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|control| control.work.is_running()).await;
+    control.hear_out_work().await;
+    assert!(!control.work.is_running());
+    assert!(node.topic.is_writable());
+}

@@ -1,0 +1,91 @@
+//! What clients change of stopped topics: the directory has it already, the loop follows.
+//!
+//! Metadata live in the directory; the loop's are a copy of them. Clients delete topics of mirrors
+//! there on threads of their own, so the copy is renewed before anything is planned, and a change
+//! that was planned all the same against an older copy is refused.
+
+use kafka_protocol::error::ResponseError;
+use kafka_wire::mirror_error::MirrorError as MirrorErrorCode;
+use kafka_wire::partition::TopicName;
+use mirror_coordinator::cluster_metadata::{BoundTopic, StaleChange};
+use mirror_coordinator::lifecycle::Input;
+
+use super::MirrorLoop;
+use crate::directory::DirectoryError;
+use crate::local_topics::bound_topic_news::BoundTopicNews;
+
+/// Why a change of the metadata does not count; nothing changed then.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommitError {
+    /// The disk refused.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Clients deleted a topic after it was planned.
+    #[error("a topic was deleted meanwhile ({0}): repeat the command if it is still wanted")]
+    Stale(#[from] StaleChange),
+    /// What clients deleted is not gone yet.
+    #[error("topic {0} is still being deleted: try again when its directories are gone")]
+    Going(TopicName),
+}
+
+impl CommitError {
+    /// The code that clients are told.
+    pub(super) fn code(&self) -> i16 {
+        match self {
+            Self::Directory(_) => ResponseError::KafkaStorageError.code(),
+            Self::Stale(_) | Self::Going(_) => MirrorErrorCode::InvalidClusterMirrorState.code(),
+        }
+    }
+}
+
+impl MirrorLoop<'_> {
+    /// Follows a change that clients made of a topic.
+    pub(super) fn on_topic_changed(&mut self, news: BoundTopicNews) {
+        self.follow_deletions();
+        if let BoundTopicNews::Grown { name, .. } = news {
+            self.open_in_book(&name);
+        }
+    }
+
+    /// Takes over the metadata of the directory, which know no topics that clients deleted.
+    pub(super) fn follow_deletions(&mut self) {
+        if self.node.is_none() {
+            return;
+        }
+        let found = {
+            let directory = self.destination.directory.lock();
+            let found = &directory.state.cluster_mirrors;
+            if found.offset() == self.metadata.offset() {
+                return;
+            }
+            found.clone()
+        };
+        let before = std::mem::replace(&mut self.metadata, found);
+        for (name, bound) in before.topics() {
+            if !self.metadata.topics().contains_key(name) {
+                self.forget_deleted(name, bound);
+            }
+        }
+    }
+
+    fn forget_deleted(&mut self, name: &TopicName, bound: &BoundTopic) {
+        for id in self.book.of_topic(bound.topic_id) {
+            self.inputs.push_back(Input::Unbound(id));
+            self.book.remove(id);
+            self.persisting.delete_partition(bound.mirror.clone(), id);
+        }
+        self.confirmed.remove(name);
+        if let Some(source) = self.sources.get_mut(&bound.mirror) {
+            source.told_topics.remove(name);
+            source.lost_topics.remove(name);
+        }
+    }
+
+    /// Tells the operator what kept a change from counting, if that is the disk.
+    pub(super) fn tell_uncommitted(&mut self, error: &CommitError) {
+        match error {
+            CommitError::Directory(error) => self.tell_directory_fault(error),
+            CommitError::Stale(_) | CommitError::Going(_) => tracing::debug!("{error}"),
+        }
+    }
+}
