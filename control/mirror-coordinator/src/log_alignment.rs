@@ -193,7 +193,7 @@ pub fn confirmation_failure(
 ) -> AlignmentFailure {
     let reason = format!(
         "{topic}-{partition} holds offsets {start} to {end} that the source knows nothing of, and \
-         mirroring would drop them: start the topic again and confirm that"
+         mirroring would drop them: stop the topic, and start it with --confirm if that is wanted"
     );
     AlignmentFailure { reason, class: RetryClass::NonRetryable }
 }

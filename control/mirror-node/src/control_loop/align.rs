@@ -130,16 +130,7 @@ impl MirrorLoop<'_> {
         let Some(shown) = self.destination.catalog.partition(partition) else {
             return Ok(MirrorPosition::EMPTY);
         };
-        let name = &shown.name;
-        let position = peer.position_of(&name.topic, name.partition)?;
-        if let Some(state) = shown.view.state() {
-            let (start, end) = (state.log_start, state.log_end);
-            let confirmed = self.confirmed.contains(&name.topic);
-            if AlignmentCut::needs_confirmation(position, start, end, confirmed) {
-                return Err(confirmation_failure(&name.topic, name.partition, start, end));
-            }
-        }
-        Ok(position)
+        peer.position_of(&shown.name.topic, shown.name.partition)
     }
 
     /// Cuts a log to where it may go on, after all other work on it.
@@ -151,35 +142,42 @@ impl MirrorLoop<'_> {
         let partition = self.destination.catalog.partition(id);
         let (Some(node), Some(shown)) = (&self.node, partition) else { return };
         let topics = Arc::clone(node.topics());
+        let is_confirmed = self.confirmed.contains(&shown.name.topic);
         self.work.add(id, move || {
-            let cut = cut_to(&topics, &shown, position);
-            let outcome =
-                cut.map_err(|reason| AlignmentFailure { reason, class: RetryClass::Retryable });
+            let outcome = cut_to(&topics, &shown, position, is_confirmed);
             let answer = Some(Input::Aligned { partition: id, ticket, outcome });
             LogWorked { partition: id, answer }
         });
     }
 }
 
-fn cut_to(
+/// Takes the log from clients first: what they wrote until then is looked at, too.
+pub(super) fn cut_to(
     topics: &LocalTopics,
     partition: &Arc<Partition>,
     position: MirrorPosition,
-) -> Result<(), String> {
-    topics.close_for_mirroring(partition)?;
+    is_confirmed: bool,
+) -> Result<(), AlignmentFailure> {
+    let failed = |reason| AlignmentFailure { reason, class: RetryClass::Retryable };
+    topics.close_for_mirroring(partition).map_err(failed)?;
+    let name = &partition.name;
     let Some(state) = partition.view.state() else {
         return if partition.view.directory().is_dir() {
-            Err(format!("{}: the log cannot be read", partition.name))
+            Err(failed(format!("{name}: the log cannot be read")))
         } else {
             Ok(()) // nothing was ever mirrored
         };
     };
+    let (start, end) = (state.log_start, state.log_end);
+    if AlignmentCut::needs_confirmation(position, start, end, is_confirmed) {
+        return Err(confirmation_failure(&name.topic, name.partition, start, end));
+    }
     let cut = match cut_of(&state, position) {
         AlignmentCut::Keep => return Ok(()),
         AlignmentCut::TruncateTo(offset) => LogCut::TruncateTo(offset),
         AlignmentCut::StartAt(offset) => LogCut::StartAt(offset),
     };
-    topics.truncate_closed(partition, cut).map(|_| ())
+    topics.truncate_closed(partition, cut).map(|_| ()).map_err(failed)
 }
 
 /// What is cut off a log before it goes on from a source that has it up to `position`.

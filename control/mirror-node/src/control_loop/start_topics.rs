@@ -162,6 +162,8 @@ impl MirrorLoop<'_> {
             let message = format!("{error}; nothing was changed");
             return Ok(MirrorResponse::refusal(key, error.code(), &message));
         }
+        // A word that was given for an earlier start is not one for this.
+        self.confirmed.retain(|topic| !bound.contains(topic));
         if request.confirm {
             self.confirmed.extend(overwritten);
         }

@@ -7,6 +7,7 @@ use super::engine_start::{EngineSettings, RECENT_BYTES, engine_config, recent_bu
 use super::log_config;
 use crate::client_properties::ClientProperties;
 
+mod aligning;
 mod loop_rig;
 mod topic_changes;
 
