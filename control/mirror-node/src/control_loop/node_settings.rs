@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kafka_protocol::error::ResponseError;
 use mirror_coordinator::mirror_config::MirrorConfig;
 use mirror_coordinator::mirror_config::definitions::ConfigKind;
 use mirror_coordinator::mirror_node_config::{DEFINITIONS, MirrorNodeConfig, NodeDefinition};
@@ -28,7 +27,7 @@ impl MirrorLoop<'_> {
         }
         self.commit(&change, Vec::new()).map_err(|error| {
             let message = format!("{error}; nothing was changed");
-            OrderRefusal { code: ResponseError::KafkaStorageError.code(), message }
+            OrderRefusal { code: error.code(), message }
         })
     }
 
