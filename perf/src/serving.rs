@@ -124,7 +124,11 @@ pub(crate) struct LifecycleArgs {
     #[arg(long, default_value = "target/tmp")]
     directory: PathBuf,
     /// Partitions mirrored, in topics of a hundred.
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    #[arg(
+        long,
+        default_value_t = 50_000,
+        value_parser = clap::value_parser!(u32).range(2..=100_000),
+    )]
     partitions: u32,
 }
 
