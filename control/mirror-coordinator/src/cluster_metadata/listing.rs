@@ -1,12 +1,11 @@
-//! The mirrors as ListClusterMirrors tells them (KIP-1279), and what a look at a source finds.
+//! The mirrors as ListClusterMirrors tells them (KIP-1279).
 
 use kafka_wire::partition::TopicName;
 
-use super::{ClusterMetadata, NEVER_MIRRORED};
+use super::ClusterMetadata;
 use crate::desired_state::DesiredState;
 use crate::mirror_config::BOOTSTRAP_SERVERS;
 use crate::mirror_name::MirrorName;
-use crate::topic_patterns::TopicPatterns;
 
 /// Which mirrors are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,16 +63,5 @@ impl ClusterMetadata {
             });
         }
         listed
-    }
-
-    /// True for a topic of the source that is to be started because it is there: included, not
-    /// excluded, and of no mirror. One that is STOPPED here, or belongs to another mirror in
-    /// whatever state, is started by the operator only: nobody would expect that a new look at a
-    /// source overwrites it.
-    #[must_use]
-    pub fn is_discovery(&self, patterns: &TopicPatterns, topic: &TopicName) -> bool {
-        patterns.selects(topic.as_str())
-            && !NEVER_MIRRORED.contains(&topic.as_str())
-            && !self.topics.contains_key(topic)
     }
 }

@@ -21,8 +21,8 @@ use kafka_wire::mirror_api::read_mirror_states::{
 };
 use kafka_wire::mirror_error::MirrorError as MirrorErrorCode;
 use kafka_wire::partition::{TopicId, TopicName};
+use mirror_coordinator::cluster_metadata::listing::{self, ListFilter};
 use mirror_coordinator::cluster_metadata::{BoundTopic, Mirror};
-use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
 use mirror_coordinator::partition_state::MirrorPartitionState;
@@ -46,30 +46,19 @@ impl MirrorLoop<'_> {
         &self,
         request: &ListClusterMirrorsRequest,
     ) -> ListClusterMirrorsResponse {
-        let wanted: BTreeSet<i8> = match request.desired_states.as_slice() {
-            [] => [DesiredState::Mirroring, DesiredState::Paused].map(DesiredState::number).into(),
-            states => states.iter().copied().collect(),
+        let filter = ListFilter {
+            mirror: request.mirror_name.clone(),
+            source_cluster_id: request.source_cluster_id.clone(),
+            desired_states: request.desired_states.clone(),
         };
-        let named = request.mirror_name.as_deref();
-        let source = request.source_cluster_id.as_deref();
-        let mirrors = self.metadata.mirrors().iter().filter(|(name, mirror)| {
-            named.is_none_or(|named| named == name.as_str())
-                && source.is_none_or(|source| mirror.source_cluster_id.as_deref() == Some(source))
-        });
-        let listed = |(name, mirror): (&MirrorName, &Mirror)| {
-            let topics = self.metadata.topics().iter().filter(|(_, bound)| {
-                bound.mirror == *name && wanted.contains(&bound.desired.number())
-            });
-            let names: Vec<String> = topics.map(|(topic, _)| topic.to_string()).collect();
-            ListedMirror {
-                mirror_name: name.to_string(),
-                source_bootstrap: bootstrap(mirror).unwrap_or_default(),
-                source_cluster_id: mirror.source_cluster_id.clone().unwrap_or_default(),
-                topic_count: i32::try_from(names.len()).unwrap_or(i32::MAX),
-                topic_names: Some(names),
-            }
+        let listed = |mirror: listing::ListedMirror<'_>| ListedMirror {
+            mirror_name: mirror.name.to_string(),
+            source_bootstrap: mirror.bootstrap_servers.to_owned(),
+            source_cluster_id: mirror.source_cluster_id.to_owned(),
+            topic_count: i32::try_from(mirror.topics.len()).unwrap_or(i32::MAX),
+            topic_names: Some(mirror.topics.iter().map(ToString::to_string).collect()),
         };
-        let mirrors = mirrors.map(listed).collect();
+        let mirrors = self.metadata.list(&filter).into_iter().map(listed).collect();
         ListClusterMirrorsResponse { mirrors, ..ListClusterMirrorsResponse::outcome(0, None) }
     }
 
@@ -90,11 +79,7 @@ impl MirrorLoop<'_> {
             if named.is_some_and(|named| !named.iter().any(|one| one == name.as_str())) {
                 continue;
             }
-            let mut described = self.describe_mirror(name, mirror, &wanted);
-            if request.include_authorized_operations {
-                described.authorized_operations = ALL_OPERATIONS;
-            }
-            mirrors.push(described);
+            mirrors.push(self.describe_mirror(name, mirror, &wanted));
         }
         DescribeClusterMirrorsResponse {
             mirrors,
@@ -122,7 +107,7 @@ impl MirrorLoop<'_> {
             mirror_name: name.to_string(),
             source_bootstrap: bootstrap(mirror),
             source_cluster_id: mirror.source_cluster_id.clone(),
-            authorized_operations: i32::MIN,
+            authorized_operations: i32::MIN, // said by the server
             topics: topics.collect(),
         }
     }
@@ -323,7 +308,3 @@ fn bootstrap(mirror: &Mirror) -> Option<String> {
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
-
-/// Bits of the operations on a mirror (KIP-1279): Read 3, Create 5, Delete 6, Alter 7, Describe 8,
-/// DescribeConfigs 10, AlterConfigs 11. Without an authorizer everybody may do everything.
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
