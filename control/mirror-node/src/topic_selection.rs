@@ -2,6 +2,7 @@
 //! of `node.toml` or of the command line also what is said there.
 
 use kafka_wire::partition::TopicName;
+use mirror_coordinator::cluster_metadata::NEVER_MIRRORED;
 use mirror_coordinator::topic_patterns::TopicPatterns;
 
 use crate::topic_filter::TopicFilter;
@@ -16,9 +17,15 @@ pub(crate) struct TopicSelection {
 }
 
 impl TopicSelection {
-    /// True when both let the topic pass.
+    /// True when both let the topic pass. No expression takes a topic that every cluster keeps for
+    /// itself: of a node, which has its own, that would be the end.
     pub(crate) fn selects(&self, name: &TopicName) -> bool {
-        self.patterns.as_ref().is_none_or(|patterns| patterns.selects(name.as_str()))
+        let is_own = NEVER_MIRRORED.contains(&name.as_str());
+        let matches = |patterns: &TopicPatterns| !is_own && patterns.selects(name.as_str());
+        self.patterns.as_ref().is_none_or(matches)
             && self.filter.as_ref().is_none_or(|filter| filter.selects(name))
     }
 }
+
+#[cfg(test)]
+mod tests;
