@@ -15,6 +15,7 @@ use mirror_uring::EngineCommand;
 use super::topic_changes::CommitError;
 use super::{MirrorError, MirrorLoop};
 use crate::client_properties::ClientProperties;
+use crate::directory::DirectoryError;
 use crate::directory_state::{DirectoryState, MirrorTopic};
 use crate::discovery::Standing;
 use crate::mirror_news::MirrorNews;
@@ -45,6 +46,7 @@ impl MirrorLoop<'_> {
         cluster_id: Option<&str>,
     ) -> Result<bool, MirrorError> {
         if self.node.is_none() {
+            self.check_sources_of_node(name, cluster_id)?;
             self.destination.directory.lock().bind_source(cluster_id)?;
             return Ok(true);
         }
@@ -66,6 +68,30 @@ impl MirrorLoop<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Refuses a source that is not the one from which a node mirrored the same topics into this
+    /// directory.
+    fn check_sources_of_node(
+        &self,
+        name: &MirrorName,
+        cluster_id: Option<&str>,
+    ) -> Result<(), DirectoryError> {
+        let directory = self.destination.directory.lock();
+        let of_node = &directory.state.cluster_mirrors;
+        for (topic, _) in self.metadata.topics().iter().filter(|(_, one)| one.mirror == *name) {
+            let bound = of_node.topics().get(topic);
+            let mirror = bound.and_then(|bound| of_node.mirrors().get(&bound.mirror));
+            let ours = mirror.and_then(|mirror| mirror.source_cluster_id.as_deref());
+            if let (Some(ours), Some(theirs)) = (ours, cluster_id)
+                && ours != theirs
+            {
+                let path = directory.root().to_owned();
+                let (ours, theirs) = (ours.to_owned(), theirs.to_owned());
+                return Err(DirectoryError::WrongSource { path, ours, theirs });
+            }
+        }
+        Ok(())
     }
 
     /// Binds topics that a look found to their mirror; returns those that are bound now.

@@ -96,16 +96,19 @@ impl Stopped {
         let (_, orders) = MirrorOrders::new();
         let topics = Arc::clone(&self.topics);
         let side = NodeSide::new(topics, (journal, states), orders, "here".to_owned());
-        let config = LoopConfig {
-            mirror: None,
-            engine: EngineSettings::default(),
-            retry: RetryPolicy::default(),
-            until_caught_up: false,
-            seed: 1,
-        };
-        let mut begun = MirrorLoop::new(&self.destination, config, Some(side), observe);
+        let mut begun = MirrorLoop::new(&self.destination, config(), Some(side), observe);
         begun.begin().await.unwrap();
         begun
+    }
+}
+
+pub(super) fn config() -> LoopConfig {
+    LoopConfig {
+        mirror: None,
+        engine: EngineSettings::default(),
+        retry: RetryPolicy::default(),
+        until_caught_up: false,
+        seed: 1,
     }
 }
 

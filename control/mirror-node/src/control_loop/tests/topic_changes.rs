@@ -1,6 +1,7 @@
 use mirror_coordinator::partition_state::MirrorPartitionState;
 
-use super::loop_rig::{Stopped, dr, orders};
+use super::loop_rig::{Stopped, config, dr, orders};
+use crate::control_loop::MirrorLoop;
 use crate::directory_state::DeletedTopic;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
 
@@ -82,4 +83,21 @@ async fn a_run_that_ends_hears_out_the_work_on_logs_and_waits_no_longer() {
     control.hear_out_work().await;
     assert!(!control.work.is_running());
     assert!(node.topic.is_writable());
+}
+
+#[tokio::test]
+async fn a_directory_of_a_node_is_not_mirrored_into_from_another_cluster() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = MirrorLoop::new(&node.destination, config(), None, &mut observe);
+    {
+        let mut directory = node.destination.directory.lock();
+        let remembered = &mut directory.state.cluster_mirrors;
+        let known = remembered.plan_source_cluster_id(&dr(), "berlin").unwrap();
+        remembered.apply(&known).unwrap();
+        control.metadata = remembered.clone();
+    }
+    let refused = control.bind_source(&dr(), Some("elsewhere")).unwrap_err();
+    assert!(refused.to_string().contains("mirrors cluster berlin"), "{refused}");
+    assert!(control.bind_source(&dr(), Some("berlin")).unwrap());
 }
