@@ -60,7 +60,8 @@ impl ClusterMetadata {
     /// Plans to start topics. `fresh_id` makes an id for a topic of a source that has none.
     ///
     /// Outcomes hold what is refused of single topics; the others are started. A plan without
-    /// outcomes has only saved the patterns: nothing matched yet.
+    /// outcomes has only saved the patterns: nothing matched yet. When every topic is refused,
+    /// nothing is changed.
     ///
     /// # Errors
     /// When nothing can be started: the mirror is unknown or without a source, a pattern is none,
@@ -98,6 +99,14 @@ impl ClusterMetadata {
         }
         let Start { mismatches, mut records, outcomes, .. } = start;
         mismatches.refuse(name, NEEDED)?;
+        if !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.result.is_err()) {
+            // Patterns of a start that nothing came of would stand in the way of the next one.
+            return Ok(Planned {
+                change: self.change(Vec::new()),
+                outcomes,
+                also_stopped: Vec::new(),
+            });
+        }
         let also_stopped = self.stop_excluded(name, mirror, &patterns, &mut records);
         if edited != *mirror {
             records.insert(0, MetadataRecord::Mirror(name.clone(), edited));

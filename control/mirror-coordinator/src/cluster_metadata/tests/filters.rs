@@ -51,6 +51,17 @@ fn patterns_that_match_nothing_yet_are_saved() {
 }
 
 #[test]
+fn patterns_of_a_start_that_refuses_every_topic_are_not_saved() {
+    let mut node = Node::with_mirrors();
+    let mut request = start("m", &["payments"], &SOURCE);
+    request.exclude = texts(&["pay.*"]);
+    let planned = node.plan_start(&request).unwrap();
+    assert!(planned.first_error().is_some() && planned.change.is_empty());
+    // Else the exclusion would be in the way of this.
+    assert_eq!(changed(&mut node, &["payments"], &[], &SOURCE), ["payments"]);
+}
+
+#[test]
 fn a_stop_by_pattern_removes_an_equal_inclusion_or_adds_an_exclusion() {
     let mut node = Node::with_mirrors();
     changed(&mut node, &["orders-.*", "payments"], &[], &SOURCE);
