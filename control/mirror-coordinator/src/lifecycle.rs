@@ -19,8 +19,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition};
+use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
+use kafka_wire::partition::{PartitionIndex, SourceBroker, TopicId, TopicIdPartition};
 
 mod action;
 mod hearing;
@@ -123,6 +123,20 @@ impl Lifecycle {
             attempt: u32::try_from(known.stored.retry_attempt).ok(),
             due_ms: known.retry_due_ms,
         })
+    }
+
+    /// True when [`Input::SourcePartition`] with these facts would change nothing: a look at a source
+    /// mostly finds what the one before found.
+    #[must_use]
+    pub fn knows_source(
+        &self,
+        partition: TopicIdPartition,
+        leader: Option<SourceBroker>,
+        epoch: Option<SourceLeaderEpoch>,
+        unclean_election: UncleanElection,
+    ) -> bool {
+        let known = self.partitions.get(&partition);
+        known.is_some_and(|known| known.knows_source(leader, epoch, unclean_election))
     }
 
     /// The partitions of a mirror.

@@ -246,6 +246,7 @@ impl<'a> MirrorLoop<'a> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
         let mut looked_for_end = Instant::now();
+        let mut progress_pause = PROGRESS_EVERY;
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(MirrorEnd::Stopped),
@@ -260,9 +261,11 @@ impl<'a> MirrorLoop<'a> {
                 },
                 _ = ticks.tick() => {
                     self.inputs.push_back(Input::Tick);
-                    if told.elapsed() >= PROGRESS_EVERY && self.engine.is_some() {
-                        told = Instant::now();
+                    if told.elapsed() >= progress_pause && self.engine.is_some() {
+                        let begun = Instant::now();
                         self.tell(MirrorNews::Progress(self.progress()));
+                        told = Instant::now();
+                        progress_pause = PROGRESS_EVERY.max((told - begun) * PROGRESS_SHARE);
                     }
                     if checkpointed.elapsed() >= CHECKPOINT_EVERY {
                         checkpointed = Instant::now();
@@ -385,6 +388,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often the end is looked for while reports come.
 const END_EVERY: Duration = Duration::from_millis(10);
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// Looking at every partition takes at most one part in so many of the loop's time.
+const PROGRESS_SHARE: u32 = 100;
 /// How much of a crashed run is read again at the next start, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 

@@ -32,6 +32,7 @@ mod deleting;
 pub mod keeper;
 mod log_settings;
 mod logs;
+mod sealing;
 pub mod stopped_mirrors;
 mod told_epochs;
 

@@ -110,6 +110,12 @@ impl LogLedger {
         self.repaired.insert(name.clone());
     }
 
+    /// Notes that clients were told an epoch above all before since a log was repaired: whoever had
+    /// read what is gone notices by that.
+    pub(crate) fn note_epoch_told(&mut self, name: &TopicPartition) {
+        self.repaired.remove(name);
+    }
+
     /// True when this process repaired a log: what readers had of it may be gone.
     pub(crate) fn was_repaired(&self, name: &TopicPartition) -> bool {
         self.repaired.contains(name)

@@ -1,18 +1,22 @@
 //! Opening the mirrored logs of a node that begins, so that it serves them whatever the source
-//! does: what a crash left is repaired, and the engine finds every log closed.
+//! does: what a crash left is repaired, and the engine finds every log closed. All that were
+//! repaired are made durable together: one by one, fifty thousand logs take minutes.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use kafka_log::closing::close_log;
+use kafka_log::partition_files::PartitionFiles as _;
 use kafka_log::partition_log::PartitionLog;
-use kafka_log::recovery::{LoadRequest, LoadedLog, LogCut, load};
+use kafka_log::recovery::{LoadError, LoadRequest, LoadedLog, LogCut, load};
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::HighWatermark;
 use kafka_wire::partition::PartitionIndex;
 use mirror_coordinator::epoch_fencing;
+use mirror_uring::deferred_files::{DeferredFiles, SharedSync};
 use mirror_uring::real_files::RealFiles;
 
 use crate::catalog::{Partition, Topic};
@@ -43,6 +47,8 @@ pub(crate) fn open_mirrored_logs(
             }
         }
     }
+    // Before anything is written.
+    let sync = SharedSync::open(destination.directory.root());
     let (waiting, opened) = (Mutex::new(waiting), Mutex::new(OpenedLogs::default()));
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -56,8 +62,16 @@ pub(crate) fn open_mirrored_logs(
             });
         }
     });
-    let opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+    opened.settle(destination, sync);
     opened.show(destination)
+}
+
+/// A log that was opened.
+struct OpenedLog {
+    loaded: LoadedLog,
+    /// What has to be made durable before it is closed.
+    unsettled: Option<DeferredFiles>,
 }
 
 /// A log to be opened.
@@ -71,23 +85,69 @@ struct WaitingLog {
 #[derive(Default)]
 struct OpenedLogs {
     states: Vec<(Arc<Partition>, LogState)>,
+    /// Logs that were repaired, and are closed once what was written is durable.
+    repaired: Vec<RepairedLog>,
     news: Vec<MirrorNews>,
 }
 
+/// A log that was not closed, as it is now.
+struct RepairedLog {
+    partition: Arc<Partition>,
+    files: DeferredFiles,
+    state: LogState,
+}
+
 impl OpenedLogs {
-    fn add(&mut self, log: &WaitingLog, outcome: Result<Option<LoadedLog>, String>) {
+    fn add(&mut self, log: &WaitingLog, outcome: Result<Option<OpenedLog>, String>) {
         let shown = log.partition();
         let partition = shown.name.to_string();
         match outcome {
             Ok(None) => {}
-            Ok(Some(loaded)) => {
+            Ok(Some(OpenedLog { loaded, unsettled })) => {
                 self.news.extend(loaded.findings.iter().map(|finding| MirrorNews::Repaired {
                     partition: partition.clone(),
                     finding: finding_text(finding),
                 }));
-                self.states.push((Arc::clone(shown), state(&loaded.log, log.told)));
+                let (partition, state) = (Arc::clone(shown), state(&loaded.log, log.told));
+                match unsettled {
+                    Some(files) => self.repaired.push(RepairedLog { partition, files, state }),
+                    None => self.states.push((partition, state)),
+                }
             }
             Err(reason) => self.news.push(MirrorNews::LogUnusable { partition, reason }),
+        }
+    }
+
+    /// Makes the logs durable that were repaired, all at once: only then they are closed.
+    fn settle(&mut self, destination: &Destination, sync: io::Result<SharedSync>) {
+        if self.repaired.is_empty() {
+            return;
+        }
+        let (mut files, mut logs) = (Vec::new(), Vec::new());
+        for RepairedLog { partition, files: of_log, state } in std::mem::take(&mut self.repaired) {
+            files.push(of_log);
+            logs.push((partition, state));
+        }
+        let outcomes = match sync {
+            Ok(sync) => sync.settle(files),
+            Err(error) => {
+                let refused = || io::Error::new(error.kind(), error.to_string());
+                logs.iter().map(|_| Err(refused())).collect()
+            }
+        };
+        for ((partition, state), outcome) in logs.into_iter().zip(outcomes) {
+            let name = &partition.name;
+            if let Err(error) = outcome {
+                let reason = format!("cannot close the log: {error}");
+                self.news.push(MirrorNews::LogUnusable { partition: name.to_string(), reason });
+                continue;
+            }
+            let end = state.log_end.offset();
+            let (log_start, high_watermark) = (state.log_start, Some(end));
+            let checkpoint = LogCheckpoint { recovery_point: end, log_start, high_watermark };
+            destination.directory.note(name, checkpoint);
+            destination.directory.note_closed(name);
+            self.states.push((partition, state));
         }
     }
 
@@ -119,7 +179,7 @@ impl WaitingLog {
     }
 
     /// Opens the log, and closes it when it was not; `None` when nothing was mirrored yet.
-    fn open(&self, destination: &Destination) -> Result<Option<LoadedLog>, String> {
+    fn open(&self, destination: &Destination) -> Result<Option<OpenedLog>, String> {
         let (directory, partition) = (&destination.directory, self.partition());
         let name = &partition.name;
         if !partition.view.directory().is_dir() {
@@ -135,24 +195,26 @@ impl WaitingLog {
             cut: LogCut::Keep,
         };
         directory.note_open(name);
-        let mut files = RealFiles::new(partition.view.directory().to_owned());
-        let loaded = load(&mut files, &request).map_err(|error| {
-            match topic_id_cure(directory.root(), name, self.topic.id) {
-                Some(cure) => format!("cannot open the log: {error}: {cure}"),
-                None => format!("cannot open the log: {error}"),
-            }
-        })?;
-        destination.catalog.note_producer_id(loaded.log.producer_id_max());
-        if !clean {
+        let path = partition.view.directory().to_owned();
+        let failed = |error: LoadError| match topic_id_cure(directory.root(), name, self.topic.id) {
+            Some(cure) => format!("cannot open the log: {error}: {cure}"),
+            None => format!("cannot open the log: {error}"),
+        };
+        let (loaded, unsettled) = if clean {
+            let loaded = load(&mut RealFiles::new(path), &request).map_err(failed)?;
+            directory.note_closed(name);
+            (loaded, None)
+        } else {
+            let mut files = DeferredFiles::new(path);
+            let loaded = load(&mut files, &request).map_err(failed)?;
             directory.note_repaired(name);
             close_log(&mut files, &loaded.log.close())
                 .map_err(|error| format!("cannot close the log: {error}"))?;
-            let end = loaded.log.accepted_end().offset();
-            let (log_start, high_watermark) = (loaded.log.log_start(), Some(end));
-            directory.note(name, LogCheckpoint { recovery_point: end, log_start, high_watermark });
-        }
-        directory.note_closed(name);
-        Ok(Some(loaded))
+            files.release();
+            (loaded, Some(files))
+        };
+        destination.catalog.note_producer_id(loaded.log.producer_id_max());
+        Ok(Some(OpenedLog { loaded, unsettled }))
     }
 }
 

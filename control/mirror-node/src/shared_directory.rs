@@ -79,6 +79,11 @@ impl SharedDirectory {
         self.ledger().note_repaired(name);
     }
 
+    /// Notes that clients were told an epoch above all before since a log was repaired.
+    pub fn note_epoch_told(&self, name: &TopicPartition) {
+        self.ledger().note_epoch_told(name);
+    }
+
     /// True when this process repaired a log: what readers had of it may be gone.
     #[must_use]
     pub fn was_repaired(&self, name: &TopicPartition) -> bool {

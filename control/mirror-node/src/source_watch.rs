@@ -100,14 +100,16 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self, events: mpsc::Sender<LoopEvent>, now: Arc<Notify>) {
         loop {
+            let began = Instant::now();
             let outcome = self.look().await;
             let has_answered = outcome.is_ok();
             let looked = Instant::now();
+            let refresh = pause_after(self.plan.refresh, looked - began);
             let mirror = self.plan.mirror.clone();
             if events.send(LoopEvent::Looked { mirror, outcome }).await.is_err() {
                 return;
             }
-            let pause = if has_answered { self.plan.refresh } else { SILENT_PAUSE };
+            let pause = if has_answered { refresh } else { SILENT_PAUSE };
             tokio::select! {
                 () = sleep_until(looked + pause) => {}
                 // Someone in a hurry does not make us storm the source.
@@ -174,9 +176,22 @@ impl Watcher {
     }
 }
 
+/// How long nobody looks unless in a hurry: `refresh`, and longer at a source whose tens of thousands
+/// of partitions take long to read, so that looks are a small part of the time.
+fn pause_after(refresh: Duration, look: Duration) -> Duration {
+    refresh.max((look * LOOK_SHARE).min(LOOK_PAUSE_MAX))
+}
+
+/// Looks take about one part in so many of the time.
+const LOOK_SHARE: u32 = 40;
+/// A new topic waits that long for a look at most, when `metadata.refresh.ms` is less.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Shortest time between two looks.
 const HURRY_PAUSE: Duration = Duration::from_millis(250);
 /// How long a source that did not answer is left alone before it is asked again.
 const SILENT_PAUSE: Duration = Duration::from_secs(1);
 /// How often a topic's settings are asked for.
 const CONFIGS_REFRESH: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,7 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 use kafka_wire::producer::ProducerId;
+use mirror_uring::deferred_files::DeferredFiles;
 use mirror_uring::real_files::RealFiles;
 
 use crate::batch_records::DecompressionBudget;
@@ -135,6 +136,25 @@ impl WritableLog {
     pub fn open_unseen(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
         RealFiles::new(spec.view.directory().to_owned()).create_directory()?;
         Self::open_in(spec, RealFiles::new)
+    }
+}
+
+impl WritableLog<DeferredFiles> {
+    /// Opens the log as [`WritableLog::open_unseen`] does; what is written is durable once its files
+    /// were settled.
+    pub(crate) fn open_deferred(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
+        RealFiles::new(spec.view.directory().to_owned()).create_directory()?;
+        Self::open_in(spec, DeferredFiles::new)
+    }
+
+    /// Closes the log as [`WritableLog::close_shown`] does; it is closed once these files were
+    /// settled.
+    pub(crate) fn close_deferred(self) -> io::Result<(Offset, DeferredFiles)> {
+        let end = self.close_shown()?;
+        let finisher = self.finisher.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut files = finisher.into_files();
+        files.release();
+        Ok((end, files))
     }
 }
 

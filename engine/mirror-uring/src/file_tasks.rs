@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kafka_log::closing::ClosedLog;
 use kafka_log::recovery::LoadError;
 use mirror_shard::op::{FileFault, FileOutcome, FileTask, PartitionSlot};
 use tokio::sync::mpsc::UnboundedSender;
@@ -18,8 +19,15 @@ use crate::recycled::RecycledFiles;
 /// Tasks of one shard running at a time; recovery scans read whole segments, and more of them
 /// only fight for the disk.
 pub(crate) const FILE_TASKS_MAX: usize = 4;
-/// Tasks handed to the helpers ahead, so that none waits for the shard between two short ones.
-const HANDED_OUT_MAX: usize = 16 * FILE_TASKS_MAX;
+/// Tasks handed to the helpers ahead, so that none waits for the shard between two short ones,
+/// or close their logs together.
+const HANDED_OUT_MAX: usize = 256;
+/// Fewer logs are closed one by one: syncing the file system writes what others have in the page
+/// cache.
+const CLOSED_TOGETHER_MIN: usize = 16;
+
+/// A log to be closed.
+type Closing = (PartitionSlot, PathBuf, Box<ClosedLog>);
 
 /// The end of a task.
 #[derive(Debug)]
@@ -143,8 +151,53 @@ struct Helper {
 impl Helper {
     fn work(self) {
         while let Some((slot, directory, task)) = self.next() {
+            let task = match task {
+                FileTask::CloseLog(log) => {
+                    let mut closings = vec![(slot, directory, log)];
+                    closings.append(&mut self.more_closings());
+                    self.close(closings);
+                    continue;
+                }
+                task => task,
+            };
             let result = run_caught(&directory, &self.recycled, task);
             // Nobody listens when the shard has ended.
+            let _ = self.done.send(FileTaskDone { slot, result });
+        }
+    }
+
+    /// Logs to be closed that come next.
+    fn more_closings(&self) -> Vec<Closing> {
+        let mut desk = lock(&self.desk);
+        let mut closings = Vec::new();
+        while let Some((slot, directory, task)) = desk.tasks.pop_front() {
+            let FileTask::CloseLog(log) = task else {
+                desk.tasks.push_front((slot, directory, task));
+                break;
+            };
+            closings.push((slot, directory, log));
+        }
+        closings
+    }
+
+    fn close(&self, closings: Vec<Closing>) {
+        let run_alone = |(slot, directory, log): Closing| {
+            let result = run_caught(&directory, &self.recycled, FileTask::CloseLog(log));
+            let _ = self.done.send(FileTaskDone { slot, result });
+        };
+        if closings.len() < CLOSED_TOGETHER_MIN {
+            closings.into_iter().for_each(run_alone);
+            return;
+        }
+        let slots: Vec<_> = closings.iter().map(|(slot, ..)| *slot).collect();
+        let logs = closings.into_iter().map(|(_, directory, log)| (directory, log)).collect();
+        let results = panic::catch_unwind(AssertUnwindSafe(|| {
+            file_work::close_together(logs, &self.recycled)
+        }));
+        let results =
+            results.unwrap_or_else(|panic| slots.iter().map(|_| Err(bug(&*panic))).collect());
+        for (slot, result) in slots.into_iter().zip(results) {
+            let result = result.inspect_err(|fault| make_room(&self.recycled, fault));
             let _ = self.done.send(FileTaskDone { slot, result });
         }
     }
@@ -167,16 +220,19 @@ fn run_caught(
     task: FileTask,
 ) -> Result<FileOutcome, FileFault> {
     panic::catch_unwind(AssertUnwindSafe(|| file_work::run(directory, recycled, task)))
-        .unwrap_or_else(|panic| {
-            let text = format!("bug: file work panicked: {}", panic_text(&*panic));
-            Err(io::Error::other(text).into())
-        })
-        .inspect_err(|fault| match fault {
-            FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => {
-                recycled.make_room(error);
-            }
-            FileFault::Log(_) => {}
-        })
+        .unwrap_or_else(|panic| Err(bug(&*panic)))
+        .inspect_err(|fault| make_room(recycled, fault))
+}
+
+fn bug(panic: &(dyn Any + Send)) -> FileFault {
+    io::Error::other(format!("bug: file work panicked: {}", panic_text(panic))).into()
+}
+
+fn make_room(recycled: &RecycledFiles, fault: &FileFault) {
+    match fault {
+        FileFault::Io(error) | FileFault::Log(LoadError::Io(error)) => recycled.make_room(error),
+        FileFault::Log(_) => {}
+    }
 }
 
 /// What a panic said.

@@ -56,6 +56,7 @@
 pub mod affinity;
 #[cfg(test)]
 mod counting_allocator;
+pub mod deferred_files;
 mod driver;
 mod engine;
 mod engine_error;

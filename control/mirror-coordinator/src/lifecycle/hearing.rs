@@ -34,6 +34,20 @@ impl MirrorPartition {
         self.settle(around);
     }
 
+    /// True when [`Self::on_source_partition`] would change nothing.
+    pub(super) fn knows_source(
+        &self,
+        leader: Option<SourceBroker>,
+        epoch: Option<SourceLeaderEpoch>,
+        unclean_election: UncleanElection,
+    ) -> bool {
+        let waits = self.source.asked || self.raise_refused || self.fetcher.leader_wanted;
+        let source = &self.source;
+        let is_same = (source.leader, source.epoch) == (leader, epoch)
+            && source.unclean_election == unclean_election;
+        is_same && leader.is_some() && !waits
+    }
+
     pub(super) fn on_source_partition(
         &mut self,
         leader: Option<SourceBroker>,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::TopicIdPartition;
-use mirror_coordinator::lifecycle::{Action, EngineEvent, Input, LogEnd, UncleanElection};
+use mirror_coordinator::lifecycle::{Action, EngineEvent, Input, LogEnd, Ticket, UncleanElection};
 use mirror_uring::{DivergencePolicy, EngineCommand, NewPartition};
 
 use super::loop_event::{LogWork, LogWorked};
+use super::work_queue::SealOrder;
 use super::{MirrorError, MirrorLoop};
 use crate::catalog::Partition;
+use crate::local_topics::LocalTopics;
 use crate::local_topics::keeper::now_ms;
 use crate::log_publisher::LogPublisher;
 use crate::mirror_news::MirrorNews;
@@ -36,7 +38,7 @@ impl MirrorLoop<'_> {
             }
             Action::SealLog { partition, ticket, leader_epoch } => {
                 self.note_leader_epoch(partition, leader_epoch);
-                self.work_on_log(partition, LogWork::Seal(ticket));
+                self.seal_log(partition, ticket);
             }
             Action::OpenForWriting { partition, ticket, leader_epoch } => {
                 self.note_leader_epoch(partition, leader_epoch);
@@ -127,6 +129,18 @@ impl MirrorLoop<'_> {
         Ok(())
     }
 
+    /// Has a log sealed: with others that wait, when nobody has it open.
+    fn seal_log(&mut self, id: TopicIdPartition, ticket: Ticket) {
+        let shown = self.destination.catalog.partition(id);
+        match shown.filter(|_| self.node.is_some() && self.is_closed_to_clients(id)) {
+            Some(partition) => {
+                let leader_epoch = self.known_leader_epoch(id);
+                self.work.add_seal(SealOrder { partition, ticket, leader_epoch });
+            }
+            None => self.work_on_log(id, LogWork::Seal(ticket)),
+        }
+    }
+
     /// True when no client writes to a log, and nothing is under way that would let one.
     fn is_closed_to_clients(&self, id: TopicIdPartition) -> bool {
         let shown = self.destination.catalog.partition(id);
@@ -180,6 +194,26 @@ impl MirrorLoop<'_> {
         self.inputs.extend(worked.answer);
     }
 }
+
+/// Seals logs, one alone as any other work, many with shared syncs.
+pub(super) fn seal_all(topics: &LocalTopics, orders: Vec<SealOrder>) -> Vec<LogWorked> {
+    let logs = orders.iter().map(|one| (Arc::clone(&one.partition), one.leader_epoch));
+    let logs: Vec<_> = logs.collect();
+    let outcomes = match logs.len() < SEALED_TOGETHER_MIN {
+        true => logs.iter().map(|(log, epoch)| topics.seal(log, *epoch, now_ms())).collect(),
+        false => topics.seal_together(&logs, now_ms()),
+    };
+    let worked = orders.into_iter().zip(outcomes).map(|(order, outcome)| {
+        let id = order.partition.id;
+        let answer = LogWork::Seal(order.ticket).done(id, outcome.map(|_| ()));
+        LogWorked { partition: id, answer }
+    });
+    worked.collect()
+}
+
+/// Fewer logs are sealed one by one: syncing the file system writes what others have in the page
+/// cache.
+const SEALED_TOGETHER_MIN: usize = 16;
 
 /// Where a log ends that nobody writes: what readers are shown. A log that was never made is empty.
 fn log_end(partition: &Partition) -> Result<LogEnd, String> {

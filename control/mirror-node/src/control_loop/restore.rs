@@ -1,6 +1,7 @@
 //! The beginning of a run: what is remembered becomes what the loop acts on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
@@ -16,6 +17,7 @@ use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::stored_state::StoredState;
 use mirror_coordinator::topic_patterns::PatternList;
 
+use super::carry_out::seal_all;
 use super::{ConfiguredMirror, LoopEvent, MirrorError, MirrorLoop};
 use crate::client_properties::DisplayAddress;
 use crate::directory_state::DirectoryState;
@@ -61,6 +63,8 @@ impl MirrorLoop<'_> {
         }
         if let Some(node) = &mut self.node {
             self.states = std::mem::take(&mut node.restored);
+            let topics = Arc::clone(node.topics());
+            self.work.set_sealer(move |orders| seal_all(&topics, orders));
         }
         if let Some(configured) = self.config.mirror.clone() {
             self.add_configured(&configured);

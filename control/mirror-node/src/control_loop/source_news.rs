@@ -201,6 +201,9 @@ impl MirrorLoop<'_> {
             let SourceLeader { leader, epoch } = *at;
             entry.leader = leader.or(entry.leader);
             let leader = leader.map(|leader| of_mirror.broker(leader));
+            if self.lifecycle.knows_source(id, leader, epoch, unclean_election) {
+                continue;
+            }
             let input = Input::SourcePartition { partition: id, leader, epoch, unclean_election };
             self.inputs.push_back(input);
         }

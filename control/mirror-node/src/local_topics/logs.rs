@@ -83,19 +83,8 @@ impl LocalTopics {
     ) -> Result<(OpenedLog, Vec<LoadFinding>), String> {
         let (directory, name) = (&self.directory, &partition.name);
         let is_new = !partition.view.directory().is_dir();
-        let clean = is_new || directory.is_closed(name);
-        let told = directory.lock().state.leader_epoch(name);
-        let shown = partition.view.state();
-        let spec = LogSpec {
-            view: Arc::clone(&partition.view),
-            topic_id: partition.id.topic_id,
-            settings,
-            recovery_point: directory.recovery_point(name),
-            log_start: directory.log_start(name),
-            clean,
-            leader_epoch: told,
-            cut_count: partition.view.cut_count(),
-        };
+        let spec = self.spec_of_log(partition, settings);
+        let (clean, told, shown) = (spec.clean, spec.leader_epoch, partition.view.state());
         if name.topic.as_str() == MIRROR_STATE_TOPIC && !is_new {
             self.check_durable(name)?;
         }
@@ -110,6 +99,22 @@ impl LocalTopics {
         let is_whole = clean && !directory.was_repaired(name);
         let leader_epoch = leader_epoch(told, log.latest_epoch(), is_whole);
         Ok((OpenedLog { partition: Arc::clone(partition), log, leader_epoch }, findings))
+    }
+
+    /// What is known of a log that nobody has open.
+    pub(super) fn spec_of_log(&self, partition: &Partition, settings: LogSettings) -> LogSpec {
+        let (directory, name) = (&self.directory, &partition.name);
+        let is_new = !partition.view.directory().is_dir();
+        LogSpec {
+            view: Arc::clone(&partition.view),
+            topic_id: partition.id.topic_id,
+            settings,
+            recovery_point: directory.recovery_point(name),
+            log_start: directory.log_start(name),
+            clean: is_new || directory.is_closed(name),
+            leader_epoch: directory.lock().state.leader_epoch(name),
+            cut_count: partition.view.cut_count(),
+        }
     }
 
     /// Looks whether all that was durable is still there: recovery would cut off what is not, and

@@ -278,12 +278,12 @@ impl LocalTopics {
     }
 
     /// The leader epoch that clients may know.
-    fn told(&self, partition: &Partition) -> LeaderEpoch {
+    pub(super) fn told(&self, partition: &Partition) -> LeaderEpoch {
         let remembered = self.directory.lock().state.leader_epoch(&partition.name);
         partition.view.state().map_or(remembered, |state| state.leader_epoch.max(remembered))
     }
 
-    fn remember(
+    pub(super) fn remember(
         &self,
         partition: &Partition,
         leader_epoch: LeaderEpoch,

@@ -80,3 +80,20 @@ fn our_leader_epoch_is_above_the_logs_and_never_below_what_was_told() {
     assert_eq!(leader_epoch(of_log(5), epoch(30)), epoch(30));
     assert_eq!(leader_epoch(of_log(29), epoch(30)), epoch(40));
 }
+
+#[test]
+fn a_log_that_was_not_closed_is_closed_as_a_clean_stop_does_once_it_is_durable() {
+    let at = TestDirectory::new();
+    let destination = destination(&at);
+    let name = TopicPartition::parse_directory("a-0").unwrap();
+    let news = open_mirrored_logs(&destination, 2, &AtomicBool::new(false));
+    assert_eq!(news, []);
+    assert!(destination.directory.was_repaired(&name));
+    let snapshot = at.0.join("a-0/00000000000000000000.snapshot");
+    assert!(snapshot.is_file(), "what a clean start reads");
+    let names = fs::read_dir(at.0.join("a-0")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.into_iter().any(|name| name.ends_with(".tmp")));
+    let recovery_point = destination.directory.recovery_point(&name);
+    assert_eq!(recovery_point, Some(Offset::ZERO));
+}

@@ -51,6 +51,10 @@ impl<F> SyncWatch<F> {
         Self { files, directory, fault: SyncFault::default() }
     }
 
+    pub(super) fn into_files(self) -> F {
+        self.files
+    }
+
     pub(super) const fn fault(&self) -> &SyncFault {
         &self.fault
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::test_directory::TestDirectory;
+use kafka_log::closing::{ClosedSegment, IndexTail};
 use kafka_log::partition_files::FileName;
 use kafka_wire::offset::Offset;
 use tokio::sync::mpsc;
@@ -115,4 +116,51 @@ fn a_task_that_finds_the_disk_full_deletes_the_retired_files() {
     let fault = run_caught(path, &recycled, FileTask::WriteEpochs(vec![0])).unwrap_err();
     assert!(matches!(fault, FileFault::Io(error) if error.kind() == io::ErrorKind::StorageFull));
     assert!(!retired.exists());
+}
+
+#[test]
+fn many_logs_are_closed_together_and_one_that_cannot_be_fails_alone() {
+    let directory = TestDirectory::new();
+    let log = FileName::log(Offset::ZERO);
+    let end = Offset::from_wire(1).unwrap();
+    let count = u32::try_from(CLOSED_TOGETHER_MIN).unwrap() + 4;
+    run(async {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut tasks = tasks();
+        for slot in 0..count {
+            let path = directory.path().join(slot.to_string());
+            if slot > 0 {
+                std::fs::create_dir(&path).unwrap();
+                std::fs::write(path.join(log.text()), b"records and what was reserved").unwrap();
+            }
+            let active = ClosedSegment {
+                base: Offset::ZERO,
+                end,
+                log_bytes: 7,
+                offset_index: IndexTail::default(),
+                time_index: IndexTail { position: 0, bytes: vec![1; 12] },
+                transaction_index: IndexTail::default(),
+                snapshot: b"producers".to_vec(),
+                epochs: b"epochs".to_vec(),
+            };
+            let task = FileTask::CloseLog(Box::new(ClosedLog { active }));
+            tasks.start(PartitionSlot(slot), path, task, &sender);
+        }
+        for _ in 0..count {
+            let done = receiver.recv().await.unwrap();
+            tasks.task_done(done.slot, &sender);
+            let is_closed = matches!(done.result, Ok(FileOutcome::LogClosed));
+            assert_eq!(is_closed, done.slot.0 > 0, "{done:?}");
+        }
+        assert_eq!(tasks.handed_out_count, 0);
+    });
+    for slot in 1..count {
+        let read = |name: FileName| {
+            std::fs::read(directory.path().join(slot.to_string()).join(name.text())).unwrap()
+        };
+        assert_eq!(read(log), b"records");
+        assert_eq!(read(FileName::snapshot(end)), b"producers");
+        assert_eq!(read(FileName::LEADER_EPOCH_CHECKPOINT), b"epochs");
+        assert_eq!(read(FileName::time_index(Offset::ZERO)).len(), 12);
+    }
 }

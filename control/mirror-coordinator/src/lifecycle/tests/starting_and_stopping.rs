@@ -1,8 +1,10 @@
 //! From the first word of a partition to a writable log.
 
+use kafka_wire::epoch::SourceLeaderEpoch;
+
 use super::rig::{Rig, broker, epoch, mirror, partition, stored};
 use crate::desired_state::DesiredState;
-use crate::lifecycle::{Action, Input, Lifecycle, UncleanElection};
+use crate::lifecycle::{Action, EngineEvent, Input, Lifecycle, UncleanElection};
 use crate::mirror_position::MirrorPosition;
 use crate::partition_state::MirrorPartitionState as State;
 use crate::retry::RetryPolicy;
@@ -91,4 +93,19 @@ fn fifty_thousand_partitions_found_in_mirroring_are_added_without_a_write() {
     assert_eq!(actions.iter().filter(added).count(), 50_000);
     assert!(!actions.iter().any(|action| matches!(action, Action::Persist { .. })));
     assert_eq!(lifecycle.partitions_of(&mirror("m")).count(), 50_000);
+}
+
+#[test]
+fn a_look_that_finds_nothing_new_is_known_unless_somebody_waits_for_it() {
+    let mut rig = Rig::mirroring();
+    let knows = |rig: &Rig, leader, at| {
+        let at = SourceLeaderEpoch::from_wire(at);
+        let fail = UncleanElection::Fail;
+        rig.lifecycle.knows_source(rig.partition, Some(broker(leader)), at, fail)
+    };
+    assert!(knows(&rig, 1, 2));
+    assert!(!knows(&rig, 2, 2) && !knows(&rig, 1, 3));
+    assert_eq!(rig.source(1, 2), "", "it changes nothing");
+    rig.engine(EngineEvent::LeaderUnknown);
+    assert!(!knows(&rig, 1, 2), "the engine waits to be told it again");
 }

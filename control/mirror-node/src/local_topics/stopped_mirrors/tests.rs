@@ -395,3 +395,58 @@ fn ids_given_out_stay_above_those_that_a_reset_makes_the_log_forget() {
     assert_eq!(next, Some(producer(5001)));
     assert_eq!(node.topics.catalog.producer_id_max(), Some(producer(5000)));
 }
+
+#[test]
+fn logs_sealed_together_are_as_those_sealed_alone_but_closed() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[transactional(5, 0), idempotent(6, 0)]);
+    let orders = [(Arc::clone(&node.partition), epoch(9))];
+    let sealed = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
+    assert_eq!((sealed.aborted, sealed.log_end.offset().get()), (1, 4));
+    assert!(node.partition.held_log().is_none());
+    assert!(node.topics.directory.is_closed(&node.partition.name));
+    assert_eq!(node.state().leader_epoch, epoch(9));
+    assert_eq!((node.end(), node.state().last_stable_offset.offset().get()), (4, 4));
+    node.open(9);
+    assert_eq!(node.produce(&idempotent(6, 0)).unwrap(), 4, "its producer begins anew");
+    node.stop();
+}
+
+#[test]
+fn a_log_that_was_repaired_gets_no_further_epoch_once_it_was_sealed() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[plain()]);
+    node.topics.directory.note_repaired(&node.partition.name);
+    let orders = [(Arc::clone(&node.partition), epoch(9))];
+    node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
+    node.open(9);
+    assert_eq!(node.state().leader_epoch, epoch(9), "it is above what was told before the repair");
+}
+
+#[test]
+fn a_log_that_is_open_already_is_sealed_with_the_others_and_stays_open() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[plain()]);
+    node.seal(9);
+    let orders = [(Arc::clone(&node.partition), epoch(9))];
+    let sealed = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
+    assert_eq!((sealed.aborted, sealed.log_end.offset().get()), (0, 3));
+    assert!(node.partition.held_log().is_some());
+}
+
+#[test]
+fn of_logs_sealed_together_one_that_cannot_be_opened_says_why() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[plain()]);
+    let other = TopicId::from_wire([8; 16]).unwrap();
+    let metadata = format!("version: 0\ntopic_id: {other}");
+    fs::write(node.partition.view.directory().join("partition.metadata"), metadata).unwrap();
+    let orders = [(Arc::clone(&node.partition), epoch(9))];
+    let refused = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap_err();
+    assert!(refused.contains(&other.to_string()), "{refused}");
+    assert!(!node.topics.directory.is_closed(&node.partition.name));
+}
