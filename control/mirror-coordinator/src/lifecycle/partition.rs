@@ -245,6 +245,9 @@ impl MirrorPartition {
     pub(super) fn settle(&mut self, around: &mut Surroundings<'_>) {
         let Some(desired) = self.desired else { return };
         if self.write.is_some() || self.rewrite_due_ms.is_some() {
+            if self.stored.state == State::Stopped && desired != DesiredState::Stopped {
+                self.leave(around); // clients may write only while that is wanted
+            }
             return;
         }
         if self.is_deposed() {

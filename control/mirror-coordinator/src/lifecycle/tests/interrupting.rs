@@ -56,6 +56,18 @@ fn a_stop_wanted_while_a_write_is_under_way_waits_for_its_answer() {
 }
 
 #[test]
+fn clients_write_no_more_once_mirroring_is_wanted_also_while_a_write_is_under_way() {
+    let stored = stored(State::Stopped, State::Unknown, 0);
+    let mut rig = Rig::restored(stored, MirrorPosition::EMPTY);
+    rig.want(DesiredState::Stopped);
+    rig.run();
+    rig.leader_epoch = 9;
+    assert_eq!(rig.want(DesiredState::Stopped), "write STOPPED");
+    assert_eq!(rig.want(DesiredState::Mirroring), "close");
+    assert_eq!(rig.answer(), "close; write LOG_ALIGNMENT no position");
+}
+
+#[test]
 fn a_stop_wanted_while_our_epoch_is_raised_goes_first_and_the_late_epoch_still_counts() {
     let mut rig = Rig::mirroring();
     rig.engine(EngineEvent::Fenced { batch_epoch: source_epoch(100) });

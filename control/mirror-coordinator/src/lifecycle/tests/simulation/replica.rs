@@ -95,13 +95,11 @@ impl Replica {
         if common < self.log.len() {
             match engine.unclean_election {
                 UncleanElection::Truncate => {
-                    eprintln!("TRUNC");
                     self.log.truncate(common);
                     self.events.push_back(EngineEvent::Truncated);
                 }
                 UncleanElection::Fail => {
                     engine.fetching = false;
-                    eprintln!("DIVERGED");
                     let reason = "diverged".to_owned();
                     let class = RetryClass::NonRetryable;
                     self.events.push_back(EngineEvent::Failed { reason, class });
