@@ -10,6 +10,9 @@
 //!
 //! **What it does not know.** Real sockets and files (`tests/it` has those), compression, threads.
 //!
+//! Beside it, in [`clusters`], are the coordinators of three clusters that mirror each other, over
+//! a model of the engine: failovers, failbacks, chains.
+//!
 //! **Reading order.** `world`, `plan`, `execution`, `checks`; then `source` and `host`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 mod answers;
 mod chance;
 mod checks;
+pub mod clusters;
 mod disk;
 mod execution;
 mod fetch_answers;

@@ -1,7 +1,8 @@
 //! `cargo sim`: runs one seed, or many, and shows the history of the first that breaks a promise.
 //!
 //! CI simulates the same seeds every time. To look for what nobody has seen, by hand or nightly:
-//! `cargo sim -- --seeds 40000 --keep-going`; what it finds is pinned in `tests.rs`.
+//! `cargo sim -- --seeds 40000 --keep-going`; what it finds is pinned in `tests.rs`. With
+//! `--clusters` the coordinators of mirrored clusters are simulated, and not the engine.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
@@ -18,6 +19,9 @@ struct Arguments {
     /// Run this many histories, from the seed on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// Mirrored clusters and their coordinators, in place of the engine.
+    #[arg(long)]
+    clusters: bool,
     /// Write every line of the history.
     #[arg(long)]
     aloud: bool,
@@ -34,7 +38,11 @@ fn main() -> anyhow::Result<ExitCode> {
     let (mut steps, mut crashes, mut broken_count) = (0, 0, 0_u64);
     for number in 0..arguments.seeds {
         let seed = first.wrapping_add(number);
-        match sim::run(seed, arguments.aloud) {
+        let outcome = match arguments.clusters {
+            false => sim::run(seed, arguments.aloud),
+            true => sim::clusters::run(seed, arguments.seeds == 1).map(|seen| seen.outcome()),
+        };
+        match outcome {
             Ok(outcome) => {
                 steps += outcome.steps;
                 crashes += outcome.crashes;
