@@ -20,7 +20,7 @@ use kafka_wire::partition::{TopicId, TopicName};
 use crate::desired_state::DesiredState;
 use crate::mirror_config::{MirrorConfig, MirrorConfigError, definitions};
 use crate::mirror_name::MirrorName;
-use crate::mirror_node_config::{MirrorNodeConfig, NodeConfigError};
+use crate::mirror_node_config::{MirrorNodeConfig, NodeConfigError, NodeConfigs};
 use crate::topic_patterns::beginning;
 use command_error::CommandError;
 
@@ -46,7 +46,7 @@ pub struct ClusterMetadata {
     offset: i64,
     mirrors: BTreeMap<MirrorName, Mirror>,
     topics: BTreeMap<TopicName, BoundTopic>,
-    node_configs: BTreeMap<String, String>,
+    node_configs: NodeConfigs,
 }
 
 /// A mirror.
@@ -131,7 +131,7 @@ pub enum MetadataRecord {
     /// The topic belongs to no mirror.
     TopicUnbound(TopicName),
     /// The node has these settings.
-    NodeConfigs(BTreeMap<String, String>),
+    NodeConfigs(NodeConfigs),
 }
 
 /// Metadata that contradict themselves.
@@ -197,7 +197,7 @@ impl ClusterMetadata {
 
     /// Settings of the node that concern mirrors, as far as they were made.
     #[must_use]
-    pub const fn node_configs(&self) -> &BTreeMap<String, String> {
+    pub const fn node_configs(&self) -> &NodeConfigs {
         &self.node_configs
     }
 
@@ -215,13 +215,15 @@ impl ClusterMetadata {
         offset: i64,
         mirrors: BTreeMap<MirrorName, Mirror>,
         topics: BTreeMap<TopicName, BoundTopic>,
-        node_configs: BTreeMap<String, String>,
+        node_configs: NodeConfigs,
     ) -> Result<Self, RestoreError> {
         for (name, mirror) in &mirrors {
             MirrorConfig::parse(&mirror.configs)
                 .map_err(|error| RestoreError::Mirror { mirror: name.clone(), error })?;
         }
-        MirrorNodeConfig::parse(&node_configs)?;
+        for configs in [&node_configs.of_all, &node_configs.of_this] {
+            MirrorNodeConfig::parse(configs)?;
+        }
         let mut by_id = BTreeMap::new();
         for (topic, bound) in &topics {
             let BoundTopic { mirror, changed_at, topic_id, .. } = bound;

@@ -33,6 +33,60 @@ impl Default for MirrorNodeConfig {
     }
 }
 
+/// The settings that were made, as a client makes them: for every broker of the cluster, and for
+/// this one, which come first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeConfigs {
+    /// Of every broker (resource BROKER without a name).
+    pub of_all: BTreeMap<String, String>,
+    /// Of this one (resource BROKER with its id).
+    pub of_this: BTreeMap<String, String>,
+}
+
+/// Which brokers a setting is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeScope {
+    /// Every broker of the cluster.
+    All,
+    /// This one.
+    This,
+}
+
+impl NodeConfigs {
+    /// Those made for these brokers.
+    #[must_use]
+    pub const fn of(&self, scope: NodeScope) -> &BTreeMap<String, String> {
+        match scope {
+            NodeScope::All => &self.of_all,
+            NodeScope::This => &self.of_this,
+        }
+    }
+
+    /// What holds here, as far as anything was made.
+    #[must_use]
+    pub fn in_effect(&self) -> BTreeMap<String, String> {
+        let mut configs = self.of_all.clone();
+        configs.extend(self.of_this.clone());
+        configs
+    }
+
+    /// True when none was made.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.of_all.is_empty() && self.of_this.is_empty()
+    }
+
+    /// The same with other settings for these brokers.
+    #[must_use]
+    pub fn with(mut self, scope: NodeScope, configs: BTreeMap<String, String>) -> Self {
+        match scope {
+            NodeScope::All => self.of_all = configs,
+            NodeScope::This => self.of_this = configs,
+        }
+        self
+    }
+}
+
 /// One setting.
 #[derive(Debug)]
 pub struct NodeDefinition {

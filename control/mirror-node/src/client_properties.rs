@@ -138,8 +138,7 @@ impl ClientProperties {
             bootstrap_servers: config.bootstrap_servers.iter().map(address).collect(),
             request_timeout_ms: config.request_timeout_ms.into(),
             connect_timeout_ms: config.connection_setup_timeout_ms,
-            // A source is not asked without pause, whatever is set.
-            metadata_refresh_ms: node.metadata_refresh_ms.max(METADATA_REFRESH_MS_MIN),
+            metadata_refresh_ms: metadata_refresh_ms(node),
             fetch_bytes_max: config.fetch_response_bytes_max,
             partition_fetch_bytes_max: config.fetch_partition_bytes_max,
             fetch_wait_ms: config.fetch_wait_ms,
@@ -181,6 +180,13 @@ impl ClientProperties {
         }
         Ok(())
     }
+}
+
+/// How often the source of a mirror made by command is looked at. It is not asked without pause,
+/// whatever is set.
+#[must_use]
+pub fn metadata_refresh_ms(node: &MirrorNodeConfig) -> u64 {
+    node.metadata_refresh_ms.max(METADATA_REFRESH_MS_MIN)
 }
 
 /// Text that does not name a host and a port.

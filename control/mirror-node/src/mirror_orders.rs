@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+use mirror_coordinator::mirror_node_config::{NodeConfigs, NodeScope};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -49,17 +50,15 @@ pub enum MirrorOrder {
         /// Takes the outcome.
         reply: oneshot::Sender<Result<(), OrderRefusal>>,
     },
-    /// The node's own settings that concern mirrors are to be shown.
+    /// The settings of this node that concern mirrors are to be shown, as they were made.
     DescribeNodeConfigs {
-        /// Takes every setting there is, by name.
-        reply: oneshot::Sender<Vec<MirrorSetting>>,
+        /// Takes them.
+        reply: oneshot::Sender<NodeConfigs>,
     },
-    /// Such settings are to be changed, all of them or none.
+    /// Settings of this node that concern mirrors are to be changed, all of them or none.
     AlterNodeConfigs {
-        /// Names are there once; neither names nor values are checked.
-        changes: Vec<MirrorSettingChange>,
-        /// True when it is only to be said whether that could be done.
-        validate_only: bool,
+        /// Which, and how.
+        order: NodeSettingsOrder,
         /// Takes the outcome.
         reply: oneshot::Sender<Result<(), OrderRefusal>>,
     },
@@ -78,23 +77,22 @@ impl MirrorOrder {
         match self {
             Self::Api { reply, .. } => reply.is_closed(),
             Self::DescribeConfigs { reply, .. } => reply.is_closed(),
-            Self::AlterConfigs { reply, .. } | Self::AlterNodeConfigs { reply, .. } => {
-                reply.is_closed()
-            }
+            Self::AlterConfigs { reply, .. } => reply.is_closed(),
             Self::DescribeNodeConfigs { reply } => reply.is_closed(),
+            Self::AlterNodeConfigs { reply, .. } => reply.is_closed(),
             Self::ListMirrors { reply } => reply.is_closed(),
         }
     }
 }
 
-/// A setting of a mirror or of the node, as it is shown.
+/// A setting of a mirror, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorSetting {
     /// Its name.
     pub name: String,
     /// What holds; `None` when it is a secret, or nothing is set and there is no default.
     pub value: Option<String>,
-    /// True when it was set, false when the default holds.
+    /// True when it was set for this mirror, false when the default holds.
     pub is_set: bool,
     /// True when the value is never shown.
     pub is_sensitive: bool,
@@ -102,6 +100,28 @@ pub struct MirrorSetting {
     pub is_read_only: bool,
     /// Number of the value's kind (`DescribeConfigsResponse.ConfigType`), 0 for unknown.
     pub kind: i8,
+}
+
+/// Which settings of a node are to be changed, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettingsOrder {
+    /// For which brokers.
+    pub scope: NodeScope,
+    /// Names are there once; neither names nor values are checked.
+    pub changes: Vec<MirrorSettingChange>,
+    /// What becomes of settings made earlier.
+    pub kept: SettingsKept,
+    /// True when it is only to be said whether that could be done.
+    pub validate_only: bool,
+}
+
+/// What becomes of settings made earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsKept {
+    /// Those that are not named stay.
+    Others,
+    /// All go (AlterConfigs of old clients).
+    None,
 }
 
 /// One change of a setting.
@@ -204,25 +224,20 @@ impl MirrorOrders {
         self.give(ORDER_DEADLINE, order).await?
     }
 
-    /// The settings of the node that concern mirrors.
+    /// The settings of this node that concern mirrors, as they were made.
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn describe_node_configs(&self) -> Result<Vec<MirrorSetting>, OrderRefusal> {
+    pub async fn describe_node_configs(&self) -> Result<NodeConfigs, OrderRefusal> {
         self.give(ORDER_DEADLINE, |reply| MirrorOrder::DescribeNodeConfigs { reply }).await
     }
 
-    /// Changes such settings, or says whether they could be.
+    /// Changes settings of this node that concern mirrors, or says whether they could be.
     ///
     /// # Errors
     /// When they cannot, or no answer came.
-    pub async fn alter_node_configs(
-        &self,
-        changes: Vec<MirrorSettingChange>,
-        validate_only: bool,
-    ) -> Result<(), OrderRefusal> {
-        let order = |reply| MirrorOrder::AlterNodeConfigs { changes, validate_only, reply };
-        self.give(ORDER_DEADLINE, order).await?
+    pub async fn alter_node_configs(&self, order: NodeSettingsOrder) -> Result<(), OrderRefusal> {
+        self.give(ORDER_DEADLINE, |reply| MirrorOrder::AlterNodeConfigs { order, reply }).await?
     }
 
     /// The names of all mirrors.

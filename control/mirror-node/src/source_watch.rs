@@ -8,7 +8,7 @@ use std::time::Duration;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
 use mirror_coordinator::mirror_name::MirrorName;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -60,6 +60,7 @@ impl SharedSelection {
 #[derive(Debug)]
 pub(crate) struct SourceWatch {
     now: Arc<Notify>,
+    refresh: watch::Sender<Duration>,
     task: JoinHandle<()>,
 }
 
@@ -73,8 +74,14 @@ impl SourceWatch {
         let watcher =
             Watcher { client, plan, configs_due: BTreeMap::new(), ends_known: BTreeSet::new() };
         let now = Arc::new(Notify::new());
-        let task = tokio::spawn(watcher.run(events, Arc::clone(&now)));
-        Self { now, task }
+        let (refresh, refreshes) = watch::channel(watcher.plan.refresh);
+        let task = tokio::spawn(watcher.run(events, Arc::clone(&now), refreshes));
+        Self { now, refresh, task }
+    }
+
+    /// Looks so often from now on.
+    pub(crate) fn set_refresh(&self, refresh: Duration) {
+        self.refresh.send_replace(refresh);
     }
 
     /// Asks for a look soon.
@@ -98,22 +105,40 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run(mut self, events: mpsc::Sender<LoopEvent>, now: Arc<Notify>) {
+    async fn run(
+        mut self,
+        events: mpsc::Sender<LoopEvent>,
+        now: Arc<Notify>,
+        mut refreshes: watch::Receiver<Duration>,
+    ) {
         loop {
             let began = Instant::now();
             let outcome = self.look().await;
             let has_answered = outcome.is_ok();
             let looked = Instant::now();
-            let refresh = pause_after(self.plan.refresh, looked - began);
+            let look = looked - began;
             let mirror = self.plan.mirror.clone();
             if events.send(LoopEvent::Looked { mirror, outcome }).await.is_err() {
                 return;
             }
-            let pause = if has_answered { refresh } else { SILENT_PAUSE };
-            tokio::select! {
-                () = sleep_until(looked + pause) => {}
-                // Someone in a hurry does not make us storm the source.
-                () = now.notified() => sleep_until(looked + HURRY_PAUSE.min(pause)).await,
+            loop {
+                let refresh = pause_after(*refreshes.borrow_and_update(), look);
+                let pause = if has_answered { refresh } else { SILENT_PAUSE };
+                // A pause may be as long as a client likes; what cannot be added has no end.
+                let due = looked.checked_add(pause);
+                tokio::select! {
+                    () = sleep_until_some(due) => break,
+                    // Someone in a hurry does not make us storm the source.
+                    () = now.notified() => {
+                        sleep_until(looked + HURRY_PAUSE.min(pause)).await;
+                        break;
+                    }
+                    changed = refreshes.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                    }
+                }
             }
         }
     }
@@ -173,6 +198,14 @@ impl Watcher {
         }
         self.ends_known.extend(listed.offsets.keys().cloned());
         Ok(listed.offsets)
+    }
+}
+
+/// Sleeps; for ever without a moment to wake at.
+async fn sleep_until_some(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Changing settings: of a mirror (IncrementalAlterConfigs, resource CLUSTER_MIRROR) and of the
 //! node as far as mirrors are concerned.
 
+use std::collections::BTreeMap;
+
 use super::command_error::{CommandError, ErrorCode};
 use super::filters::compiled;
 use super::{ClusterMetadata, MetadataChange, MetadataRecord, Mirror, Planned};
 use crate::mirror_config::config_change::{self, ConfigChange};
-use crate::mirror_node_config;
+use crate::mirror_node_config::{self, NodeScope};
 
 impl ClusterMetadata {
     /// Plans to change settings of a mirror, all of them or none. Topics that `topics.exclude`
@@ -39,11 +41,34 @@ impl ClusterMetadata {
     /// When a change is refused.
     pub fn plan_alter_node_configs(
         &self,
+        scope: NodeScope,
         changes: &[ConfigChange],
     ) -> Result<MetadataChange, CommandError> {
-        let altered = mirror_node_config::altered(&self.node_configs, changes);
-        let configs =
+        self.plan_node_configs(scope, self.node_configs.of(scope), changes)
+    }
+
+    /// Plans to give the node these settings and no others.
+    ///
+    /// # Errors
+    /// When one is refused.
+    pub fn plan_replace_node_configs(
+        &self,
+        scope: NodeScope,
+        settings: &[ConfigChange],
+    ) -> Result<MetadataChange, CommandError> {
+        self.plan_node_configs(scope, &BTreeMap::new(), settings)
+    }
+
+    fn plan_node_configs(
+        &self,
+        scope: NodeScope,
+        before: &BTreeMap<String, String>,
+        changes: &[ConfigChange],
+    ) -> Result<MetadataChange, CommandError> {
+        let altered = mirror_node_config::altered(before, changes);
+        let altered =
             altered.map_err(|error| CommandError::new(ErrorCode::InvalidConfig, error))?;
+        let configs = self.node_configs.clone().with(scope, altered);
         let is_news = configs != self.node_configs;
         let record = is_news.then_some(MetadataRecord::NodeConfigs(configs));
         Ok(self.change(record.into_iter().collect()))

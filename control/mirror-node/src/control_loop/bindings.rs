@@ -205,7 +205,7 @@ impl MirrorLoop<'_> {
                 }
             }
             MetadataRecord::TopicUnbound(topic) => self.forget_topic(topic),
-            MetadataRecord::NodeConfigs(_) => self.configure_node(),
+            MetadataRecord::NodeConfigs(_) => self.take_in_node_configs(),
         }
     }
 
@@ -273,7 +273,7 @@ impl MirrorLoop<'_> {
         }
     }
 
-    pub(super) fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
+    fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
         ClientProperties::of_mirror(config, &self.node_config())
     }
 

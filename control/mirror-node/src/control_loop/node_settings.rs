@@ -1,76 +1,46 @@
-//! The node's own settings that concern mirrors (KIP-1279's of a broker): changed while it runs.
+//! Settings of the node that concern mirrors (KIP-1279's of a broker), in effect from the moment
+//! they are on disk.
 
-use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::time::Duration;
 
-use mirror_coordinator::mirror_config::MirrorConfig;
-use mirror_coordinator::mirror_config::definitions::ConfigKind;
-use mirror_coordinator::mirror_node_config::{DEFINITIONS, MirrorNodeConfig, NodeDefinition};
+use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
+use mirror_uring::EngineCommand;
 
 use super::MirrorLoop;
-use super::orders::{config_change, order_refusal};
-use crate::mirror_orders::{MirrorSetting, MirrorSettingChange, OrderRefusal};
+use crate::client_properties::metadata_refresh_ms;
 
 impl MirrorLoop<'_> {
-    pub(super) fn node_settings(&self) -> Vec<MirrorSetting> {
-        shown(self.metadata.node_configs())
+    /// What holds.
+    pub(super) fn node_config(&self) -> MirrorNodeConfig {
+        let made = self.metadata.node_configs().in_effect();
+        MirrorNodeConfig::parse(&made).expect("settings are checked before they are kept")
     }
 
-    pub(super) fn alter_node(
-        &mut self,
-        changes: Vec<MirrorSettingChange>,
-        validate_only: bool,
-    ) -> Result<(), OrderRefusal> {
-        let changes: Vec<_> = changes.into_iter().map(config_change).collect();
-        let change = self.metadata.plan_alter_node_configs(&changes).map_err(order_refusal)?;
-        if validate_only {
-            return Ok(());
-        }
-        self.commit(&change, Vec::new()).map_err(|error| {
-            let message = format!("{error}; nothing was changed");
-            OrderRefusal { code: error.code(), message }
-        })
-    }
-
-    /// Has the settings count: when failed partitions are tried again, and how often sources are
-    /// looked at. How the mirror of the configuration file looks is said there.
-    pub(super) fn configure_node(&mut self) {
+    /// Lets what is set count: when failed partitions are tried again, how often sources are
+    /// looked at, how fast throttled partitions come in. How often the source of a client
+    /// configuration is looked at is said there.
+    pub(super) fn take_in_node_configs(&mut self) {
         let node = self.node_config();
         self.lifecycle.set_retry_policy(node.retry);
-        for (name, mirror) in self.metadata.mirrors() {
-            if self.config.mirror.as_ref().is_some_and(|configured| configured.name == *name) {
-                continue;
-            }
-            let Ok(config) = MirrorConfig::parse(&mirror.configs) else { continue };
-            let properties = self.client_properties(&config);
-            let events = self.event_sender.clone();
-            if let Some(source) = self.sources.get_mut(name)
-                && source.properties.metadata_refresh_ms != properties.metadata_refresh_ms
-            {
-                source.properties = properties;
-                source.watch(name, self.config.until_caught_up, events);
+        let configured = self.config.mirror.as_ref().map(|configured| &configured.name);
+        let refresh_ms = metadata_refresh_ms(&node);
+        for (_, source) in self.sources.iter_mut().filter(|(name, _)| Some(*name) != configured) {
+            source.properties.metadata_refresh_ms = refresh_ms;
+            if let Some(watch) = &source.watch {
+                watch.set_refresh(Duration::from_millis(refresh_ms));
             }
         }
-    }
-
-    pub(super) fn node_config(&self) -> MirrorNodeConfig {
-        // They were checked when they were set; an older program may have known others.
-        MirrorNodeConfig::parse(self.metadata.node_configs()).unwrap_or_default()
+        if self.engine.is_some() {
+            self.commands.push(throttle(&node));
+        }
     }
 }
 
-/// Every setting, those not made with their default.
-fn shown(configs: &BTreeMap<String, String>) -> Vec<MirrorSetting> {
-    let setting = |definition: &NodeDefinition| {
-        let set = configs.get(definition.name);
-        let kind = if definition.is_long { ConfigKind::Long } else { ConfigKind::Int };
-        MirrorSetting {
-            name: definition.name.to_owned(),
-            value: Some(set.cloned().unwrap_or_else(|| definition.default.to_owned())),
-            is_set: set.is_some(),
-            is_sensitive: false,
-            is_read_only: definition.without_effect.is_some(),
-            kind: kind.number(),
-        }
-    };
-    DEFINITIONS.iter().map(setting).collect()
+/// The bound on throttled partitions, for the engine. A rate of 0 is taken for the slowest there
+/// is: the partitions are to be held back, and not to count as stopped.
+pub(super) fn throttle(node: &MirrorNodeConfig) -> EngineCommand {
+    let rate = node.throttled_bytes_per_second;
+    let bytes_per_second = rate.map(|rate| NonZeroU64::new(rate).unwrap_or(NonZeroU64::MIN));
+    EngineCommand::SetThrottle { bytes_per_second }
 }

@@ -19,7 +19,7 @@ use kafka_wire::partition::{TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::command_error::CommandError;
 use mirror_coordinator::cluster_metadata::hold::TopicsRequest;
 use mirror_coordinator::cluster_metadata::start::NodeView;
-use mirror_coordinator::cluster_metadata::{Planned, StopRequest, TopicOutcome};
+use mirror_coordinator::cluster_metadata::{MetadataChange, Planned, StopRequest, TopicOutcome};
 use mirror_coordinator::lifecycle::Input;
 use mirror_coordinator::mirror_config::config_change::{ConfigChange, ConfigOperation};
 use mirror_coordinator::mirror_config::described::described;
@@ -27,7 +27,8 @@ use mirror_coordinator::mirror_name::MirrorName;
 
 use super::MirrorLoop;
 use crate::mirror_orders::{
-    MirrorOrder, MirrorSetting, MirrorSettingChange, OrderRefusal, SettingOperation,
+    MirrorOrder, MirrorSetting, MirrorSettingChange, NodeSettingsOrder, OrderRefusal,
+    SettingOperation, SettingsKept,
 };
 
 impl MirrorLoop<'_> {
@@ -51,10 +52,10 @@ impl MirrorLoop<'_> {
                 let _ = reply.send(self.alter(&mirror, changes, validate_only));
             }
             MirrorOrder::DescribeNodeConfigs { reply } => {
-                let _ = reply.send(self.node_settings());
+                let _ = reply.send(self.metadata.node_configs().clone());
             }
-            MirrorOrder::AlterNodeConfigs { changes, validate_only, reply } => {
-                let _ = reply.send(self.alter_node(changes, validate_only));
+            MirrorOrder::AlterNodeConfigs { order, reply } => {
+                let _ = reply.send(self.alter_node(order));
             }
             MirrorOrder::ListMirrors { reply } => {
                 let names = self.metadata.mirrors().keys().map(MirrorName::to_string);
@@ -212,7 +213,7 @@ impl MirrorLoop<'_> {
     fn committed(
         &mut self,
         key: MirrorApiKey,
-        change: &mirror_coordinator::cluster_metadata::MetadataChange,
+        change: &MetadataChange,
         answer: impl FnOnce() -> MirrorResponse,
     ) -> MirrorResponse {
         match self.commit(change, Vec::new()) {
@@ -264,14 +265,33 @@ impl MirrorLoop<'_> {
         if validate_only {
             return Ok(());
         }
-        self.commit(&planned.change, Vec::new()).map_err(|error| {
+        self.committed_order(&planned.change)
+    }
+
+    fn alter_node(&mut self, order: NodeSettingsOrder) -> Result<(), OrderRefusal> {
+        let NodeSettingsOrder { scope, changes, kept, validate_only } = order;
+        let changes: Vec<_> = changes.into_iter().map(config_change).collect();
+        let planned = match kept {
+            SettingsKept::Others => self.metadata.plan_alter_node_configs(scope, &changes),
+            SettingsKept::None => self.metadata.plan_replace_node_configs(scope, &changes),
+        };
+        let change = planned.map_err(order_refusal)?;
+        if validate_only {
+            return Ok(());
+        }
+        self.committed_order(&change)
+    }
+
+    fn committed_order(&mut self, change: &MetadataChange) -> Result<(), OrderRefusal> {
+        self.commit(change, Vec::new()).map_err(|error| {
+            self.tell_uncommitted(&error);
             let message = format!("{error}; nothing was changed");
             OrderRefusal { code: error.code(), message }
         })
     }
 }
 
-pub(super) fn config_change(change: MirrorSettingChange) -> ConfigChange {
+fn config_change(change: MirrorSettingChange) -> ConfigChange {
     let MirrorSettingChange { name, operation } = change;
     let (operation, value) = match operation {
         SettingOperation::Set(value) => (ConfigOperation::Set, Some(value)),
@@ -282,7 +302,7 @@ pub(super) fn config_change(change: MirrorSettingChange) -> ConfigChange {
     ConfigChange { name, operation, value }
 }
 
-pub(super) fn order_refusal(error: CommandError) -> OrderRefusal {
+fn order_refusal(error: CommandError) -> OrderRefusal {
     OrderRefusal { code: error.code.number(), message: error.message }
 }
 

@@ -12,6 +12,7 @@ use mirror_coordinator::lifecycle::Input;
 use mirror_coordinator::mirror_config::config_change::{ConfigChange, ConfigOperation};
 use mirror_coordinator::mirror_config::{BOOTSTRAP_SERVERS, TOPICS_INCLUDE};
 use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_node_config::NodeConfigs;
 use mirror_coordinator::mirror_position::MirrorPosition;
 use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::stored_state::StoredState;
@@ -71,6 +72,7 @@ impl MirrorLoop<'_> {
             self.take_up_configured(&configured);
         }
         self.adopt()?;
+        self.take_in_node_configs();
         let names: Vec<MirrorName> = self.metadata.mirrors().keys().cloned().collect();
         for name in &names {
             if self.sources.get(name).is_none() {
@@ -256,6 +258,6 @@ fn remembered(state: &DirectoryState, configured: &ConfiguredMirror) -> ClusterM
         let topic_id = topic.topic_id;
         (name.clone(), BoundTopic { topic_id, mirror, desired, changed_at: 0 })
     });
-    ClusterMetadata::restored(0, mirrors, bound.collect(), BTreeMap::new())
+    ClusterMetadata::restored(0, mirrors, bound.collect(), NodeConfigs::default())
         .expect("topics of mirrors that are there")
 }

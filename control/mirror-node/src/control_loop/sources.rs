@@ -148,6 +148,10 @@ impl Sources {
         self.by_mirror.iter().find(|(_, source)| source.id == id).map(|(mirror, _)| mirror)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&MirrorName, &mut MirrorSource)> {
+        self.by_mirror.iter_mut()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&MirrorName, &MirrorSource)> {
         self.by_mirror.iter()
     }

@@ -4,6 +4,7 @@
 //! {
 //!   "offset": 7,
 //!   "node_configs": { "mirror.replication.throttled.rate": "1048576" },
+//!   "own_node_configs": { "mirror.replication.throttled.rate": "2097152" },
 //!   "mirrors": {
 //!     "from-berlin": {
 //!       "configs": { "bootstrap.servers": "kafka-1:9092", "topics.include": "orders-.*" },
@@ -27,6 +28,7 @@ use kafka_wire::partition::TopicName;
 use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_node_config::NodeConfigs;
 use serde::{Deserialize, Serialize};
 
 use super::{DirectoryState, parsed_id, parsed_name};
@@ -38,6 +40,8 @@ pub(super) struct RawClusterMirrors {
     offset: i64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     node_configs: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    own_node_configs: BTreeMap<String, String>,
     mirrors: BTreeMap<String, RawMirror>,
     topics: BTreeMap<String, RawBoundTopic>,
 }
@@ -80,7 +84,8 @@ impl RawClusterMirrors {
         };
         Some(Self {
             offset: metadata.offset(),
-            node_configs: metadata.node_configs().clone(),
+            node_configs: metadata.node_configs().of_all.clone(),
+            own_node_configs: metadata.node_configs().of_this.clone(),
             mirrors: metadata.mirrors().iter().map(mirror).collect(),
             topics: metadata.topics().iter().map(topic).collect(),
         })
@@ -110,7 +115,8 @@ impl RawClusterMirrors {
             };
             topics.insert(parsed_name(&name).map_err(of_topic)?, bound);
         }
-        let restored = ClusterMetadata::restored(self.offset, mirrors, topics, self.node_configs);
+        let node = NodeConfigs { of_all: self.node_configs, of_this: self.own_node_configs };
+        let restored = ClusterMetadata::restored(self.offset, mirrors, topics, node);
         restored.map_err(|error| error.to_string())
     }
 }

@@ -38,22 +38,28 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         | RequestKind::CreateTopics(_)
         | RequestKind::DeleteTopics(_)
         | RequestKind::CreatePartitions(_)
-        | RequestKind::DeleteRecords(_)
-        | RequestKind::AlterConfigs(_) => {
+        | RequestKind::DeleteRecords(_) => {
             let node = Arc::clone(node);
             blocking(move || at_the_disk(&node, request.body)).await
         }
         RequestKind::IncrementalAlterConfigs(asked) => {
             let mirrors = mirror_configs::altered(node, &asked).await;
-            let own = node_configs::altered(node, &asked).await;
+            let of_node = node_configs::altered(node, &asked).await;
             let node = Arc::clone(node);
-            let alter = move || incremental_alter_configs::alter(&node, &asked, &mirrors, &own);
-            blocking(move || alter().into()).await
+            blocking(move || {
+                incremental_alter_configs::alter(&node, &asked, &mirrors, &of_node).into()
+            })
+            .await
+        }
+        RequestKind::AlterConfigs(asked) => {
+            let of_node = node_configs::replaced(node, &asked).await;
+            let node = Arc::clone(node);
+            blocking(move || alter_configs::alter(&node, &asked, &of_node).into()).await
         }
         RequestKind::DescribeConfigs(asked) => {
             let mirrors = mirror_configs::described(node, &asked).await;
-            let own = node_configs::described(node, &asked).await;
-            describe_configs::describe(node, &asked, &mirrors, &own).into()
+            let of_node = node_configs::described(node, &asked).await;
+            describe_configs::describe(node, &asked, &mirrors, of_node.as_ref()).into()
         }
         RequestKind::ListConfigResources(asked) => {
             config_resources::list(node, &asked, request.head.api_version).await.into()
@@ -87,7 +93,6 @@ fn at_the_disk(node: &Node, body: RequestKind) -> Answer {
         RequestKind::DeleteTopics(asked) => delete_topics::delete(node, asked).into(),
         RequestKind::CreatePartitions(asked) => create_partitions::create(node, &asked).into(),
         RequestKind::DeleteRecords(asked) => delete_records::delete(node, &asked).into(),
-        RequestKind::AlterConfigs(asked) => alter_configs::alter(node, &asked).into(),
         other => Answer::Close { reason: format!("{other:?} needs no disk") },
     }
 }

@@ -6,6 +6,7 @@ use crate::cluster_metadata::start::StartRequest;
 use crate::cluster_metadata::{MetadataRecord, Mirror};
 use crate::desired_state::DesiredState::{Mirroring, Paused, Stopped};
 use crate::mirror_config::config_change::{ConfigChange, ConfigOperation};
+use crate::mirror_node_config::{MirrorNodeConfig, NodeScope};
 
 #[test]
 fn a_topic_goes_through_its_life() {
@@ -203,13 +204,25 @@ fn settings_of_the_node_are_checked_and_kept() {
         operation: ConfigOperation::Set,
         value: Some(value.to_owned()),
     };
-    let planned = node.metadata.plan_alter_node_configs(&[change("1048576")]).unwrap();
+    let plan = |node: &Node, scope, value: &str| {
+        node.metadata.plan_alter_node_configs(scope, &[change(value)])
+    };
+    let planned = plan(&node, NodeScope::All, "1048576").unwrap();
     node.metadata.apply(&planned).unwrap();
-    assert_eq!(node.metadata.node_configs().len(), 1);
-    assert!(node.metadata.plan_alter_node_configs(&[change("1048576")]).unwrap().is_empty());
-    let error = node.metadata.plan_alter_node_configs(&[change("-1")]).unwrap_err();
-    assert_eq!(error.code.number(), 40);
+    assert_eq!(node.metadata.node_configs().of_all.len(), 1);
+    assert!(plan(&node, NodeScope::All, "1048576").unwrap().is_empty());
+    assert_eq!(plan(&node, NodeScope::All, "-1").unwrap_err().code.number(), 40);
     assert!(!node.metadata.is_empty());
+    let planned = plan(&node, NodeScope::This, "5").unwrap();
+    node.metadata.apply(&planned).unwrap();
+    let rate = |node: &Node| {
+        let configs = node.metadata.node_configs().in_effect();
+        MirrorNodeConfig::parse(&configs).unwrap().throttled_bytes_per_second
+    };
+    assert_eq!(rate(&node), Some(5), "what is made for the broker comes first");
+    let replaced = node.metadata.plan_replace_node_configs(NodeScope::This, &[]).unwrap();
+    node.metadata.apply(&replaced).unwrap();
+    assert_eq!(rate(&node), Some(1_048_576));
 }
 
 #[test]

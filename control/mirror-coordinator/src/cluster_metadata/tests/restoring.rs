@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Node, id, mirror_name, name};
 use crate::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 use crate::desired_state::DesiredState::{Mirroring, Stopped};
+use crate::mirror_node_config::NodeConfigs;
 
 #[test]
 fn what_was_there_is_there_again() {
@@ -36,7 +37,8 @@ fn contradictions_are_refused_and_named() {
     let refused = |mirrors, topics: &[(&str, BoundTopic)], node: &[(&str, &str)]| {
         let topics = topics.iter().map(|(topic, bound)| (name(topic), bound.clone())).collect();
         let node = node.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let restored = ClusterMetadata::restored(5, mirrors, topics, node.collect());
+        let node = NodeConfigs { of_this: node.collect(), ..NodeConfigs::default() };
+        let restored = ClusterMetadata::restored(5, mirrors, topics, node);
         restored.unwrap_err().to_string()
     };
     let servers = "bootstrap.servers";

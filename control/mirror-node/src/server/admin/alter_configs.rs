@@ -1,4 +1,4 @@
-//! AlterConfigs (key 33): all settings of a topic are replaced, as old clients do.
+//! AlterConfigs (key 33): all settings of a topic, or of this node, are replaced, as old clients do.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,28 @@ use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use crate::node::Node;
 use crate::server::admin::alter_topic::{configure, own_topic, refused, topic_resource};
+use crate::server::admin::describe_configs::BROKER;
 use crate::server::admin::mentions::mentions;
+use crate::server::admin::node_configs::OfNode;
 use crate::server::refusal::Refusal;
 use crate::topic_settings;
 
-/// Gives each resource the settings asked for and no others. Waits for the disk.
-pub(super) fn alter(node: &Node, asked: &AlterConfigsRequest) -> AlterConfigsResponse {
+/// Gives each resource the settings asked for and no others; those of this node were
+/// replaced already. Waits for the disk.
+pub(super) fn alter(
+    node: &Node,
+    asked: &AlterConfigsRequest,
+    of_node: &OfNode,
+) -> AlterConfigsResponse {
     let resources = asked.resources.iter();
     let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
     let responses = asked.resources.iter().map(|resource| {
         let is_twice = counts[&(resource.resource_type, &resource.resource_name)] > 1;
         let outcome = if is_twice {
             Err(Refusal::invalid_request("Each resource must appear at most once."))
+        } else if resource.resource_type == BROKER {
+            let outcome = of_node.get(resource.resource_name.as_str()).cloned();
+            outcome.expect("every broker that is named once was taken care of")
         } else {
             replace(node, resource, asked.validate_only)
         };

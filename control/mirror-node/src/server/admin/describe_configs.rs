@@ -10,6 +10,7 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::partition::TopicName;
+use mirror_coordinator::mirror_node_config::NodeConfigs;
 
 use crate::mirror_orders::MirrorSetting;
 use crate::node::Node;
@@ -18,16 +19,17 @@ use crate::server::refusal::Refusal;
 
 mod group_settings;
 mod mirror_settings;
+mod node_mirror_settings;
 mod node_settings;
 pub(super) mod topic_entries;
 
-/// Answers with the settings of each resource asked for; those of mirrors, and `own` of the node
-/// that concern mirrors, were looked up already.
+/// Answers with the settings of each resource asked for; those of mirrors, and
+/// of this node that concern mirrors, were looked up already.
 pub(super) fn describe(
     node: &Node,
     asked: &DescribeConfigsRequest,
     mirrors: &OfMirrors<Vec<MirrorSetting>>,
-    own: &[MirrorSetting],
+    of_node: Option<&Result<NodeConfigs, Refusal>>,
 ) -> DescribeConfigsResponse {
     let wish =
         Wish { synonyms: asked.include_synonyms, documentation: asked.include_documentation };
@@ -38,7 +40,7 @@ pub(super) fn describe(
             .with_resource_name(resource.resource_name.clone());
         // Without this a small request could ask for an answer of any size.
         let found = if seen.insert((resource.resource_type, resource.resource_name.clone())) {
-            entries(node, resource, mirrors, own)
+            entries(node, resource, mirrors, of_node)
         } else {
             Err(Refusal::invalid_request("The resource is in the request more than once."))
         };
@@ -79,8 +81,10 @@ struct Synonym {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Topic = 1,
-    /// Made while brokers run, for all of them.
-    DefaultBroker = 3,
+    /// Of one broker, made while it runs.
+    DynamicBroker = 2,
+    /// Of every broker, made while they run.
+    DynamicDefaultBroker = 3,
     StaticBroker = 4,
     Default = 5,
     /// Of KIP-1279: the number after Kafka's last.
@@ -97,7 +101,7 @@ fn entries(
     node: &Node,
     asked: &DescribeConfigsResource,
     mirrors: &OfMirrors<Vec<MirrorSetting>>,
-    own: &[MirrorSetting],
+    of_node: Option<&Result<NodeConfigs, Refusal>>,
 ) -> Result<Vec<Entry>, Refusal> {
     let name = asked.resource_name.as_str();
     match asked.resource_type {
@@ -107,15 +111,19 @@ fn entries(
             let topic = node.catalog.topic(&known).ok_or_else(unknown)?;
             Ok(topic_entries::entries(&topic.configs))
         }
-        // Of all brokers, those made while they run.
+        // Those only that were made for all brokers, while they run.
         BROKER if name.is_empty() => {
-            let made = own.iter().filter(|setting| setting.is_set);
-            Ok(made.map(node_settings::of_mirrors).collect())
+            let made = of_node.cloned().transpose()?;
+            Ok(made.as_ref().map_or_else(Vec::new, node_mirror_settings::made_for_all))
         }
         BROKER => {
             check_node(node, name)?;
-            let own = own.iter().map(node_settings::of_mirrors);
-            Ok(node_settings::entries(node).into_iter().chain(own).collect())
+            let made = of_node.cloned().transpose()?;
+            let of_mirrors = made.as_ref().map_or_else(Vec::new, node_mirror_settings::entries);
+            let mut entries = node_settings::entries(node);
+            entries.extend(of_mirrors);
+            entries.sort_by(|one, next| one.name.cmp(&next.name));
+            Ok(entries)
         }
         BROKER_LOGGER => {
             check_node(node, name)?;
@@ -135,7 +143,7 @@ fn entries(
     }
 }
 
-pub(super) fn check_node(node: &Node, name: &str) -> Result<(), Refusal> {
+fn check_node(node: &Node, name: &str) -> Result<(), Refusal> {
     let us = node.identity.node_id.get();
     match name.parse::<i32>() {
         Ok(id) if id == us => Ok(()),

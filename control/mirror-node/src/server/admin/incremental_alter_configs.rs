@@ -20,12 +20,12 @@ use crate::server::refusal::Refusal;
 use crate::topic_settings::{self, SettingKind, find, list};
 
 /// Changes the settings of each resource, all that are asked for or none; those of mirrors and of
-/// the node were changed already. Waits for the disk.
+/// this node were changed already. Waits for the disk.
 pub(super) fn alter(
     node: &Node,
     asked: &IncrementalAlterConfigsRequest,
     mirrors: &OfMirrors<()>,
-    own: &OfNode,
+    of_node: &OfNode,
 ) -> IncrementalAlterConfigsResponse {
     let resources = asked.resources.iter();
     let counts = mentions(resources.map(|named| (named.resource_type, &named.resource_name)));
@@ -37,8 +37,8 @@ pub(super) fn alter(
             let outcome = mirrors.get(resource.resource_name.as_str()).cloned();
             outcome.expect("every mirror that is named once was taken care of")
         } else if resource.resource_type == BROKER {
-            let outcome = own.get(resource.resource_name.as_str()).cloned();
-            outcome.expect("every name of the node was taken care of")
+            let outcome = of_node.get(resource.resource_name.as_str()).cloned();
+            outcome.expect("every broker that is named once was taken care of")
         } else {
             change(node, resource, asked.validate_only)
         };

@@ -82,6 +82,7 @@ async fn alter(
     Ok(orders.alter_configs(asked.resource_name.to_string(), changes, validate_only).await?)
 }
 
+/// A change of a setting that a client asks for.
 pub(super) fn change(asked: &AlterableConfig) -> Result<MirrorSettingChange, Refusal> {
     let name = asked.name.to_string();
     let value = || {

@@ -5,6 +5,7 @@ use kafka_protocol::protocol::StrBytes;
 use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
+use mirror_coordinator::mirror_node_config::NodeConfigs;
 use uuid::Uuid;
 
 use super::*;
@@ -79,7 +80,7 @@ fn wanted(node: &TestNode, topic: &Topic, desired: DesiredState) {
     let bound = BoundTopic { topic_id: topic.id, mirror: mirror.clone(), desired, changed_at: 0 };
     let mirrors = BTreeMap::from([(mirror, Mirror::default())]);
     let topics = BTreeMap::from([(topic.name.clone(), bound)]);
-    let restored = ClusterMetadata::restored(1, mirrors, topics, BTreeMap::new()).unwrap();
+    let restored = ClusterMetadata::restored(1, mirrors, topics, NodeConfigs::default()).unwrap();
     let directory = node.node.writes.as_ref().unwrap().topics.directory();
     directory.lock().state.cluster_mirrors = restored;
 }

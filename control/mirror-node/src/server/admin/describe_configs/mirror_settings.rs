@@ -6,11 +6,6 @@ use crate::mirror_orders::MirrorSetting;
 /// A setting of a mirror. A secret is shown without its value.
 pub(super) fn entry(setting: &MirrorSetting) -> Entry {
     let source = if setting.is_set { Source::Mirror } else { Source::Default };
-    entry_from(setting, source)
-}
-
-/// As [`entry`] of a setting that is of another kind of resource.
-pub(super) fn entry_from(setting: &MirrorSetting, source: Source) -> Entry {
     let value = setting.value.clone().filter(|_| !setting.is_sensitive);
     let own = Synonym { name: setting.name.clone(), value: value.clone(), source };
     Entry {

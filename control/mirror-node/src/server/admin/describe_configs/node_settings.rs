@@ -1,7 +1,6 @@
 //! Settings of this node, under the names a stock broker has for them.
 
-use super::{Entry, Source, Synonym, mirror_settings};
-use crate::mirror_orders::MirrorSetting;
+use super::{Entry, Source, Synonym};
 use crate::node::Node;
 use crate::topic_settings::SettingKind::{Boolean, Int, List, Long};
 use crate::topic_settings::{SETTINGS, SettingKind};
@@ -12,14 +11,7 @@ pub(super) fn entries(node: &Node) -> Vec<Entry> {
     entries.extend(limits(node));
     entries.extend(fixed());
     entries.extend(topic_defaults());
-    entries.sort_by(|one, next| one.name.cmp(&next.name));
     entries
-}
-
-/// A setting that concerns mirrors, which clients may change.
-pub(super) fn of_mirrors(setting: &MirrorSetting) -> Entry {
-    let source = if setting.is_set { Source::DefaultBroker } else { Source::Default };
-    mirror_settings::entry_from(setting, source)
 }
 
 fn identity(node: &Node) -> Vec<Entry> {
