@@ -39,6 +39,7 @@ mod engine_news;
 mod engine_start;
 mod epoch_news;
 mod loop_event;
+mod mirroring_settings;
 mod node_settings;
 mod node_side;
 mod orders;
@@ -286,10 +287,10 @@ impl<'a> MirrorLoop<'a> {
     /// Lets the lifecycle decide about all that came, and carries out what it wants until nothing
     /// is left that needs no waiting.
     async fn after_input(&mut self) -> Result<(), MirrorError> {
-        for command in std::mem::take(&mut self.commands) {
-            self.send(command).await?;
-        }
         loop {
+            for command in std::mem::take(&mut self.commands) {
+                self.send(command).await?;
+            }
             while let Some(input) = self.inputs.pop_front() {
                 self.step(input).await?;
             }

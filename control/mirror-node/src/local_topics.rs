@@ -224,6 +224,9 @@ impl LocalTopics {
         for log in shown.partitions.iter().filter_map(|partition| partition.held_log()) {
             log.update_settings(settings);
         }
+        if shown.is_bound() {
+            self.tell(BoundTopicNews::Configured { name });
+        }
         Ok(())
     }
 

@@ -140,7 +140,7 @@ pub async fn run(
         Arc::clone(&local),
         states,
         order_receiver,
-        destination.directory.lock().meta.cluster_id.clone(),
+        (destination.directory.lock().meta.cluster_id.clone(), config.node_id),
     );
     let mut serving =
         Some(Serving::start(&config, &destination, (local, orders), listener, observe)?);

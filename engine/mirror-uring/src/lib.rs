@@ -90,7 +90,7 @@ pub use mirror_shard::bridge::{
     Progress,
 };
 pub use mirror_shard::counters::ShardCounters;
-pub use mirror_shard::limits::{RECORD_BUFFER_BYTES, ShardLimits};
+pub use mirror_shard::limits::{RECORD_BUFFER_BYTES, ShardLimits, SourceLimits};
 pub use mirror_shard::op::BrokerAddress;
 pub use recycled::RECYCLED_FILE_PREFIX;
 pub use reports::{REPORTS_WAITING_MAX, Reports};

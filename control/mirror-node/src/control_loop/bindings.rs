@@ -12,6 +12,7 @@ use mirror_coordinator::mirror_config::{MirrorConfig, change_reconnects};
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_uring::EngineCommand;
 
+use super::engine_start::source_limits;
 use super::topic_changes::CommitError;
 use super::{MirrorError, MirrorLoop};
 use crate::client_properties::ClientProperties;
@@ -270,6 +271,20 @@ impl MirrorLoop<'_> {
             self.inputs.push_back(Input::SourceForgotten(name.clone()));
         } else {
             source.hurry();
+        }
+        self.tell_limits(name);
+    }
+
+    /// Tells the engine how a source is to be asked, when that is news: it hears of it before it
+    /// gets the first partition.
+    pub(super) fn tell_limits(&mut self, name: &MirrorName) {
+        let Some(source) = self.sources.get_mut(name).filter(|_| self.engine.is_some()) else {
+            return;
+        };
+        let limits = source_limits(&self.config.engine, &source.properties);
+        if source.limits != Some(limits) {
+            source.limits = Some(limits);
+            self.commands.push(EngineCommand::SetSource { source: source.id, limits });
         }
     }
 

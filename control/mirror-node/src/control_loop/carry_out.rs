@@ -115,7 +115,12 @@ impl MirrorLoop<'_> {
         }
         directory.note_open(&new.name);
         self.note_leader_epoch(partition, leader_epoch);
-        self.send(EngineCommand::AddPartition(Box::new(new))).await
+        let throttled = self.is_throttled(&new.name);
+        self.send(EngineCommand::AddPartition(Box::new(new))).await?;
+        if throttled {
+            self.send(EngineCommand::SetThrottled { partition, throttled }).await?;
+        }
+        Ok(())
     }
 
     /// Has the engine close the log; of one that it never had, says where it ends.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use mirror_uring::affinity::allowed_cpus;
-use mirror_uring::{Engine, EngineConfig, RECORD_BUFFER_BYTES, ShardLimits};
+use mirror_uring::{Engine, EngineConfig, RECORD_BUFFER_BYTES, ShardLimits, SourceLimits};
 
+use super::node_settings::throttle;
 use super::{MirrorError, MirrorLoop};
 use crate::client_properties::ClientProperties;
 use crate::mirror_news::MirrorNews;
@@ -28,18 +29,16 @@ impl Default for EngineSettings {
 }
 
 impl MirrorLoop<'_> {
-    /// Starts the engine unless it runs; limits that a client configuration names are those of
-    /// the mirror that answered first.
+    /// Starts the engine unless it runs.
     pub(super) fn ensure_engine(
         &mut self,
-        properties: &ClientProperties,
         source_cluster_id: Option<&str>,
     ) -> Result<(), MirrorError> {
         if self.engine.is_some() {
             return Ok(());
         }
         let (root, is_served) = (self.destination.directory.root(), self.destination.is_served);
-        let mut config = engine_config(&self.config.engine, properties, root, is_served);
+        let mut config = engine_config(&self.config.engine, root, is_served);
         config.seed = self.config.seed;
         let (engine, reports) = Engine::start(config)?;
         self.destination.catalog.set_recent_records(engine.recent_records());
@@ -49,25 +48,40 @@ impl MirrorLoop<'_> {
             was_clean: self.destination.directory.take_clean_marker()?,
         };
         (self.engine, self.reports) = (Some(engine), Some(reports));
+        self.commands.push(throttle(&self.node_config()));
         self.tell(news);
         Ok(())
     }
 }
 
+/// How a source is asked and waited for: what its mirror says, else what the engine does anyway.
+pub(super) fn source_limits(settings: &EngineSettings, said: &ClientProperties) -> SourceLimits {
+    let SourceLimits {
+        fetch_bytes_max,
+        partition_fetch_bytes_max,
+        fetch_wait_ms,
+        backoff_ms,
+        backoff_max_ms,
+        request_timeout_ms: _,
+    } = settings.limits.source();
+    SourceLimits {
+        request_timeout_ms: said.request_timeout_ms,
+        fetch_bytes_max: said.fetch_bytes_max.unwrap_or(fetch_bytes_max),
+        partition_fetch_bytes_max: said
+            .partition_fetch_bytes_max
+            .unwrap_or(partition_fetch_bytes_max),
+        fetch_wait_ms: said.fetch_wait_ms.unwrap_or(fetch_wait_ms),
+        backoff_ms: said.backoff_ms.unwrap_or(backoff_ms),
+        backoff_max_ms: said.backoff_max_ms.unwrap_or(backoff_max_ms),
+    }
+}
+
 pub(super) fn engine_config(
     settings: &EngineSettings,
-    properties: &ClientProperties,
     data_dir: &Path,
     is_served: bool,
 ) -> EngineConfig {
     let mut limits = settings.limits;
-    limits.request_timeout_ms = properties.request_timeout_ms;
-    limits.fetch_bytes_max = properties.fetch_bytes_max.unwrap_or(limits.fetch_bytes_max);
-    limits.partition_fetch_bytes_max =
-        properties.partition_fetch_bytes_max.unwrap_or(limits.partition_fetch_bytes_max);
-    limits.fetch_wait_ms = properties.fetch_wait_ms.unwrap_or(limits.fetch_wait_ms);
-    limits.backoff_ms = properties.backoff_ms.unwrap_or(limits.backoff_ms);
-    limits.backoff_max_ms = properties.backoff_max_ms.unwrap_or(limits.backoff_max_ms);
     limits.reuse_files &= !is_served;
     limits.recent_buffer_count = if is_served { recent_buffers(settings) } else { 0 };
     EngineConfig { data_dir: data_dir.to_owned(), cores: settings.cores.clone(), limits, seed: 0 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use kafka_wire::partition::BrokerId;
 use mirror_coordinator::mirror_states::MirrorStates;
 use tokio::sync::mpsc;
 
@@ -21,6 +22,8 @@ pub(crate) struct NodeSide {
     orders: mpsc::Receiver<MirrorOrder>,
     /// Each was told after a write of `ringmirror.json`, so there are never many.
     changes: mpsc::UnboundedReceiver<BoundTopicNews>,
+    /// Who the node is among the brokers of its cluster.
+    pub(super) broker: BrokerId,
     /// Id of the cluster that the node is.
     pub(super) cluster_id: String,
 }
@@ -30,12 +33,12 @@ impl NodeSide {
         topics: Arc<LocalTopics>,
         (journal, restored): (MirrorStateJournal, MirrorStates),
         orders: mpsc::Receiver<MirrorOrder>,
-        cluster_id: String,
+        (cluster_id, broker): (String, BrokerId),
     ) -> Self {
         let (told, changes) = mpsc::unbounded_channel();
         // Nobody listens any more when the loop is ending.
         topics.tell_bound_topic_news(move |news| drop(told.send(news)));
-        Self { topics, journal: Some(journal), restored, orders, changes, cluster_id }
+        Self { topics, journal: Some(journal), restored, orders, changes, broker, cluster_id }
     }
 
     pub(super) const fn topics(&self) -> &Arc<LocalTopics> {

@@ -56,8 +56,8 @@ impl MirrorLoop<'_> {
         if !self.bind_source(mirror, look.metadata.cluster_id.as_deref())? {
             return Ok(());
         }
-        let properties = self.sources.get(mirror).expect("it was there").properties.clone();
-        self.ensure_engine(&properties, look.metadata.cluster_id.as_deref())?;
+        self.ensure_engine(look.metadata.cluster_id.as_deref())?;
+        self.tell_limits(mirror);
         self.tell_brokers(mirror, &look).await?;
         let mut present = Vec::new();
         let mut found = Vec::new();
@@ -298,7 +298,7 @@ fn taken_over(
 }
 
 /// What to do when the source loses records of a topic: what is set for it here, else `by_default`.
-fn unclean_election(
+pub(super) fn unclean_election(
     configs: &BTreeMap<String, String>,
     by_default: UncleanElection,
 ) -> UncleanElection {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kafka_wire::partition::{BrokerId, SourceBroker, SourceId, TopicName};
 use mirror_coordinator::lifecycle::UncleanElection;
 use mirror_coordinator::mirror_name::MirrorName;
-use mirror_uring::BrokerAddress;
+use mirror_uring::{BrokerAddress, SourceLimits};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -40,6 +40,8 @@ pub(super) struct MirrorSource {
     pub(super) discovery: Discovery,
     /// Looks at the source; `None` while nobody wants that.
     pub(super) watch: Option<SourceWatch>,
+    /// How the engine was told to ask it.
+    pub(super) limits: Option<SourceLimits>,
     /// Where the engine was told that brokers listen.
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
     /// When a broker was last known to answer; absent while it does.
@@ -117,6 +119,7 @@ impl Sources {
             selection: SharedSelection::new(selection),
             discovery: Discovery::default(),
             watch: None,
+            limits: None,
             brokers: BTreeMap::new(),
             silent_since: BTreeMap::new(),
             lost_topics: BTreeMap::new(),

@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 use kafka_log::log_config::LogConfig;
 use mirror_uring::ShardLimits;
 
-use super::engine_start::{EngineSettings, RECENT_BYTES, engine_config, recent_buffers};
+use super::engine_start::{
+    EngineSettings, RECENT_BYTES, engine_config, recent_buffers, source_limits,
+};
 use super::log_config;
 use crate::client_properties::ClientProperties;
 
 mod aligning;
 mod loop_rig;
+mod settings;
 mod topic_changes;
 
 #[test]
@@ -28,7 +31,7 @@ fn segment_sizes_come_from_the_topics_explicit_settings() {
 }
 
 #[test]
-fn settings_of_the_client_configuration_reach_the_engine() {
+fn a_source_is_asked_as_its_mirror_says_and_the_engine_as_the_node_says() {
     let text = "fetch.max.bytes=123\nrequest.timeout.ms=456\nreconnect.backoff.max.ms=789";
     let properties = ClientProperties::parse(text).unwrap();
     let settings = EngineSettings {
@@ -36,11 +39,12 @@ fn settings_of_the_client_configuration_reach_the_engine() {
         limits: ShardLimits::default(),
         recent_bytes: RECENT_BYTES,
     };
-    let limits = |is_served| engine_config(&settings, &properties, "d".as_ref(), is_served).limits;
+    let of_source = source_limits(&settings, &properties);
+    assert_eq!((of_source.fetch_bytes_max, of_source.request_timeout_ms), (123, 456));
+    assert_eq!(of_source.backoff_max_ms, 789);
+    assert_eq!(of_source.fetch_wait_ms, ShardLimits::default().fetch_wait_ms);
+    let limits = |is_served| engine_config(&settings, "d".as_ref(), is_served).limits;
     let unserved = limits(false);
-    assert_eq!((unserved.fetch_bytes_max, unserved.request_timeout_ms), (123, 456));
-    assert_eq!(unserved.backoff_max_ms, 789);
-    assert_eq!(unserved.fetch_wait_ms, ShardLimits::default().fetch_wait_ms);
     let reuses_files = |is_served| limits(is_served).reuse_files;
     assert!(reuses_files(false) && !reuses_files(true), "a client may hold a retired file open");
     assert_eq!(unserved.recent_buffer_count, 0, "nobody reads");

@@ -1,4 +1,4 @@
-//! What clients change of stopped topics: the directory has it already, the loop follows.
+//! What clients change of topics that belong to mirrors: the directory has it already, the loop follows.
 //!
 //! Metadata live in the directory; the loop's are a copy of them. Clients delete topics of mirrors
 //! there on threads of their own, so the copy is renewed before anything is planned, and a change
@@ -42,8 +42,10 @@ impl MirrorLoop<'_> {
     /// Follows a change that clients made of a topic.
     pub(super) fn on_topic_changed(&mut self, news: BoundTopicNews) {
         self.follow_deletions();
-        if let BoundTopicNews::Grown { name, .. } = news {
-            self.open_in_book(&name);
+        match news {
+            BoundTopicNews::Grown { name, .. } => self.open_in_book(&name),
+            BoundTopicNews::Configured { name } => self.take_in_topic_settings(&name),
+            BoundTopicNews::Deleted { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use kafka_wire::partition::{TopicId, TopicName};
 
 use super::LocalTopics;
 
-/// A change of a stopped topic; it is on disk when it is told.
+/// A change of a topic that belongs to a mirror; it is on disk when it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BoundTopicNews {
     /// The topic is gone, and with it what bound it to a mirror.
@@ -17,6 +17,11 @@ pub enum BoundTopicNews {
         id: TopicId,
         /// Partitions it had.
         partition_count: i32,
+    },
+    /// Its settings changed.
+    Configured {
+        /// Its name.
+        name: TopicName,
     },
     /// It has more partitions, which clients may write to and of which no state is stored.
     Grown {

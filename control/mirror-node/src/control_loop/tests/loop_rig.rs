@@ -9,7 +9,7 @@ use kafka_wire::mirror_api::create_cluster_mirror::{
 };
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
-use kafka_wire::partition::{TopicId, TopicName};
+use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
@@ -95,7 +95,8 @@ impl Stopped {
         states.apply(&MirrorStateRecord::PartitionState(key, Some(stored.to_record())));
         let (_, orders) = MirrorOrders::new();
         let topics = Arc::clone(&self.topics);
-        let side = NodeSide::new(topics, (journal, states), orders, "here".to_owned());
+        let us = ("here".to_owned(), BrokerId::from_wire(7).unwrap());
+        let side = NodeSide::new(topics, (journal, states), orders, us);
         let mut begun = MirrorLoop::new(&self.destination, config(), Some(side), observe);
         begun.begin().await.unwrap();
         begun
