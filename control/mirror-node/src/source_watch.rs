@@ -209,8 +209,8 @@ async fn sleep_until_some(due: Option<Instant>) {
     }
 }
 
-/// How long nobody looks unless in a hurry: `refresh`, and longer at a source whose tens of thousands
-/// of partitions take long to read, so that looks are a small part of the time.
+/// How long nobody looks unless in a hurry: `refresh`, and longer at a source whose tens of
+/// thousands of partitions take long to read, so that looks are a small part of the time.
 fn pause_after(refresh: Duration, look: Duration) -> Duration {
     refresh.max((look * LOOK_SHARE).min(LOOK_PAUSE_MAX))
 }

@@ -1,4 +1,5 @@
-//! What clients change of topics that belong to mirrors: the directory has it already, the loop follows.
+//! What clients change of topics that belong to mirrors: the directory has it already, the loop
+//! follows.
 //!
 //! Metadata live in the directory; the loop's are a copy of them. Clients delete topics of mirrors
 //! there on threads of their own, so the copy is renewed before anything is planned, and a change

@@ -1,4 +1,5 @@
-//! AlterConfigs (key 33): all settings of a topic, or of this node, are replaced, as old clients do.
+//! AlterConfigs (key 33): all settings of a topic, or of this node, are replaced, as old clients
+//! do.
 
 use std::collections::BTreeMap;
 
