@@ -328,7 +328,11 @@ impl<'a> MirrorLoop<'a> {
     async fn on_event(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
         self.follow_deletions();
         match event {
-            LoopEvent::Looked { mirror, outcome } => self.on_looked(mirror, outcome).await?,
+            LoopEvent::Looked { mirror, watch, outcome } => {
+                if self.sources.get(&mirror).is_some_and(|source| source.watch_number == watch) {
+                    self.on_looked(mirror, outcome).await?;
+                }
+            }
             LoopEvent::Persisted(states) => self.on_persisted(states),
             LoopEvent::PeerAsked(asked) => self.on_peer_asked(asked),
             LoopEvent::StartResolved(resolved) => self.on_start_resolved(*resolved).await?,

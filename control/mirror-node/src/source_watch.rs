@@ -32,6 +32,8 @@ pub(crate) struct SourceLook {
 #[derive(Debug)]
 pub(crate) struct WatchPlan {
     pub(crate) mirror: MirrorName,
+    /// Tells this watch from one that its mirror had before.
+    pub(crate) number: u64,
     pub(crate) selection: SharedSelection,
     pub(crate) refresh: Duration,
     /// Ask once for the log end of every partition.
@@ -117,8 +119,8 @@ impl Watcher {
             let has_answered = outcome.is_ok();
             let looked = Instant::now();
             let look = looked - began;
-            let mirror = self.plan.mirror.clone();
-            if events.send(LoopEvent::Looked { mirror, outcome }).await.is_err() {
+            let (mirror, watch) = (self.plan.mirror.clone(), self.plan.number);
+            if events.send(LoopEvent::Looked { mirror, watch, outcome }).await.is_err() {
                 return;
             }
             loop {

@@ -76,6 +76,15 @@ impl MirrorLoop<'_> {
             }
         }
         for (mirror, tickets) in rounds {
+            if self.sources.get(&mirror).is_none() {
+                let reason = format!("the settings of mirror {mirror} cannot be used: mend them");
+                for (partition, ticket) in tickets {
+                    let class = RetryClass::Retryable;
+                    let outcome = Err(AlignmentFailure { reason: reason.clone(), class });
+                    self.inputs.push_back(Input::Aligned { partition, ticket, outcome });
+                }
+                continue;
+            }
             self.ask_peer(&mirror, &tickets);
             self.aligning.asked.insert(mirror, tickets);
         }

@@ -15,6 +15,7 @@ use mirror_uring::EngineCommand;
 use super::engine_start::source_limits;
 use super::topic_changes::CommitError;
 use super::{MirrorError, MirrorLoop};
+use crate::catalog::{Binding, TopicSpec};
 use crate::client_properties::ClientProperties;
 use crate::directory::DirectoryError;
 use crate::directory_state::{DirectoryState, MirrorTopic};
@@ -216,6 +217,16 @@ impl MirrorLoop<'_> {
         for id in self.partitions_of(topic) {
             self.inputs.push_back(Input::Unbound(id));
             self.book.remove(id);
+        }
+        let directory = self.destination.directory.lock();
+        if let Some(local) = directory.state.local_topics.get(topic) {
+            let spec = TopicSpec {
+                id: local.topic_id,
+                binding: Binding::Unbound,
+                configs: local.configs.clone(),
+                partition_count: local.partition_count,
+            };
+            self.destination.catalog.put(topic, spec);
         }
     }
 

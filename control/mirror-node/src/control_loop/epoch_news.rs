@@ -93,6 +93,7 @@ impl MirrorLoop<'_> {
         if self.epochs_to_announce.is_empty() {
             return;
         }
+        let mut before = Vec::new();
         {
             let mut directory = self.destination.directory.lock();
             for (id, epoch) in &self.epochs_to_announce {
@@ -102,11 +103,23 @@ impl MirrorLoop<'_> {
                 let Some(topic) = topic.filter(|topic| topic.topic_id == id.topic_id) else {
                     continue;
                 };
-                self.is_state_dirty |= topic.raise_leader_epoch(id.partition, *epoch);
+                let told = topic.leader_epochs.clone();
+                if topic.raise_leader_epoch(id.partition, *epoch) {
+                    self.is_state_dirty = true;
+                    before.push((name.topic.clone(), told));
+                }
             }
         }
         if !self.write_state() {
-            return; // tried again with the next input
+            // Who looks there for what may be told must not find it. Tried again with the next
+            // input.
+            let mut directory = self.destination.directory.lock();
+            for (topic, told) in before.into_iter().rev() {
+                if let Some(topic) = directory.state.topics.get_mut(&topic) {
+                    topic.leader_epochs = told;
+                }
+            }
+            return;
         }
         for (partition, epoch) in std::mem::take(&mut self.epochs_to_announce) {
             if let Some(entry) = self.book.get_mut(partition) {

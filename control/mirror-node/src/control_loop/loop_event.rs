@@ -17,6 +17,8 @@ pub(crate) enum LoopEvent {
     Looked {
         /// Which mirror.
         mirror: MirrorName,
+        /// Number of the watch; another one than the mirror's saw what is not its source any more.
+        watch: u64,
         /// What was seen.
         outcome: Result<SourceLook, SourceError>,
     },

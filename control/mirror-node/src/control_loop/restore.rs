@@ -49,7 +49,7 @@ impl MirrorLoop<'_> {
         loop {
             let event = self.events.recv().await.expect("the loop itself holds a sender");
             match event {
-                LoopEvent::Looked { mirror, outcome } => {
+                LoopEvent::Looked { mirror, outcome, .. } => {
                     return self.on_look(&mirror, outcome?).await;
                 }
                 other => self.on_event(other).await?,

@@ -42,6 +42,9 @@ pub(super) struct MirrorSource {
     pub(super) watch: Option<SourceWatch>,
     /// How the engine was told to ask it.
     pub(super) limits: Option<SourceLimits>,
+    /// Number of that watch: what an earlier one saw is of no use any more.
+    pub(super) watch_number: u64,
+    watch_count: u32,
     /// Where the engine was told that brokers listen.
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
     /// When a broker was last known to answer; absent while it does.
@@ -84,8 +87,12 @@ impl MirrorSource {
             self.watch = None;
             return;
         }
+        // No source has the number of one that was before, so no watch has either.
+        self.watch_count += 1;
+        self.watch_number = u64::from(self.id.get()) << 32 | u64::from(self.watch_count);
         let plan = WatchPlan {
             mirror: mirror.clone(),
+            number: self.watch_number,
             selection: self.selection.clone(),
             refresh: Duration::from_millis(self.properties.metadata_refresh_ms),
             wants_log_ends,
@@ -120,6 +127,8 @@ impl Sources {
             discovery: Discovery::default(),
             watch: None,
             limits: None,
+            watch_number: 0,
+            watch_count: 0,
             brokers: BTreeMap::new(),
             silent_since: BTreeMap::new(),
             lost_topics: BTreeMap::new(),

@@ -12,7 +12,7 @@ use kafka_wire::mirror_api::start_mirror_topics::{
 };
 use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{TopicName, TopicPartition};
+use kafka_wire::partition::{SourceId, TopicName, TopicPartition};
 use mirror_coordinator::cluster_metadata::command_error::CommandError;
 use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
 use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
@@ -39,6 +39,8 @@ use crate::source_watch::SourceLook;
 pub(crate) struct ResolvedStart {
     request: StartMirrorTopicsRequest,
     reply: oneshot::Sender<MirrorResponse>,
+    /// The source that was asked; `None` when the mirror has none.
+    source: Option<SourceId>,
     outcome: Result<Resolved, String>,
 }
 
@@ -64,13 +66,14 @@ impl MirrorLoop<'_> {
         let events = self.event_sender.clone();
         let (Some(node), Some(source)) = (&self.node, source) else {
             let outcome = Ok(Resolved::default());
-            let resolved = Box::new(ResolvedStart { request, reply, outcome });
+            let resolved = Box::new(ResolvedStart { request, reply, source: None, outcome });
             tokio::spawn(async move {
                 let _ = events.send(LoopEvent::StartResolved(resolved)).await;
             });
             return;
         };
         let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
+        let source = source.id;
         let catalog = Arc::clone(&self.destination.catalog);
         tokio::spawn(async move {
             let limit = start_timeout(request.timeout_ms);
@@ -80,7 +83,8 @@ impl MirrorLoop<'_> {
                 Ok(outcome) => outcome,
                 Err(_) => Err(no_answer(limit)),
             };
-            let resolved = Box::new(ResolvedStart { request, reply, outcome });
+            let source = Some(source);
+            let resolved = Box::new(ResolvedStart { request, reply, source, outcome });
             let _ = events.send(LoopEvent::StartResolved(resolved)).await;
         });
     }
@@ -89,10 +93,16 @@ impl MirrorLoop<'_> {
         &mut self,
         resolved: ResolvedStart,
     ) -> Result<(), MirrorError> {
-        let ResolvedStart { request, reply, outcome } = resolved;
+        let ResolvedStart { request, reply, source, outcome } = resolved;
         if reply.is_closed() {
             return Ok(()); // whoever asked was told that nothing came of it
         }
+        let mirror = MirrorName::parse(&request.mirror_name);
+        let source_now = mirror.and_then(|mirror| self.sources.get(&mirror)).map(|now| now.id);
+        let outcome = match source_now == source {
+            true => outcome,
+            false => Err("the mirror was deleted meanwhile, or made anew".to_owned()),
+        };
         let resolved = match outcome {
             Ok(resolved) => resolved,
             Err(reason) => {
