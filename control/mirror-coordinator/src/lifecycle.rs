@@ -125,7 +125,8 @@ impl Lifecycle {
         })
     }
 
-    /// True when [`Input::SourcePartition`] with these facts would change nothing: a look at a source
+    /// True when [`Input::SourcePartition`] with these facts would change nothing: a look at a
+    /// source
     /// mostly finds what the one before found.
     #[must_use]
     pub fn knows_source(

@@ -333,6 +333,13 @@ impl<'a> MirrorLoop<'a> {
                     self.on_looked(mirror, outcome).await?;
                 }
             }
+            LoopEvent::Answered { mirror, watch, brokers } => {
+                let source = self.sources.get_mut(&mirror);
+                if let Some(source) = source.filter(|source| source.watch_number == watch) {
+                    let now = Instant::now();
+                    source.answered_at.extend(brokers.into_iter().map(|broker| (broker, now)));
+                }
+            }
             LoopEvent::Persisted(states) => self.on_persisted(states),
             LoopEvent::PeerAsked(asked) => self.on_peer_asked(asked),
             LoopEvent::StartResolved(resolved) => self.on_start_resolved(*resolved).await?,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -18,6 +19,7 @@ use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use mirror_uring::BrokerAddress;
+use tokio::time::timeout;
 
 use crate::client_properties::ClientProperties;
 use crate::source_connection::{SourceConnection, SourceError};
@@ -247,6 +249,31 @@ impl SourceClient {
     fn is_known(&self, address: &BrokerAddress) -> bool {
         self.brokers.values().any(|broker| broker == address)
             || self.properties.bootstrap_servers.contains(address)
+    }
+
+    /// A client of the same brokers with connections of its own, which may be dropped at any time.
+    pub(crate) fn for_pulses(&self) -> Self {
+        Self { brokers: self.brokers.clone(), ..Self::new(self.properties.clone()) }
+    }
+
+    /// The brokers that answer a request for next to nothing, each within `patience`.
+    pub(crate) async fn answering_brokers(&mut self, patience: Duration) -> Vec<BrokerId> {
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![]))
+            .with_allow_auto_topic_creation(true);
+        let mut answering = Vec::new();
+        for (broker, address) in self.brokers.clone() {
+            let asked = timeout(patience, self.call(&address, &request, METADATA_NEWEST)).await;
+            match asked {
+                Ok(Ok(_)) => answering.push(broker),
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    // The answer may still come, and would be taken for that of the next request.
+                    self.connections.remove(&address);
+                }
+            }
+        }
+        answering
     }
 
     async fn call_any<R: Request>(

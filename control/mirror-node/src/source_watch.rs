@@ -130,6 +130,7 @@ impl Watcher {
                 let due = looked.checked_add(pause);
                 tokio::select! {
                     () = sleep_until_some(due) => break,
+                    () = feel_pulse(self.client.for_pulses(), &self.plan, &events) => return,
                     // Someone in a hurry does not make us storm the source.
                     () = now.notified() => {
                         sleep_until(looked + HURRY_PAUSE.min(pause)).await;
@@ -221,6 +222,25 @@ fn pause_after(refresh: Duration, look: Duration) -> Duration {
 const LOOK_SHARE: u32 = 40;
 /// A new topic waits that long for a look at most, when `metadata.refresh.ms` is less.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Asks every broker for next to nothing, again and again: whoever looks at a mirror is told how
+/// old
+/// the knowledge of its source is, and a fetch that waits does not tell whether anybody is there.
+/// Ends when nobody listens any more.
+async fn feel_pulse(mut client: SourceClient, plan: &WatchPlan, events: &mpsc::Sender<LoopEvent>) {
+    loop {
+        let (mirror, watch) = (plan.mirror.clone(), plan.number);
+        let brokers = client.answering_brokers(PULSE_PATIENCE).await;
+        if events.send(LoopEvent::Answered { mirror, watch, brokers }).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(PULSE_PAUSE).await;
+    }
+}
+
+/// How long a broker may take to show that it is there.
+const PULSE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long brokers are left alone between two pulses.
+const PULSE_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest time between two looks.
 const HURRY_PAUSE: Duration = Duration::from_millis(250);
 /// How long a source that did not answer is left alone before it is asked again.

@@ -140,7 +140,8 @@ impl WritableLog {
 }
 
 impl WritableLog<DeferredFiles> {
-    /// Opens the log as [`WritableLog::open_unseen`] does; what is written is durable once its files
+    /// Opens the log as [`WritableLog::open_unseen`] does; what is written is durable once its
+    /// files
     /// were settled.
     pub(crate) fn open_deferred(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
         RealFiles::new(spec.view.directory().to_owned()).create_directory()?;

@@ -20,6 +20,7 @@ use kafka_wire::mirror_api::start_mirror_topics::{
 use kafka_wire::mirror_api::stop_mirror_topics::StopMirrorTopicsResponse;
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::mirror_node_config::NodeConfigs;
 use mirror_node::catalog::Catalog;
 use mirror_node::mirror_orders::{MirrorOrder, MirrorOrders};
 use mirror_node::node::{Node, NodeIdentity};
@@ -100,7 +101,7 @@ impl TestCluster {
                 let (request, reply) = match order {
                     MirrorOrder::Api { request, reply } => (request, reply),
                     MirrorOrder::DescribeNodeConfigs { reply } => {
-                        reply.send(Vec::new()).unwrap();
+                        reply.send(NodeConfigs::default()).unwrap();
                         continue;
                     }
                     other => panic!("{other:?}"),

@@ -178,15 +178,15 @@ impl MirrorLoop<'_> {
         };
         let mirror = self.lifecycle.mirror_of(partition.id);
         let source = mirror.and_then(|mirror| self.sources.get(mirror));
-        let silent = source.and_then(|source| source.silent_since.get(&entry.leader?));
-        let measured_age = match silent {
-            Some(since) => since.elapsed(),
-            // The source answers at least every `fetch_wait_ms`, also when nothing moved.
-            None if entry.is_in_engine => Duration::ZERO,
-            None => entry.left_engine.map_or(Duration::ZERO, |since| since.elapsed()),
+        // What a fetch waits for is told at once, so what is known is as old as the last sign of
+        // life of the broker that is asked, or as the last time that anybody asked.
+        let answered = source.and_then(|source| source.answered_at.get(&entry.leader?).copied());
+        let measured_at = match entry.left_engine.filter(|_| !entry.is_in_engine) {
+            Some(left) => Some(answered.map_or(left, |answered| answered.min(left))),
+            None => answered,
         };
         let lag = entry.behind_since.map_or(Duration::ZERO, |since| since.elapsed());
-        (millis(lag), millis(measured_age))
+        (millis(lag), measured_at.map_or(-1, |at| millis(at.elapsed())))
     }
 
     pub(super) fn read_states(

@@ -26,7 +26,6 @@ impl MirrorLoop<'_> {
             }
             EngineReport::BrokerUnreachable { broker, attempt, reason } => {
                 if let Some(source) = self.source_of(broker) {
-                    source.silent_since.entry(broker.broker).or_insert_with(Instant::now);
                     source.hurry();
                 }
                 if self.node.is_some() && attempt >= UNREACHABLE_ATTEMPTS {
@@ -36,9 +35,6 @@ impl MirrorLoop<'_> {
                 self.tell(MirrorNews::BrokerUnreachable { broker, attempt, reason });
             }
             EngineReport::BrokerReachable { broker } => {
-                if let Some(source) = self.source_of(broker) {
-                    source.silent_since.remove(&broker.broker);
-                }
                 self.tell(MirrorNews::BrokerReachable { broker: broker.broker.get() });
             }
             // Shards end only when told to; a shard that ended by itself closes the channel.

@@ -1,6 +1,6 @@
 //! What those who work for the control loop tell it.
 
-use kafka_wire::partition::TopicIdPartition;
+use kafka_wire::partition::{BrokerId, TopicIdPartition};
 use mirror_coordinator::lifecycle::{Input, LogEnd, Ticket};
 use mirror_coordinator::mirror_name::MirrorName;
 
@@ -21,6 +21,15 @@ pub(crate) enum LoopEvent {
         watch: u64,
         /// What was seen.
         outcome: Result<SourceLook, SourceError>,
+    },
+    /// Brokers of a mirror's source showed that they are there.
+    Answered {
+        /// Which mirror.
+        mirror: MirrorName,
+        /// As in [`Self::Looked`].
+        watch: u64,
+        /// Those that did.
+        brokers: Vec<BrokerId>,
     },
     /// States were written, or not.
     Persisted(PersistedStates),

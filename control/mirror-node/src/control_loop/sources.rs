@@ -47,8 +47,8 @@ pub(super) struct MirrorSource {
     watch_count: u32,
     /// Where the engine was told that brokers listen.
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
-    /// When a broker was last known to answer; absent while it does.
-    pub(super) silent_since: BTreeMap<BrokerId, Instant>,
+    /// When each broker answered last.
+    pub(super) answered_at: BTreeMap<BrokerId, Instant>,
     /// Topics that are not mirrored, with the reason.
     pub(super) lost_topics: BTreeMap<TopicName, String>,
     /// What to do when the source loses records, unless the topic says it.
@@ -130,7 +130,7 @@ impl Sources {
             watch_number: 0,
             watch_count: 0,
             brokers: BTreeMap::new(),
-            silent_since: BTreeMap::new(),
+            answered_at: BTreeMap::new(),
             lost_topics: BTreeMap::new(),
             unclean_election,
             told_unreachable: String::new(),

@@ -238,7 +238,7 @@ fn seconds(ms: i64) -> String {
 pub(crate) const MIRRORING: &str = "MIRRORING";
 pub(crate) const STOPPED: &str = "STOPPED";
 /// Older than this, a measurement says nothing of now.
-const MEASURED_AGE_MS_MAX: i64 = 30_000;
+const MEASURED_AGE_MS_MAX: i64 = 5_000;
 const WORST_COUNT: usize = 10;
 const ERROR_CHARS_MAX: usize = 80;
 
