@@ -367,9 +367,14 @@ impl<'a> MirrorLoop<'a> {
     }
 
     async fn send(&self, command: EngineCommand) -> Result<(), MirrorError> {
-        match &self.engine {
-            Some(engine) => Ok(engine.send(command).await?),
-            None => Ok(()),
+        let Some(engine) = &self.engine else { return Ok(()) };
+        match engine.send(command).await {
+            // It was given back while the order was on its way; what comes next knows.
+            Err(EngineError::UnknownPartition { partition }) => {
+                tracing::debug!(?partition, "an order for a partition that the engine gave back");
+                Ok(())
+            }
+            sent => Ok(sent?),
         }
     }
 

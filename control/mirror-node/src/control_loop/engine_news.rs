@@ -56,7 +56,8 @@ impl MirrorLoop<'_> {
             .partitions_of(&mirror)
             .filter(|id| self.lifecycle.state(*id) == MirrorPartitionState::Mirroring)
             .filter(|id| {
-                self.book.get(*id).is_some_and(|entry| entry.leader == Some(broker.broker))
+                let entry = self.book.get(*id).filter(|entry| entry.is_in_engine);
+                entry.is_some_and(|entry| entry.leader == Some(broker.broker))
             })
             .collect();
         for partition in led {
