@@ -12,7 +12,7 @@
 //! `mirror_coordinator`; it never sees a record on its way to a segment, that is the engine; it
 //! knows no command line.
 //!
-//! **Reading order.** [`control_loop`], [`discovery`], [`directory`], [`source_client`]; then
+//! **Reading order.** [`control_loop`], `discovery`, [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
 pub mod batch_records;
