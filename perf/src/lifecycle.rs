@@ -68,7 +68,7 @@ pub struct LifecycleRow {
 /// Measures; `tell` hears each figure as it comes.
 ///
 /// # Errors
-/// When the node or the disk refuses, or a state is not reached in [`WAIT_MAX`].
+/// When the node or the disk refuses, or a state is not reached in time.
 pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<LifecycleRow> {
     let root = WorkDirectory::create(&plan.directory, "perf-lifecycle")?;
     let mut spec = source_spec(plan.partitions)?;
