@@ -130,7 +130,7 @@ impl PatternList {
     }
 
     /// The first pattern that matches the name, for messages: looked for among the first
-    /// [`PATTERNS_SEARCHED_MAX`] only.
+    /// `PATTERNS_SEARCHED_MAX` only.
     #[must_use]
     pub fn matching(&self, name: &str) -> Option<&str> {
         let alone = |pattern: &&String| Self::parse(&[pattern]).is_ok_and(|one| one.matches(name));
