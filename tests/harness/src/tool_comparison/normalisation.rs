@@ -23,11 +23,14 @@ pub enum Normalisation {
     JsonOrder,
     /// And some their lines.
     LineOrder,
+    /// A node that mirrors has the topic of KIP-1279's states, a stock broker has not.
+    MirrorStates,
 }
 
 impl Normalisation {
     /// What holds for every tool. (The order of records is for the client matrix to judge.)
-    pub(super) const ALWAYS: [Self; 6] = [
+    pub(super) const ALWAYS: [Self; 7] = [
+        Self::MirrorStates,
         Self::Address,
         Self::LogDir,
         Self::ColumnWidth,
@@ -38,7 +41,7 @@ impl Normalisation {
     ];
 
     /// Applies it to what a tool printed about `server`.
-    pub fn apply(self, lines: &mut [String], server: &Server) {
+    pub fn apply(self, lines: &mut Vec<String>, server: &Server) {
         match self {
             Self::Address => each(lines, |line| address(line, &server.bootstrap)),
             Self::NodeId => each(lines, |line| node_id(line, server.node_id)),
@@ -53,6 +56,7 @@ impl Normalisation {
             Self::TransactionDuration => column(lines, "TransactionDurationMs"),
             Self::JsonOrder => each(lines, json_order),
             Self::LineOrder => lines.sort(),
+            Self::MirrorStates => lines.retain(|line| !line.contains(MIRROR_STATES)),
         }
     }
 }
@@ -125,6 +129,7 @@ fn sort_arrays(value: &mut Value) {
     }
 }
 
+const MIRROR_STATES: &str = "__mirror_state";
 /// What tools print before a node id, as the other normalisations leave the line.
 const NODE_ID_PLACES: [&str; 9] = [
     "Leader: ",

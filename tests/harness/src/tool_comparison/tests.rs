@@ -71,3 +71,10 @@ fn missing_and_added_lines_are_told_with_their_side() {
     let differences = differences(&owned(&["a", "b", "c"]), &owned(&["a", "c", "d"]));
     assert_eq!(differences, ["- b", "+ d"]);
 }
+
+#[test]
+fn the_topic_of_mirror_states_does_not_matter_and_every_other_does() {
+    let mut lines = owned(&["__consumer_offsets", "__mirror_state", "orders"]);
+    Normalisation::MirrorStates.apply(&mut lines, &server(1));
+    assert_eq!(lines, ["__consumer_offsets", "orders"]);
+}
