@@ -40,6 +40,8 @@ pub(crate) struct BookEntry {
     pub(crate) behind_since: Option<Instant>,
     /// The broker that led it at the source when that was last told.
     pub(crate) leader: Option<BrokerId>,
+    /// When the engine told last where it stands.
+    pub(crate) progressed_at: Option<Instant>,
     /// When the engine gave it back; what is known of the source is as old.
     pub(crate) left_engine: Option<Instant>,
 }
@@ -97,6 +99,7 @@ impl BookEntry {
     /// Notes the engine's word of where a partition stands; says what may be checkpointed.
     pub(crate) fn note_progress(&mut self, progress: Progress) -> LogCheckpoint {
         self.progress = Some(progress);
+        self.progressed_at = Some(Instant::now());
         let source = progress.source_high_watermark.map(|mark| mark.offset());
         let is_behind = source.is_some_and(|source| source > progress.log_end.offset());
         self.behind_since = is_behind.then(|| self.behind_since.unwrap_or_else(Instant::now));

@@ -181,6 +181,7 @@ impl MirrorLoop<'_> {
         // What a fetch waits for is told at once, so what is known is as old as the last sign of
         // life of the broker that is asked, or as the last time that anybody asked.
         let answered = source.and_then(|source| source.answered_at.get(&entry.leader?).copied());
+        let answered = answered.max(entry.progressed_at);
         let measured_at = match entry.left_engine.filter(|_| !entry.is_in_engine) {
             Some(left) => Some(answered.map_or(left, |answered| answered.min(left))),
             None => answered,

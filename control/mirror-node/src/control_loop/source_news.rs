@@ -233,6 +233,7 @@ impl MirrorLoop<'_> {
                 behind_since: None,
                 leader: None,
                 left_engine: None,
+                progressed_at: None,
             });
             entry.log_config = log_config;
             entry.source_has_topic_ids = has_ids;

@@ -40,6 +40,7 @@ fn entry() -> BookEntry {
         behind_since: None,
         leader: None,
         left_engine: None,
+        progressed_at: None,
     }
 }
 
