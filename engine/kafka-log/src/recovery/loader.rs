@@ -100,6 +100,7 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         let tail = tail.filter(|tail| !self.read.contains(&tail.segment.base));
         self.reach_snapshots()?;
         let is_as_closed = tail.is_some() && self.read.is_empty();
+        let known_epochs = self.epochs.clone();
         let (active, carried) = self.rebuild(tail)?;
         if carried.end < log_start.offset() {
             let log_end = LogEndOffset::new(carried.end);
@@ -109,7 +110,10 @@ impl<'a, F: PartitionFiles> Loader<'a, F> {
         let closed: Vec<Offset> =
             self.found.bases().into_iter().filter(|base| *base < active.base).collect();
         let Carried { end, mut epochs, producers, producer_id_max } = carried;
-        // An emptied log keeps the epoch that was current where it starts.
+        // An emptied log keeps the epoch that was current where it starts: no batch tells it again.
+        if end <= log_start.offset() && self.request.cut == LogCut::Keep {
+            epochs = known_epochs;
+        }
         epochs.truncate_from_end(end.max(log_start.offset().next()));
         epochs.truncate_from_start(log_start);
         if self.found.epochs.is_some() || !epochs.entries().is_empty() {

@@ -342,6 +342,26 @@ fn segments_below_the_start_are_deleted_on_load() {
     assert_eq!(loaded.log.producers(), test.log.producers());
 }
 
+/// Retention or DeleteRecords took all but the active segment; its batches were lost in a crash.
+#[test]
+fn an_emptied_log_keeps_the_epoch_at_its_start_through_every_load() {
+    let (_, mut test) = log();
+    test.close();
+    let log_start = LogStartOffset::new(base(&test, 4));
+    let gone = test.log.advance_log_start(log_start);
+    retire_segments(&mut test.files, &gone).unwrap();
+    test.files.truncate(FileName::log(log_start.offset()), 0).unwrap();
+    let asked = LoadRequest { log_start: Some(log_start), ..request() };
+    for load_number in 1..=3 {
+        let loaded = load(&mut test.files, &asked).unwrap();
+        assert!(loaded.log.is_empty());
+        let entries = loaded.log.epochs().entries();
+        assert_eq!(entries.len(), 1, "load {load_number}");
+        assert_eq!(entries[0].start, log_start.offset());
+        test.files.crash(|_, _| 0);
+    }
+}
+
 #[test]
 fn starting_anew_deletes_everything() {
     let (_, mut test) = log();
