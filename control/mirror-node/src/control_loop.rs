@@ -123,32 +123,23 @@ pub async fn run(
     let MirrorConfig { mirror, engine, retry, until_caught_up, seed, .. } = config;
     let config = LoopConfig { mirror: Some(mirror), engine, retry, until_caught_up, seed };
     let ended = run_in(&destination, config, None, stop, observe).await;
-    match ended {
-        Ok(ended) if ended.has_begun => ended.settled(&destination, observe),
-        Ok(ended) => {
-            destination.directory.lock().abandon();
-            ended.ended?;
-            Ok(MirrorOutcome::nothing_done())
-        }
-        Err(error) => {
-            destination.directory.lock().abandon();
-            Err(error)
-        }
+    if ended.has_begun {
+        return ended.settled(&destination, observe);
     }
+    destination.directory.lock().abandon();
+    ended.ended?;
+    Ok(MirrorOutcome::nothing_done())
 }
 
 /// Mirrors into a directory that others may use as well. The caller writes the checkpoints that
 /// are left and the clean marker.
-///
-/// # Errors
-/// When the run cannot begin.
 pub(crate) async fn run_in(
     destination: &Destination,
     config: LoopConfig,
     node: Option<NodeSide>,
     stop: impl Future<Output = ()>,
     observe: &mut dyn FnMut(MirrorNews),
-) -> Result<RunEnd, MirrorError> {
+) -> RunEnd {
     let mut stop = std::pin::pin!(stop);
     let mut mirror = MirrorLoop::new(destination, config, node, observe);
     let begun = tokio::select! {
@@ -160,7 +151,7 @@ pub(crate) async fn run_in(
         Some(Err(error)) => Err(error),
         None => Ok(MirrorEnd::Stopped),
     };
-    Ok(mirror.finish(ended).await)
+    mirror.finish(ended).await
 }
 
 struct MirrorLoop<'a> {

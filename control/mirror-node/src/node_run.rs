@@ -153,7 +153,7 @@ pub async fn run(
     };
     let NodeConfig { mirror, engine, retry, seed, .. } = config;
     let config = LoopConfig { mirror, engine, retry, until_caught_up: false, seed };
-    let ended = control_loop::run_in(&destination, config, Some(side), stop, observe).await;
+    let mut ended = control_loop::run_in(&destination, config, Some(side), stop, observe).await;
     if let Some(serving) = serving {
         closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
     }
@@ -162,17 +162,8 @@ pub async fn run(
     {
         tracing::warn!("not every log was closed in time: {elapsed}");
     }
-    let local_closed = are_local_logs_closed(&destination);
-    match ended {
-        Ok(mut ended) => {
-            ended.logs_closed &= local_closed;
-            Ok(ended.settled(&destination, observe)?)
-        }
-        Err(error) => {
-            destination.settle(local_closed, observe);
-            Err(error.into())
-        }
-    }
+    ended.logs_closed &= are_local_logs_closed(&destination);
+    Ok(ended.settled(&destination, observe)?)
 }
 
 fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {

@@ -223,8 +223,8 @@ const LOOK_SHARE: u32 = 40;
 /// A new topic waits that long for a look at most, when `metadata.refresh.ms` is less.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Asks every broker for next to nothing, again and again: whoever looks at a mirror is told how
-/// old
-/// the knowledge of its source is, and a fetch that waits does not tell whether anybody is there.
+/// old what is known of its source is, and a fetch that waits does not tell whether anybody is
+/// there.
 /// Ends when nobody listens any more.
 async fn feel_pulse(mut client: SourceClient, plan: &WatchPlan, events: &mpsc::Sender<LoopEvent>) {
     loop {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_wire::partition::{TopicIdPartition, TopicName};
+use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 use mirror_coordinator::cluster_metadata::{
     BoundTopic, ClusterMetadata, MetadataChange, MetadataRecord, Mirror,
 };
@@ -106,8 +106,10 @@ impl MirrorLoop<'_> {
             return BTreeSet::new();
         }
         let Some(known) = self.metadata.mirrors().get(mirror) else { return BTreeSet::new() };
-        let new =
-            found.iter().filter_map(|(name, source)| Some((name.clone(), new_topic(source)?)));
+        let new = found.iter().filter_map(|(name, source)| {
+            let topic_id = source.topic_id.or_else(|| random_id().ok())?;
+            Some((name.clone(), new_topic(topic_id, source)))
+        });
         let topics: Vec<_> = new.collect();
         let ids: BTreeMap<_, _> =
             topics.iter().map(|(name, topic)| (name.clone(), topic.topic_id)).collect();
@@ -324,14 +326,13 @@ fn check_not_going(state: &DirectoryState, change: &MetadataChange) -> Result<()
     Ok(())
 }
 
-/// A topic seen for the first time; `None` when the system gives no random bytes for an id.
-pub(super) fn new_topic(source: &SourceTopic) -> Option<MirrorTopic> {
-    let topic_id = source.topic_id.or_else(|| random_id().ok())?;
-    Some(MirrorTopic {
+/// A topic of the source as it is first remembered here.
+pub(super) fn new_topic(topic_id: TopicId, source: &SourceTopic) -> MirrorTopic {
+    MirrorTopic {
         topic_id,
         source_has_topic_ids: source.topic_id.is_some(),
         partition_count: i32::try_from(source.partitions.len()).unwrap_or(i32::MAX),
         configs: BTreeMap::new(),
         leader_epochs: Vec::new(),
-    })
+    }
 }

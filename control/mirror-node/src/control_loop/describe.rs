@@ -23,6 +23,7 @@ use kafka_wire::mirror_error::MirrorError as MirrorErrorCode;
 use kafka_wire::partition::{TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::listing::{self, ListFilter};
 use mirror_coordinator::cluster_metadata::{BoundTopic, Mirror};
+use mirror_coordinator::mirror_config::BOOTSTRAP_SERVERS;
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
 use mirror_coordinator::partition_state::MirrorPartitionState;
@@ -303,7 +304,7 @@ fn unknown_mirror(name: &str) -> DescribedMirror {
 }
 
 fn bootstrap(mirror: &Mirror) -> Option<String> {
-    mirror.configs.get("bootstrap.servers").cloned()
+    mirror.configs.get(BOOTSTRAP_SERVERS).cloned()
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -24,6 +24,7 @@ use mirror_coordinator::topic_patterns::PatternList;
 use tokio::sync::oneshot;
 
 use super::align::cut_of;
+use super::bindings::new_topic;
 use super::orders::{outcomes, refusal};
 use super::{LoopEvent, MirrorError, MirrorLoop};
 use crate::catalog::{Catalog, Partition};
@@ -130,7 +131,6 @@ impl MirrorLoop<'_> {
         request: &StartMirrorTopicsRequest,
         resolved: Resolved,
     ) -> Result<MirrorResponse, MirrorError> {
-        let peer = resolved.peer.clone();
         let asked = start_request(request, &resolved.metadata, |_| true);
         // What it would do to logs is looked at before anything is done.
         let plan = match self.plan_start(&asked) {
@@ -152,18 +152,19 @@ impl MirrorLoop<'_> {
             };
             return Ok(response.into());
         }
-        let is_overwritten = |topic: &&TopicName| self.is_overwritten(topic, peer.as_ref());
+        let peer = resolved.peer.as_ref();
+        let is_overwritten = |topic: &&TopicName| self.is_overwritten(topic, peer);
         let overwritten: BTreeSet<TopicName> =
             bound.iter().filter(is_overwritten).cloned().collect();
         let refused = if request.confirm { BTreeSet::new() } else { overwritten.clone() };
-        let asked = start_request(request, &resolved.metadata, |topic| !refused.contains(topic));
-        let plan = match self.plan_start(&asked) {
-            Ok(plan) => plan,
-            Err(error) if refused.is_empty() => {
-                return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error));
-            }
-            // Nothing is left to be started.
-            Err(_) => return Ok(unconfirmed(Vec::new(), &refused)),
+        let is_left = |topic: &TopicName| !refused.contains(topic);
+        let plan = match refused.is_empty() {
+            true => plan,
+            false => match self.plan_start(&start_request(request, &resolved.metadata, is_left)) {
+                Ok(plan) => plan,
+                // Nothing is left to be started.
+                Err(_) => return Ok(unconfirmed(Vec::new(), &refused)),
+            },
         };
         let topics = new_topics(plan.change.records(), &resolved.metadata);
         if let Err(error) = self.commit(&plan.change, topics) {
@@ -336,15 +337,7 @@ fn new_topics(
         _ => None,
     });
     let new = bound.filter_map(|(name, topic_id)| {
-        let source = source.topics.get(name)?;
-        let topic = MirrorTopic {
-            topic_id,
-            source_has_topic_ids: source.topic_id.is_some(),
-            partition_count: i32::try_from(source.partitions.len()).unwrap_or(i32::MAX),
-            configs: BTreeMap::new(),
-            leader_epochs: Vec::new(),
-        };
-        Some((name.clone(), topic))
+        Some((name.clone(), new_topic(topic_id, source.topics.get(name)?)))
     });
     new.collect()
 }
