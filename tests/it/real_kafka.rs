@@ -1,7 +1,8 @@
 //! The fixture itself: real Kafka starts, takes records and gives them back.
 
 use anyhow::Result;
-use harness::driver::{Codec, CreateTopic, Driver, Isolation, Outcome, Produce};
+use harness::authorizer::STRANGER;
+use harness::driver::{Acl, Codec, CreateTopic, Driver, Isolation, Outcome, Produce};
 use harness::{
     ClusterOptions, ConsumedPartition, Kafka, KafkaCluster, KafkaRelease, dump_log_segments,
     first_difference,
@@ -192,4 +193,44 @@ fn an_unclean_leader_takes_records_back(cluster: &mut KafkaCluster) -> Result<()
     let after = cluster.driver().describe_topic("lossy")?.partitions.remove(0);
     assert_eq!((after.leader, after.high_watermark), (2, 5));
     Ok(())
+}
+
+#[test]
+fn a_broker_with_an_authorizer_lets_strangers_do_what_rules_allow() -> Result<()> {
+    let name = "a_broker_with_an_authorizer_lets_strangers_do_what_rules_allow";
+    let Some(kafka) = harness::kafka_or_skip(name) else { return Ok(()) };
+    for release in KafkaRelease::ALL {
+        lets_strangers_do_what_rules_allow(&kafka, release)?;
+    }
+    Ok(())
+}
+
+fn lets_strangers_do_what_rules_allow(kafka: &Kafka, release: KafkaRelease) -> Result<()> {
+    let mut cluster = kafka.start(release, ClusterOptions::default().with_authorizer())?;
+    let admin = cluster.driver();
+    admin.create_topic(&CreateTopic::new("orders", 1))?;
+    admin.produce(&Produce::new("orders", 0, 3))?;
+    let stranger = admin.at(&cluster.bootstrap_servers());
+    let alice = cluster.driver_as("alice")?;
+    assert!(stranger.list_topics()?.is_empty());
+    assert!(alice.list_topics()?.is_empty());
+
+    let see = Acl::allow(STRANGER, "DESCRIBE", ("TOPIC", "orders"));
+    let read = Acl::allow("User:alice", "READ", ("TOPIC", "ord")).prefixed();
+    admin.create_acls(&[see.clone(), read.clone()])?;
+    assert_eq!(admin.acls()?, [read.clone(), see.clone()]);
+    assert!(stranger.list_topics()?.contains_key("orders"));
+    assert_eq!(alice.digest("orders", 0, Isolation::ReadUncommitted)?.count, 3);
+    let refused = stranger.alter_topic_configs("orders", &[("retention.ms", "1000")]);
+    let told = refused.map_err(|error| error.to_string()).err().unwrap_or_default();
+    assert!(told.contains("TopicAuthorizationException"), "{told}");
+
+    admin.delete_acls(&[see])?;
+    admin.create_acls(&[read.denied()])?;
+    assert!(stranger.list_topics()?.is_empty());
+    let refused = alice.digest("orders", 0, Isolation::ReadUncommitted);
+    let told = refused.map_err(|error| error.to_string()).err().unwrap_or_default();
+    assert!(told.contains("TopicAuthorizationException"), "{told}");
+    drop((stranger, alice));
+    cluster.stop()
 }

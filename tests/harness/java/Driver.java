@@ -48,42 +48,41 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * Drives Kafka clusters with Kafka's own clients: one JSON object per line in, one per line out.
  *
  * <p>A request has "do" and its arguments; an answer has "ok" true and its results, or "ok" false
- * and "error". It is about the cluster of the command line unless "at" names another one. The typed
- * side is tests/harness/src/driver.rs.
+ * and "error". It is about the cluster of the command line unless "at" names another one, and comes
+ * from nobody unless "as" names a user. The typed side is tests/harness/src/driver.rs.
  */
 public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
     static final long WAIT_MS = 60_000;
 
-    private final String bootstrap;
+    private final Access access;
     private final Admin admin;
     private final Reading reading;
     /** Producers that outlive a request: by name, or by transactional id. */
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
     private final Set<String> openTransactions = new HashSet<>();
 
-    private Driver(String bootstrap) {
-        this.bootstrap = bootstrap;
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
+    private Driver(Access access) {
+        this.access = access;
+        Properties config = access.config();
         config.put("reconnect.backoff.max.ms", "200");
         config.put("retry.backoff.max.ms", "200");
         this.admin = Admin.create(config);
-        this.reading = new Reading(bootstrap);
+        this.reading = new Reading(access);
     }
 
     public static void main(String[] args) throws Exception {
         PrintStream answers = System.out;
         System.setOut(System.err);
-        Map<String, Driver> drivers = new HashMap<>();
+        Map<Access, Driver> drivers = new HashMap<>();
         BufferedReader requests =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             JsonNode request = JSON.readTree(line);
-            String bootstrap = request.hasNonNull("at") ? request.get("at").asText() : args[0];
+            Access access = Access.of(request, args[0]);
             boolean leaves = request.get("do").asText().equals("leave");
             Driver driver = leaves
-                ? drivers.remove(bootstrap) : drivers.computeIfAbsent(bootstrap, Driver::new);
+                ? drivers.remove(access) : drivers.computeIfAbsent(access, Driver::new);
             ObjectNode answer = leaves ? left(driver) : driver.answer(request);
             answers.println(JSON.writeValueAsString(answer));
             answers.flush();
@@ -138,6 +137,9 @@ public final class Driver {
             case "read_in_group" -> reading.readInGroup(request, answer);
             case "commit_group" -> commitGroup(request);
             case "group_offsets" -> groupOffsets(request, answer);
+            case "create_acls" -> Acls.create(admin, request);
+            case "delete_acls" -> Acls.delete(admin, request);
+            case "acls" -> Acls.list(admin, answer);
             default -> throw new IllegalArgumentException("unknown command " + command);
         }
     }
@@ -364,8 +366,7 @@ public final class Driver {
     }
 
     private KafkaProducer<byte[], byte[]> newProducer(JsonNode request, String transactionalId) {
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
+        Properties config = access.config();
         config.put("key.serializer", ByteArraySerializer.class.getName());
         config.put("value.serializer", ByteArraySerializer.class.getName());
         config.put("compression.type", request.get("codec").asText());

@@ -16,10 +16,10 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Reads partitions back with stock consumers. */
 final class Reading {
-    private final String bootstrap;
+    private final Access access;
 
-    Reading(String bootstrap) {
-        this.bootstrap = bootstrap;
+    Reading(Access access) {
+        this.access = access;
     }
 
     private interface EachRecord {
@@ -29,8 +29,7 @@ final class Reading {
     /** Reads from "from" (or the log start) to "to" (or the end as of now), which it returns. */
     private long read(JsonNode request, EachRecord each) throws Exception {
         TopicPartition partition = Driver.partition(request);
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
+        Properties config = access.config();
         config.put("key.deserializer", ByteArrayDeserializer.class.getName());
         config.put("value.deserializer", ByteArrayDeserializer.class.getName());
         config.put("isolation.level", request.get("isolation").asText());
@@ -142,8 +141,7 @@ final class Reading {
 
     /** Reads on in a consumer group until so many records came, commits behind them, and leaves. */
     void readInGroup(JsonNode request, ObjectNode answer) {
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
+        Properties config = access.config();
         config.put("group.id", request.get("group").asText());
         config.put("key.deserializer", ByteArrayDeserializer.class.getName());
         config.put("value.deserializer", ByteArrayDeserializer.class.getName());

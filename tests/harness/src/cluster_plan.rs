@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
+use crate::authorizer;
 use crate::kafka_cluster::{CONTROLLER_ID, ClusterOptions};
 use crate::kafka_jars;
 use crate::kafka_release::KafkaRelease;
@@ -16,7 +17,17 @@ use crate::server_properties::{ServerProperties, free_ports};
 pub(crate) struct PlannedNode {
     pub(crate) id: i32,
     pub(crate) port: u16,
+    /// Where users are told apart, when there is an authorizer.
+    pub(crate) user_port: Option<u16>,
     pub(crate) properties: ServerProperties,
+}
+
+/// Where the listeners of a node are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) broker: u16,
+    pub(crate) controller: u16,
+    pub(crate) users: Option<u16>,
 }
 
 /// Plans the nodes of a cluster in `work_dir`.
@@ -26,24 +37,27 @@ pub(crate) fn plan_nodes(options: &ClusterOptions, work_dir: &Path) -> Result<Ve
     if options.separate_controller {
         ids.push(CONTROLLER_ID);
     }
-    let mut ports = free_ports(ids.len() + 1)?;
+    let mut ports = free_ports(2 * ids.len() + 1)?;
     let controller_port = ports.pop().context("no port for the controller")?;
+    let user_ports = ports.split_off(ids.len());
     let voters = format!("{controller}@{HOST}:{controller_port}");
-    let plan = |(id, port): (i32, u16)| {
+    let plan = |(id, (port, user_port)): (i32, (u16, u16))| {
         let mut properties = base_properties(id, options.brokers, work_dir);
         let roles = match (id == controller, options.separate_controller) {
             (true, true) => "controller",
             (true, false) => "broker,controller",
             (false, _) => "broker",
         };
-        set_listeners(&mut properties, roles, port, controller_port);
+        let user_port = options.authorizer.then_some(user_port);
+        let ports = Ports { broker: port, controller: controller_port, users: user_port };
+        set_listeners(&mut properties, roles, ports);
         properties.set("controller.quorum.voters", &*voters);
         for (key, value) in &options.configs {
             properties.set(key, &**value);
         }
-        PlannedNode { id, port, properties }
+        PlannedNode { id, port, user_port, properties }
     };
-    Ok(ids.into_iter().zip(ports).map(plan).collect())
+    Ok(ids.into_iter().zip(ports.into_iter().zip(user_ports)).map(plan).collect())
 }
 
 impl PlannedNode {
@@ -94,14 +108,11 @@ fn base_properties(id: i32, brokers: i32, work_dir: &Path) -> ServerProperties {
 }
 
 /// Puts the roles and loopback listeners of a node into its configuration.
-pub(crate) fn set_listeners(
-    properties: &mut ServerProperties,
-    roles: &str,
-    broker_port: u16,
-    controller_port: u16,
-) {
-    let broker = format!("PLAINTEXT://{HOST}:{broker_port}");
-    let controller = format!("CONTROLLER://{HOST}:{controller_port}");
+pub(crate) fn set_listeners(properties: &mut ServerProperties, roles: &str, ports: Ports) {
+    let users = ports.users.map(|port| format!(",{}://{HOST}:{port}", authorizer::USERS));
+    let users = users.unwrap_or_default();
+    let broker = format!("PLAINTEXT://{HOST}:{}{users}", ports.broker);
+    let controller = format!("CONTROLLER://{HOST}:{}", ports.controller);
     let listeners = match roles {
         "controller" => controller,
         "broker" => broker,
@@ -111,6 +122,9 @@ pub(crate) fn set_listeners(
     properties.set("listeners", listeners);
     properties.set("controller.listener.names", "CONTROLLER");
     properties.set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    if ports.users.is_some() {
+        authorizer::configure(properties);
+    }
 }
 
 /// Where the configuration of a node lies.

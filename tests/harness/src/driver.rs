@@ -16,10 +16,12 @@ use crate::driver_program;
 use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
 use crate::kafka_release::KafkaRelease;
 
+mod acls;
 mod produce;
 mod read;
 mod topics;
 
+pub use acls::Acl;
 pub use produce::{Codec, Outcome, Produce, Produced};
 pub use read::{Digest, Isolation, Range, Record};
 pub use topics::{CreateTopic, PartitionDescription, TopicDescription};
@@ -33,6 +35,8 @@ pub struct Driver {
     wires: Arc<Mutex<Wires>>,
     /// Another cluster than the one it was started against.
     at: Option<String>,
+    /// As whom, where clients say who they are.
+    user: Option<String>,
 }
 
 #[derive(Debug)]
@@ -69,14 +73,23 @@ impl Driver {
             }
         });
         let wires = Wires { process, requests, answers };
-        Ok(Self { wires: Arc::new(Mutex::new(wires)), at: None })
+        Ok(Self { wires: Arc::new(Mutex::new(wires)), at: None, user: None })
     }
 
     /// Clients of another cluster in the same process, which costs less than a process of its own.
     /// Names of producers are the cluster's own. Their connections are closed when it is dropped.
     #[must_use]
     pub fn at(&self, bootstrap_servers: &str) -> Self {
-        Self { wires: Arc::clone(&self.wires), at: Some(bootstrap_servers.to_owned()) }
+        let at = Some(bootstrap_servers.to_owned());
+        Self { wires: Arc::clone(&self.wires), at, user: None }
+    }
+
+    /// Has it say that it is this user, by SASL/PLAIN; see
+    /// [`crate::ClusterOptions::with_authorizer`].
+    #[must_use]
+    pub fn as_user(mut self, user: &str) -> Self {
+        self.user = Some(user.to_owned());
+        self
     }
 
     /// Sends one request and waits for its answer.
@@ -87,6 +100,9 @@ impl Driver {
         let mut request = request.clone();
         if let Some(at) = &self.at {
             request["at"] = at.as_str().into();
+        }
+        if let Some(user) = &self.user {
+            request["as"] = user.as_str().into();
         }
         let mut wires = self.wires.lock().expect("nothing panics while the driver is locked");
         let line = format!("{request}\n");

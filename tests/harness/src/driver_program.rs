@@ -62,7 +62,9 @@ fn source_hash(sources: &[Source]) -> u64 {
     hasher.finish()
 }
 
-const SOURCES: [Source; 2] = [
+const SOURCES: [Source; 4] = [
+    ("Access.java", include_str!("../java/Access.java")),
+    ("Acls.java", include_str!("../java/Acls.java")),
     ("Driver.java", include_str!("../java/Driver.java")),
     ("Reading.java", include_str!("../java/Reading.java")),
 ];

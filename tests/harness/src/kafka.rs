@@ -126,7 +126,19 @@ impl Kafka {
         release: KafkaRelease,
         properties: &Path,
     ) -> Result<KafkaCluster> {
-        KafkaCluster::start_on(self, release, ServerProperties::read(properties)?)
+        KafkaCluster::start_on(self, release, ServerProperties::read(properties)?, false)
+    }
+
+    /// As [`Self::start_on_directory`] with an authorizer; see [`crate::authorizer`].
+    ///
+    /// # Errors
+    /// As [`Self::start_on_directory`].
+    pub fn start_on_directory_with_authorizer(
+        &self,
+        release: KafkaRelease,
+        properties: &Path,
+    ) -> Result<KafkaCluster> {
+        KafkaCluster::start_on(self, release, ServerProperties::read(properties)?, true)
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cluster_plan::{self, HOST, properties_path};
+use crate::authorizer;
+use crate::cluster_plan::{self, HOST, Ports, properties_path};
 use crate::driver::Driver;
 use crate::java_process::{JavaLaunch, JavaProcess, Lifetime};
 use crate::kafka::Kafka;
@@ -23,6 +24,8 @@ pub struct ClusterOptions {
     /// Whether node [`CONTROLLER_ID`] is a controller of its own, so that every broker can be
     /// stopped while the others go on. Otherwise broker 1 is the controller too.
     pub separate_controller: bool,
+    /// Whether brokers have an authorizer and a listener where users are told apart.
+    pub authorizer: bool,
     /// Broker configuration on top of the small defaults of the harness.
     pub configs: Vec<(String, String)>,
     /// Where to put it; a temporary directory by default.
@@ -36,6 +39,7 @@ impl Default for ClusterOptions {
         Self {
             brokers: 1,
             separate_controller: false,
+            authorizer: false,
             configs: Vec::new(),
             directory: None,
             lifetime: Lifetime::TiedToUs,
@@ -63,6 +67,14 @@ impl ClusterOptions {
         self.separate_controller = true;
         self
     }
+
+    /// Has brokers ask what clients may do; see [`crate::authorizer`]. The cluster's driver is the
+    /// super user's.
+    #[must_use]
+    pub fn with_authorizer(mut self) -> Self {
+        self.authorizer = true;
+        self
+    }
 }
 
 /// A running cluster; its processes end and its directory goes when it is dropped.
@@ -84,6 +96,8 @@ struct Node {
     properties: ServerProperties,
     process: Option<JavaProcess>,
     port: u16,
+    /// Where users are told apart, when there is an authorizer.
+    user_port: Option<u16>,
 }
 
 impl Node {
@@ -105,8 +119,8 @@ impl KafkaCluster {
         let mut nodes = BTreeMap::new();
         for planned in cluster_plan::plan_nodes(&options, &work_dir)? {
             planned.format(release, &work_dir, &cluster_id)?;
-            let cluster_plan::PlannedNode { id, port, properties } = planned;
-            nodes.insert(id, Node { properties, process: None, port });
+            let cluster_plan::PlannedNode { id, port, user_port, properties } = planned;
+            nodes.insert(id, Node { properties, process: None, port, user_port });
         }
         Self::launch(kafka, release, nodes, (work_dir, temp_dir), options.lifetime)
     }
@@ -116,14 +130,19 @@ impl KafkaCluster {
         kafka: &Kafka,
         release: KafkaRelease,
         mut properties: ServerProperties,
+        has_authorizer: bool,
     ) -> Result<Self> {
         let id: i32 =
             properties.get("node.id").context("server.properties: no node.id")?.parse()?;
-        let ports = free_ports(2)?;
-        cluster_plan::set_listeners(&mut properties, "broker,controller", ports[0], ports[1]);
-        properties.set("advertised.listeners", format!("PLAINTEXT://{HOST}:{}", ports[0]));
-        properties.set("controller.quorum.voters", format!("{id}@{HOST}:{}", ports[1]));
-        let node = Node { properties, process: None, port: ports[0] };
+        let free = free_ports(3)?;
+        let user_port = has_authorizer.then_some(free[2]);
+        let ports = Ports { broker: free[0], controller: free[1], users: user_port };
+        cluster_plan::set_listeners(&mut properties, "broker,controller", ports);
+        let users = user_port.map(|port| format!(",{}://{HOST}:{port}", authorizer::USERS));
+        let advertised = format!("PLAINTEXT://{HOST}:{}{}", free[0], users.unwrap_or_default());
+        properties.set("advertised.listeners", advertised);
+        properties.set("controller.quorum.voters", format!("{id}@{HOST}:{}", free[1]));
+        let node = Node { properties, process: None, port: free[0], user_port };
         let place = work_dir(None)?;
         Self::launch(kafka, release, BTreeMap::from([(id, node)]), place, Lifetime::TiedToUs)
     }
@@ -138,7 +157,10 @@ impl KafkaCluster {
         for (id, node) in &mut nodes {
             node.process = Some(start_node(release, &work_dir, *id, &node.properties, lifetime)?);
         }
-        let driver = Driver::start(release, &bootstrap_servers(&nodes), &work_dir)?;
+        let driver = match user_servers(&nodes) {
+            Some(users) => Driver::start(release, &users, &work_dir)?.as_user(authorizer::ADMIN),
+            None => Driver::start(release, &bootstrap_servers(&nodes), &work_dir)?,
+        };
         let mut cluster = Self {
             release,
             driver,
@@ -186,6 +208,15 @@ impl KafkaCluster {
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
         bootstrap_servers(&self.nodes)
+    }
+
+    /// Clients of one user in the driver's process; of a cluster with an authorizer.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn driver_as(&self, user: &str) -> Result<Driver> {
+        let users = user_servers(&self.nodes).context("a cluster without an authorizer")?;
+        Ok(self.driver.at(&users).as_user(user))
     }
 
     /// `host:port` of one broker.
@@ -331,6 +362,14 @@ fn bootstrap_servers(nodes: &BTreeMap<i32, Node>) -> String {
     let brokers = nodes.values().filter(|node| node.is_broker());
     let addresses: Vec<String> = brokers.map(|node| format!("{HOST}:{}", node.port)).collect();
     addresses.join(",")
+}
+
+/// The listeners of users of every broker; `None` without an authorizer.
+fn user_servers(nodes: &BTreeMap<i32, Node>) -> Option<String> {
+    let brokers = nodes.values().filter(|node| node.is_broker());
+    let ports: Option<Vec<u16>> = brokers.map(|node| node.user_port).collect();
+    let addresses = ports?.into_iter().map(|port| format!("{HOST}:{port}"));
+    Some(addresses.collect::<Vec<_>>().join(","))
 }
 
 fn start_node(

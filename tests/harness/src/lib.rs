@@ -12,9 +12,11 @@
 //! crates, so what it says about bytes and offsets is Kafka's own opinion.
 //!
 //! **Reading order.** [`kafka`], [`kafka_cluster`], [`driver`], then [`kafka_release`],
-//! [`kafka_jars`], [`java_process`]; [`ringmirror`] for the program under test, [`mirror_node`] for
-//! nodes with mirrors; [`clients`] for the client matrix.
+//! [`kafka_jars`], [`java_process`]; [`authorizer`] for brokers that ask who is there;
+//! [`ringmirror`] for the program under test, [`mirror_node`] for nodes with mirrors; [`clients`]
+//! for the client matrix.
 
+pub mod authorizer;
 pub mod clients;
 mod cluster_plan;
 pub mod comparison;
