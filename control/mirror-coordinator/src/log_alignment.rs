@@ -65,6 +65,31 @@ impl PeerMirrors {
         peer
     }
 
+    /// What is known of a source that told of its mirrors, and not where they ended.
+    #[must_use]
+    pub fn silent(own_cluster_id: &str, listed: &[ListedMirror], reason: &str) -> Self {
+        let broken = format!("the source did not tell where mirroring from here ended: {reason}");
+        Self { broken: Some(broken), ..Self::read(own_cluster_id, listed, &[]) }
+    }
+
+    /// Why it is not known where mirroring from here ended, when it is not.
+    #[must_use]
+    pub fn silence(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// Why a topic may not be mirrored from the source, when the source mirrors it from us. The
+    /// beginning is the proposal's.
+    #[must_use]
+    pub fn loop_of(&self, topic: &TopicName) -> Option<String> {
+        let mirror = self.followed.get(topic.as_str())?;
+        Some(format!(
+            "Detected mirror loop for mirror: {mirror} of the source mirrors {topic} from here; \
+             fail it over there first (`ringmirror failover --mirror {mirror} --topics {topic}` \
+             against the source), or leave it out"
+        ))
+    }
+
     fn note_error(&mut self, mirror: &DescribedMirror) {
         let (name, code) = (&mirror.mirror_name, mirror.error_code);
         let message = mirror.error_message.as_deref().unwrap_or("no message");
@@ -103,11 +128,8 @@ impl PeerMirrors {
         partition: PartitionIndex,
     ) -> Result<MirrorPosition, AlignmentFailure> {
         let refused = |reason| Err(AlignmentFailure { reason, class: RetryClass::Retryable });
-        if let Some(mirror) = self.followed.get(topic.as_str()) {
-            return refused(format!(
-                "Detected mirror loop for mirror: {mirror} of the source mirrors {topic} from us; \
-                 stop it there first"
-            ));
+        if let Some(reason) = self.loop_of(topic) {
+            return refused(reason);
         }
         if let Some(reason) = &self.broken {
             return refused(reason.clone());
@@ -118,7 +140,7 @@ impl PeerMirrors {
         };
         if !peer.not_stopped.is_empty() {
             return refused(format!(
-                "the source still mirrors {topic}-{partition} from us: {}; stop it there first",
+                "the source still mirrors {topic}-{partition} from here: {}; stop it there first",
                 peer.not_stopped.join(", ")
             ));
         }

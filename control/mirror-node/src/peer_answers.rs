@@ -15,9 +15,10 @@ use crate::source_connection::{SourceError, error_name};
 
 /// Asks a source for its mirrors, and where mirroring of these partitions from `cluster_id` ended.
 ///
+/// What a broker keeps to itself may be where mirroring ended: then it is not known.
+///
 /// # Errors
-/// When it cannot be asked, or does not know all: what a broker keeps to itself may be where
-/// mirroring ended.
+/// When it does not list its mirrors.
 pub(crate) async fn ask_peer(
     client: &mut SourceClient,
     cluster_id: &str,
@@ -57,9 +58,12 @@ pub(crate) async fn ask_peer(
         include_mirror_offset: false,
         last_mirror_epoch_lookups: Vec::new(),
     };
-    let described = client.describe_mirrors(&request).await?;
-    match described.unanswered.into_iter().next() {
-        Some(error) => Err(error),
-        None => Ok(PeerMirrors::read(cluster_id, &listed, &described.mirrors)),
-    }
+    let untold = match client.describe_mirrors(&request).await {
+        Ok(described) => match described.unanswered.into_iter().next() {
+            None => return Ok(PeerMirrors::read(cluster_id, &listed, &described.mirrors)),
+            Some(error) => error,
+        },
+        Err(error) => error,
+    };
+    Ok(PeerMirrors::silent(cluster_id, &listed, &untold.to_string()))
 }

@@ -81,7 +81,7 @@ impl From<MirrorError> for ErrorCode {
 
 impl CommandError {
     /// A refusal with its text.
-    pub(crate) fn new(code: impl Into<ErrorCode>, message: impl fmt::Display) -> Self {
+    pub fn new(code: impl Into<ErrorCode>, message: impl fmt::Display) -> Self {
         Self { code: code.into(), message: message.to_string() }
     }
 }

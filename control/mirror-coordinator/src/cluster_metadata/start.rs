@@ -32,6 +32,9 @@ pub struct StartRequest {
     pub found: Vec<SourceTopic>,
     /// Topics that are asked for by name.
     pub named: Vec<SourceTopic>,
+    /// Topics that would do harm if they were started, and why: known to whoever asks, not to the
+    /// metadata. Those that are mirrored already are no news, and not refused.
+    pub refused: BTreeMap<TopicName, CommandError>,
     /// Offset of the metadata that the request was looked at with; `None` for no check.
     pub state_offset: Option<i64>,
 }
@@ -86,6 +89,7 @@ impl ClusterMetadata {
             patterns: &patterns,
             here,
             fresh_id,
+            refused: &request.refused,
             bound_ids: self.topics.iter().map(|(name, topic)| (topic.topic_id, name)).collect(),
             state_offset: request.state_offset,
             seen: BTreeSet::new(),
@@ -187,6 +191,7 @@ struct Start<'a> {
     mirror: &'a MirrorName,
     patterns: &'a TopicPatterns,
     here: &'a NodeView<'a>,
+    refused: &'a BTreeMap<TopicName, CommandError>,
     fresh_id: &'a mut dyn FnMut() -> TopicId,
     /// Ids that are bound, or will be.
     bound_ids: BTreeMap<TopicId, &'a TopicName>,
@@ -245,6 +250,9 @@ impl<'a> Start<'a> {
             _ => {}
         }
         let topic_id = self.checked_id(topic, bound)?;
+        if let Some(error) = self.refused.get(&topic.name) {
+            return Err(error.clone());
+        }
         match bound {
             Some(bound) => {
                 self.mismatches.look(&topic.name, bound, NEEDED, self.here.states);

@@ -146,8 +146,14 @@ fn judged(listed: &[ListedMirror], described: &[DescribedMirror]) -> Result<(i32
 
 #[test]
 fn a_source_that_mirrors_the_topic_from_us_is_a_loop() {
-    let reason = judged(&[listed("back", OURS, &["s", "t"])], &[]).unwrap_err();
+    let mirrors = [listed("back", OURS, &["s", "t"])];
+    let reason = judged(&mirrors, &[]).unwrap_err();
     assert!(reason.starts_with("Detected mirror loop for mirror: back"), "{reason}");
+    assert!(reason.contains("failover --mirror back --topics t"), "{reason}");
+    let silent = PeerMirrors::silent(OURS, &mirrors, "broker 3 is gone");
+    let topic = |text| TopicName::parse(text).unwrap();
+    assert_eq!(silent.loop_of(&topic("t")), Some(reason), "known, although nothing else is");
+    assert_eq!(silent.loop_of(&topic("u")), None);
 }
 
 #[test]
@@ -181,6 +187,17 @@ fn the_position_is_the_largest_of_all_mirrors_and_brokers_that_have_us_as_their_
 fn a_source_that_knows_no_mirrors_or_has_none_means_from_scratch() {
     assert_eq!(judged(&[], &[]), Ok((-1, -1)));
     assert_eq!(judged(&[], &[described("back", Some(OURS), &[])]), Ok((-1, -1)));
+}
+
+#[test]
+fn a_source_that_does_not_tell_where_mirroring_ended_is_no_empty_position() {
+    let silent = PeerMirrors::silent(OURS, &[], "broker 3 is gone");
+    let topic = TopicName::parse("t").unwrap();
+    let failure = silent.position_of(&topic, PartitionIndex::default()).unwrap_err();
+    assert!(failure.reason.contains("broker 3 is gone"), "{}", failure.reason);
+    assert_eq!(failure.class, RetryClass::Retryable);
+    assert_eq!(silent.silence(), Some(failure.reason.as_str()));
+    assert_eq!(PeerMirrors::read(OURS, &[], &[]).silence(), None);
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl MirrorLoop<'_> {
             let position = match &asked.outcome {
                 Ok(peer) => self.judge(partition, peer),
                 Err(reason) => Err(AlignmentFailure {
-                    reason: format!("the source was not told where mirroring ended: {reason}"),
+                    reason: format!("the source did not tell of its mirrors: {reason}"),
                     class: RetryClass::Retryable,
                 }),
             };

@@ -13,7 +13,7 @@ use kafka_wire::mirror_api::start_mirror_topics::{
 use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{SourceId, TopicName, TopicPartition};
-use mirror_coordinator::cluster_metadata::command_error::CommandError;
+use mirror_coordinator::cluster_metadata::command_error::{CommandError, ErrorCode};
 use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
 use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
 use mirror_coordinator::lifecycle::AlignmentFailure;
@@ -47,12 +47,12 @@ pub(crate) struct ResolvedStart {
 
 /// What the source said.
 #[derive(Debug, Default)]
-struct Resolved {
-    metadata: SourceMetadata,
-    /// Of topics that are here and hold records.
-    peer: Option<PeerMirrors>,
+pub(super) struct Resolved {
+    pub(super) metadata: SourceMetadata,
+    /// Of topics that are here.
+    pub(super) peer: Option<PeerMirrors>,
     /// Where logs end at the source, when only a plan is wanted.
-    log_ends: BTreeMap<TopicPartition, Offset>,
+    pub(super) log_ends: BTreeMap<TopicPartition, Offset>,
 }
 
 impl MirrorLoop<'_> {
@@ -126,14 +126,17 @@ impl MirrorLoop<'_> {
         Ok(())
     }
 
-    async fn start(
+    pub(super) async fn start(
         &mut self,
         request: &StartMirrorTopicsRequest,
         resolved: Resolved,
     ) -> Result<MirrorResponse, MirrorError> {
-        let asked = start_request(request, &resolved.metadata, |_| true);
+        let peer = resolved.peer.as_ref();
+        let mut asked = start_request(request, &resolved.metadata);
+        // It would close the topic to clients, and nobody would write it.
+        asked.refused = loops(request, &resolved.metadata, peer);
         // What it would do to logs is looked at before anything is done.
-        let plan = match self.plan_start(&asked) {
+        let mut plan = match self.plan_start(&asked) {
             Ok(plan) => plan,
             Err(error) => return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error)),
         };
@@ -143,29 +146,24 @@ impl MirrorLoop<'_> {
         });
         let bound: BTreeSet<TopicName> = bound.collect();
         if request.plan_only {
-            let topics = outcomes(&plan);
-            let plan = self.plan_of(&bound, &resolved);
-            let response = StartMirrorTopicsResponse {
-                topics,
-                plan,
-                ..StartMirrorTopicsResponse::outcome(0, None)
-            };
-            return Ok(response.into());
+            let planned = self.plan_of(&bound, &resolved);
+            let told = StartMirrorTopicsResponse::outcome(0, None);
+            let told = StartMirrorTopicsResponse { topics: outcomes(&plan), plan: planned, ..told };
+            return Ok(told.into());
         }
-        let peer = resolved.peer.as_ref();
-        let is_overwritten = |topic: &&TopicName| self.is_overwritten(topic, peer);
-        let overwritten: BTreeSet<TopicName> =
-            bound.iter().filter(is_overwritten).cloned().collect();
-        let refused = if request.confirm { BTreeSet::new() } else { overwritten.clone() };
-        let is_left = |topic: &TopicName| !refused.contains(topic);
-        let plan = match refused.is_empty() {
-            true => plan,
-            false => match self.plan_start(&start_request(request, &resolved.metadata, is_left)) {
+        let overwritten: BTreeMap<TopicName, String> = bound
+            .iter()
+            .filter_map(|topic| Some((topic.clone(), self.overwriting(topic, peer)?)))
+            .collect();
+        if !request.confirm && !overwritten.is_empty() {
+            asked.refused.extend(overwritten.iter().map(|(topic, reason)| {
+                (topic.clone(), CommandError::new(ErrorCode::InvalidRequest, reason))
+            }));
+            plan = match self.plan_start(&asked) {
                 Ok(plan) => plan,
-                // Nothing is left to be started.
-                Err(_) => return Ok(unconfirmed(Vec::new(), &refused)),
-            },
-        };
+                Err(error) => return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error)),
+            };
+        }
         let topics = new_topics(plan.change.records(), &resolved.metadata);
         if let Err(error) = self.commit(&plan.change, topics) {
             self.tell_uncommitted(&error);
@@ -176,13 +174,13 @@ impl MirrorLoop<'_> {
         // A word that was given for an earlier start is not one for this.
         self.confirmed.retain(|topic| !bound.contains(topic));
         if request.confirm {
-            self.confirmed.extend(overwritten);
+            self.confirmed.extend(overwritten.into_keys());
         }
         if let Some(name) = MirrorName::parse(&request.mirror_name) {
             let metadata = resolved.metadata;
             self.on_look(&name, SourceLook { metadata, ..SourceLook::default() }).await?;
         }
-        Ok(unconfirmed(outcomes(&plan), &refused))
+        Ok(started(outcomes(&plan)))
     }
 
     fn plan_start(&self, request: &StartRequest) -> Result<Planned, CommandError> {
@@ -190,14 +188,24 @@ impl MirrorLoop<'_> {
         self.with_view(|view| self.metadata.plan_start(request, view, &mut fresh_id))
     }
 
-    /// True when starting a topic drops all its records, because nobody knows which of them the
-    /// source has.
-    fn is_overwritten(&self, topic: &TopicName, peer: Option<&PeerMirrors>) -> bool {
-        let Some(shown) = self.destination.catalog.topic(topic) else { return false };
-        shown.partitions.iter().any(|partition| {
-            has_records(partition)
-                && position_of(partition, peer).is_ok_and(MirrorPosition::is_empty)
-        })
+    /// Why starting a topic needs the operator's word, when it does: all its records are dropped,
+    /// or may be, because nobody knows which of them the source has.
+    fn overwriting(&self, name: &TopicName, peer: Option<&PeerMirrors>) -> Option<String> {
+        let shown = self.destination.catalog.topic(name)?;
+        let mut held = shown.partitions.iter().filter(|partition| has_records(partition));
+        if let Some(silence) = peer.and_then(PeerMirrors::silence) {
+            held.next()?;
+            return Some(format!(
+                "topic {name} holds records here, and {silence}: it may be that all of them would \
+                 be dropped; start it when the source tells, or with --confirm if they may go"
+            ));
+        }
+        held.find(|partition| position_of(partition, peer).is_ok_and(MirrorPosition::is_empty))?;
+        Some(format!(
+            "topic {name} holds records here and the source does not know where mirroring from \
+             here ended: all of them would be dropped; start it with --confirm if that is wanted, \
+             and look at it with ringmirror plan before"
+        ))
     }
 
     /// What a start would do with each partition of these topics.
@@ -274,12 +282,14 @@ async fn resolve(
             || patterns.as_ref().is_some_and(|patterns| patterns.matches(name.as_str()))
     };
     let meant = metadata.topics.iter().filter(|(name, _)| is_meant(name));
-    let mut here = BTreeSet::new();
+    // Topics that are here may be mirrored from here; those with records have some to lose.
+    let (mut is_here, mut with_records) = (false, BTreeSet::new());
     let mut leaders = BTreeMap::new();
     for (name, topic) in meant {
         let shown = catalog.topic(name);
+        is_here |= shown.is_some();
         let partitions = shown.iter().flat_map(|shown| &shown.partitions);
-        here.extend(partitions.filter(|one| has_records(one)).map(|one| one.name.clone()));
+        with_records.extend(partitions.filter(|one| has_records(one)).map(|one| one.name.clone()));
         for (partition, at) in &topic.partitions {
             if let Some(leader) = at.leader {
                 let at = TopicPartition { topic: name.clone(), partition: *partition };
@@ -287,11 +297,12 @@ async fn resolve(
             }
         }
     }
-    let peer = match here.is_empty() {
-        true => None,
-        false => {
-            Some(ask_peer(client, cluster_id, &here).await.map_err(|error| error.to_string())?)
-        }
+    let peer = match is_here {
+        false => None,
+        true => Some(match ask_peer(client, cluster_id, &with_records).await {
+            Ok(peer) => peer,
+            Err(error) => PeerMirrors::silent(cluster_id, &[], &error.to_string()),
+        }),
     };
     let log_ends = match request.plan_only && !leaders.is_empty() {
         true => {
@@ -303,17 +314,13 @@ async fn resolve(
     Ok(Resolved { metadata, peer, log_ends })
 }
 
-/// The request as the metadata plans it, with the topics of the source that `is_wanted` lets pass.
-fn start_request(
-    request: &StartMirrorTopicsRequest,
-    source: &SourceMetadata,
-    is_wanted: impl Fn(&TopicName) -> bool,
-) -> StartRequest {
-    let found = source.topics.iter().filter(|(name, _)| is_wanted(name));
+/// The request as the metadata plans it.
+fn start_request(request: &StartMirrorTopicsRequest, source: &SourceMetadata) -> StartRequest {
+    let found = source.topics.iter();
     let found =
         found.map(|(name, topic)| SourceTopic { name: name.clone(), topic_id: topic.topic_id });
     let named = request.topics.iter().filter_map(|topic| {
-        let name = TopicName::parse(&topic.topic_name).filter(|name| is_wanted(name))?;
+        let name = TopicName::parse(&topic.topic_name)?;
         let topic_id = kafka_wire::partition::TopicId::from_wire(topic.topic_id);
         Some(SourceTopic { name, topic_id })
     });
@@ -323,8 +330,24 @@ fn start_request(
         exclude: request.exclude_patterns.clone(),
         found: found.collect(),
         named: named.collect(),
+        refused: BTreeMap::new(),
         state_offset: (request.state_offset >= 0).then_some(request.state_offset),
     }
+}
+
+/// Topics that the source mirrors from here.
+fn loops(
+    request: &StartMirrorTopicsRequest,
+    source: &SourceMetadata,
+    peer: Option<&PeerMirrors>,
+) -> BTreeMap<TopicName, CommandError> {
+    let mirror = &request.mirror_name;
+    let refused = |name: &TopicName| {
+        let found = peer?.loop_of(name)?;
+        let message = format!("{found}; mirror {mirror} leaves topic {name} as it is");
+        Some((name.clone(), CommandError::new(ErrorCode::InvalidRequest, message)))
+    };
+    source.topics.keys().filter_map(refused).collect()
 }
 
 /// Topics of a plan, as the source has them.
@@ -342,20 +365,8 @@ fn new_topics(
     new.collect()
 }
 
-/// The answer, with the topics that were not started because that was not confirmed.
-fn unconfirmed(mut topics: Vec<WireOutcome>, refused: &BTreeSet<TopicName>) -> MirrorResponse {
-    let message = |name: &TopicName| {
-        format!(
-            "topic {name} holds records here and the source does not know where mirroring from \
-             here ended: all of them would be dropped; start it with --confirm if that is wanted, \
-             and look at it with ringmirror plan before"
-        )
-    };
-    topics.extend(refused.iter().map(|name| WireOutcome {
-        name: name.to_string(),
-        error_code: ResponseError::InvalidRequest.code(),
-        error_message: Some(message(name)),
-    }));
+/// The answer: the first topic's refusal is that of the request.
+fn started(topics: Vec<WireOutcome>) -> MirrorResponse {
     let first = topics.iter().find(|topic| topic.error_code != 0);
     let (error_code, error_message) =
         first.map_or((0, None), |first| (first.error_code, first.error_message.clone()));

@@ -12,6 +12,7 @@ use crate::client_properties::ClientProperties;
 mod aligning;
 mod loop_rig;
 mod settings;
+mod starting;
 mod topic_changes;
 
 #[test]

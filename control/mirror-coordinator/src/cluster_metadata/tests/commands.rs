@@ -1,6 +1,9 @@
 //! What commands do beside being refused.
 
+use std::collections::BTreeMap;
+
 use super::{Node, id, mirror_name, name, source, start, stop_patterns, stop_topics, topics};
+use crate::cluster_metadata::command_error::{CommandError, ErrorCode};
 use crate::cluster_metadata::listing::ListFilter;
 use crate::cluster_metadata::start::StartRequest;
 use crate::cluster_metadata::{MetadataRecord, Mirror};
@@ -194,6 +197,30 @@ fn an_older_directory_is_adopted_by_one_mirror() {
     let planned = node.metadata.plan_alter_configs("default", &[change]).unwrap();
     node.done(&planned);
     assert_eq!(node.plan_start(&request).unwrap().first_error().unwrap().code.number(), 42);
+}
+
+#[test]
+fn topics_that_whoever_asks_refuses_are_left_as_they_are() {
+    let mut node = Node::with_mirrors();
+    node.bind("m", "running", 1, Mirroring);
+    node.bind("m", "ended", 2, Stopped);
+    let refusal =
+        |topic: &str| CommandError::new(ErrorCode::InvalidRequest, format_args!("{topic}: a loop"));
+    let refused: BTreeMap<_, _> =
+        ["running", "ended"].map(|topic| (name(topic), refusal(topic))).into();
+    let begin = |include: &[&str], found: &[(&str, u8)]| StartRequest {
+        refused: refused.clone(),
+        ..start("m", include, found)
+    };
+    let planned = node.plan_start(&begin(&["ended"], &[("ended", 2)])).unwrap();
+    assert_eq!(planned.first_error(), Some(&refusal("ended")));
+    assert!(planned.change.is_empty(), "its pattern is not saved: {planned:?}");
+    let found = [("ended", 2), ("new", 3), ("running", 1)];
+    let planned = node.plan_start(&begin(&["ended", "new", "running"], &found)).unwrap();
+    assert_eq!(planned.changed().collect::<Vec<_>>(), ["new"]);
+    assert_eq!(planned.first_error(), Some(&refusal("ended")), "the one mirrored is no news");
+    node.done(&planned);
+    assert_eq!(node.desired("ended"), Some(("m", Stopped)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whatever is asked for in whatever order: nothing panics, and what holds always holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -94,8 +94,10 @@ fn plan(node: &mut Node, command: Command) -> Option<Planned> {
             let topics = SOURCE.map(|(topic, number)| source(topic, number)).to_vec();
             let (found, named) = if by_name { (Vec::new(), topics) } else { (topics, Vec::new()) };
             let state_offset = stale.then(|| node.metadata.offset() - 1);
-            node.plan_start(&StartRequest { mirror, include, exclude, found, named, state_offset })
-                .ok()
+            let refused = BTreeMap::new();
+            let request =
+                StartRequest { mirror, include, exclude, found, named, refused, state_offset };
+            node.plan_start(&request).ok()
         }
         Command::Stop { mirror, topics, patterns } => {
             node.plan_stop(&StopRequest { mirror, topics, patterns, state_offset: None }).ok()

@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+
+use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::mirror_api::MirrorResponse;
+use kafka_wire::mirror_api::list_cluster_mirrors::ListedMirror;
+use kafka_wire::mirror_api::start_mirror_topics::StartMirrorTopicsRequest;
+use kafka_wire::offset::Offset;
+use mirror_coordinator::cluster_metadata::ClusterMetadata;
+use mirror_coordinator::log_alignment::PeerMirrors;
+
+use super::loop_rig::{Stopped, orders};
+use crate::control_loop::MirrorLoop;
+use crate::control_loop::start_topics::Resolved;
+use crate::source_client::{SourceMetadata, SourceTopic};
+
+/// Has `orders` started in a mirror of a source that says so much of its own mirrors; returns why
+/// it was refused.
+async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, confirm: bool) -> (i16, String) {
+    let topic_id = control.metadata.topics()[&orders()].topic_id;
+    let topic =
+        SourceTopic { topic_id: Some(topic_id), is_internal: false, partitions: BTreeMap::new() };
+    let topics = BTreeMap::from([(orders(), topic)]);
+    let metadata = SourceMetadata { topics, ..SourceMetadata::default() };
+    let request = StartMirrorTopicsRequest {
+        mirror_name: "back".to_owned(),
+        include_patterns: vec!["orders".to_owned()],
+        timeout_ms: 1_000,
+        topics: Vec::new(),
+        state_offset: -1,
+        exclude_patterns: Vec::new(),
+        confirm,
+        plan_only: false,
+    };
+    let resolved = Resolved { metadata, peer: Some(peer), log_ends: BTreeMap::new() };
+    let MirrorResponse::StartMirrorTopics(told) = control.start(&request, resolved).await.unwrap()
+    else {
+        unreachable!("a start is answered as one");
+    };
+    let [orders] = told.topics.as_slice() else { panic!("{told:?}") };
+    assert_eq!(told.error_code, orders.error_code);
+    (orders.error_code, orders.error_message.clone().unwrap_or_default())
+}
+
+fn begun(control: &mut MirrorLoop<'_>) -> ClusterMetadata {
+    assert_eq!(control.create("back"), 0);
+    control.metadata.clone()
+}
+
+#[tokio::test]
+async fn a_start_that_makes_a_loop_is_refused_with_the_cure_whatever_was_confirmed() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    let before = begun(&mut control);
+    let forward = ListedMirror {
+        mirror_name: "forward".to_owned(),
+        source_bootstrap: String::new(),
+        source_cluster_id: "here".to_owned(),
+        topic_count: 1,
+        topic_names: Some(vec!["orders".to_owned()]),
+    };
+    for (listed, confirm) in [(&forward, false), (&forward, true)] {
+        let peer = PeerMirrors::read("here", std::slice::from_ref(listed), &[]);
+        let (code, reason) = refusal(&mut control, peer, confirm).await;
+        assert_eq!(code, 42, "{reason}");
+        assert!(reason.starts_with("Detected mirror loop for mirror: forward"), "{reason}");
+        assert!(reason.contains("failover --mirror forward --topics orders"), "{reason}");
+    }
+    control.after_input().await.unwrap();
+    assert!(node.topic.is_writable());
+    assert_eq!(control.metadata, before);
+}
+
+#[tokio::test]
+async fn records_of_a_topic_whose_source_does_not_tell_are_put_at_risk_on_the_operators_word_only()
+{
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    let before = begun(&mut control);
+    let mut batch = BatchBuilder::new(Offset::ZERO, None);
+    batch.push(&NewRecord { timestamp_ms: 1, key: None, value: Some(b"ours") });
+    let log = node.topic.partitions[0].log().unwrap();
+    log.append_produced(&batch.finish(), 1).unwrap();
+    let peer = PeerMirrors::silent("here", &[], "broker 3 is gone");
+    let (code, reason) = refusal(&mut control, peer, false).await;
+    assert_eq!(code, 42, "{reason}");
+    for word in ["broker 3 is gone", "--confirm", "orders holds records"] {
+        assert!(reason.contains(word), "{reason}");
+    }
+    assert!(node.topic.is_writable());
+    assert_eq!(control.metadata, before);
+}
