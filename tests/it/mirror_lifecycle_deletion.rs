@@ -94,7 +94,7 @@ fn a_topic_deleted_at_the_source_fails_for_good_until_it_is_made_anew() -> Resul
     let name = "a_topic_deleted_at_the_source_fails_for_good_until_it_is_made_anew";
     let Some(source) = shared_source(name)? else { return Ok(()) };
     let at_source = source.driver();
-    let node = MirrorNode::start(at_source)?;
+    let mut node = MirrorNode::start(at_source)?;
     create_with_records(at_source, "deleted", 5)?;
     create_with_records(at_source, "steady", 1)?;
     mirror_stock(&source, &node, "from-stock", &["deleted", "steady"])?;
@@ -120,7 +120,23 @@ fn a_topic_deleted_at_the_source_fails_for_good_until_it_is_made_anew() -> Resul
     let start = ["--start", "--mirror", "from-stock", "--topics", "deleted", "--confirm"];
     node.expect_mirror_refusal(&start, &["INCONSISTENT_TOPIC_ID"])?;
     expect_count(node.driver(), "deleted", 5)?;
-    expect_writable(node.driver(), "deleted", 1)
+    expect_writable(node.driver(), "deleted", 1)?;
+
+    // Deleted here as well, the new one is mirrored, whatever becomes of the node.
+    node.driver().delete_topic("deleted")?;
+    node.start_topics("from-stock", "deleted")?;
+    node.await_all_of(at_source, "deleted")?;
+    node.kill()?;
+    node.start_again()?;
+    at_source.produce(&Produce::new("deleted", 0, 1).first(200))?;
+    node.await_all_of(at_source, "deleted")?;
+    expect_count(node.driver(), "deleted", 10)?;
+    expect_same_records(node.driver(), at_source, "deleted")?;
+    let [theirs, ours] = [at_source.list_topics()?, node.driver().list_topics()?];
+    ensure!(theirs["deleted"] == ours["deleted"], "another id than {}", theirs["deleted"]);
+    let told = node.mirror_command(&["--describe", "--failed"])?;
+    ensure!(!told.contains("deleted"), "{told}");
+    node.await_state("steady", "MIRRORING").map(|_| ())
 }
 
 /// Types of keys in the state log.
