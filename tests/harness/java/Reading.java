@@ -38,6 +38,8 @@ final class Reading {
         config.put("max.poll.records", "10000");
         config.put("fetch.max.bytes", "67108864");
         config.put("max.partition.fetch.bytes", "16777216");
+        // Closing waits for the fetch behind the last record.
+        config.put("fetch.max.wait.ms", "10");
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
             consumer.assign(List.of(partition));
             long end = consumer.endOffsets(List.of(partition)).get(partition);
