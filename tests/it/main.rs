@@ -21,6 +21,7 @@ mod large_batches;
 mod log_starts;
 mod manifests;
 mod mirror_lifecycle;
+mod mirror_lifecycle_alike_sources;
 mod mirror_lifecycle_blocked_requests;
 mod mirror_lifecycle_configs;
 mod mirror_lifecycle_convergence;

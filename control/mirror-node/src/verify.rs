@@ -1,6 +1,6 @@
 //! Byte equality of the directory with its source, batch by batch, over the offsets both have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::slice;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub struct VerifyReport {
     pub batches: u64,
     /// Bytes that are equal.
     pub bytes: u64,
+    /// Topics left out, as they were mirrored from other clusters than this one.
+    pub of_other_sources: Vec<String>,
 }
 
 /// What came of one partition.
@@ -110,19 +112,20 @@ pub async fn verify(
     config: VerifyConfig,
     observe: &mut dyn FnMut(&PartitionReport),
 ) -> Result<VerifyReport, VerifyError> {
-    let mut directory = DataDirectory::open(&config.data_dir)?;
+    let directory = DataDirectory::open(&config.data_dir)?;
     let mut client = SourceClient::new(config.properties);
     let metadata = client.metadata().await?;
-    directory.bind_source(metadata.cluster_id.as_deref())?;
     let mut checkpoints = directory.read_checkpoints()?;
     let was_clean = directory.is_clean();
     let mut names = directory.list_partitions()?.0;
     let state = &directory.state;
     names.retain(|name| config.filter.selects(&name.topic) && !state.is_local(&name.topic));
+    let theirs = metadata.cluster_id.as_deref();
+    let of_other_sources = leave_out_others(&directory, theirs, &mut names)?;
     let leaders = leaders(&names, &metadata);
     let starts = client.list_offsets(&leaders, LogEdge::Start).await?.offsets;
     let ends = client.list_offsets(&leaders, LogEdge::End).await?.offsets;
-    let mut report = VerifyReport { equal: true, ..VerifyReport::default() };
+    let mut report = VerifyReport { equal: true, of_other_sources, ..VerifyReport::default() };
     for name in names {
         let bounds = starts.get(&name).copied().zip(ends.get(&name).copied());
         let mut comparison = Comparison::new(&name, &checkpoints, was_clean);
@@ -148,6 +151,34 @@ pub async fn verify(
         report.partitions.push(partition);
     }
     Ok(report)
+}
+
+/// Leaves out what was mirrored from another cluster than the one asked, `theirs`, and returns
+/// its topics: a node mirrors from several. The directory learns nothing of who is asked.
+fn leave_out_others(
+    directory: &DataDirectory,
+    theirs: Option<&str>,
+    names: &mut Vec<TopicPartition>,
+) -> Result<Vec<String>, DirectoryError> {
+    let Some(theirs) = theirs else { return Ok(Vec::new()) };
+    let state = &directory.state;
+    let is_other = |ours: &&str| *ours != theirs;
+    let others: BTreeSet<TopicName> = names
+        .iter()
+        .filter(|name| state.source_of(&name.topic).is_some_and(|ours| is_other(&ours)))
+        .map(|name| name.topic.clone())
+        .collect();
+    names.retain(|name| !others.contains(&name.topic));
+    let of_first = others.first().and_then(|topic| state.source_of(topic));
+    let of_all = || state.source_cluster_id.as_deref().filter(is_other);
+    match of_first.or_else(of_all) {
+        Some(ours) if names.is_empty() => Err(DirectoryError::WrongSource {
+            path: directory.root().to_owned(),
+            ours: ours.to_owned(),
+            theirs: theirs.to_owned(),
+        }),
+        _ => Ok(others.iter().map(ToString::to_string).collect()),
+    }
 }
 
 fn leaders(

@@ -234,7 +234,7 @@ pub(crate) struct VerifyArgs {
     /// The directory that was mirrored into.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// Topics to compare; all that are mirrored by default.
+    /// Topics to compare; all that are mirrored from that cluster by default.
     #[arg(long, value_name = "REGEX", default_value = ".*|__.*", hide_default_value = true)]
     pub(crate) topics: String,
 }

@@ -75,6 +75,10 @@ fn print_sum(report: &VerifyReport, output: &mut Output) -> io::Result<()> {
     if count == 0 {
         return output.line("nothing to compare: the directory holds no selected partition");
     }
+    if !report.of_other_sources.is_empty() {
+        let topics = report.of_other_sources.join(", ");
+        output.line(format_args!("not compared, as mirrored from other clusters: {topics}"))?;
+    }
     let bytes = indicatif::BinaryBytes(report.bytes);
     if differing == 0 {
         output.line(format_args!("equal: {count} partitions, {} batches, {bytes}", report.batches))

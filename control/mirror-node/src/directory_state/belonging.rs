@@ -42,6 +42,16 @@ impl DirectoryState {
         Ok(())
     }
 
+    /// The cluster that a topic is mirrored from, as far as it is known: each mirror of a node has
+    /// its own.
+    #[must_use]
+    pub fn source_of(&self, topic: &TopicName) -> Option<&str> {
+        let Some(bound) = self.cluster_mirrors.topics().get(topic) else {
+            return self.source_cluster_id.as_deref();
+        };
+        self.cluster_mirrors.mirrors().get(&bound.mirror)?.source_cluster_id.as_deref()
+    }
+
     /// The topics that belong to no mirror after the change.
     fn freed_by(&self, change: &MetadataChange) -> Vec<TopicName> {
         let mut freed = Vec::new();

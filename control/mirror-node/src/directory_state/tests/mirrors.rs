@@ -115,6 +115,17 @@ fn topics_of_an_older_directory_go_to_the_declared_mirror() {
 }
 
 #[test]
+fn each_topic_is_of_the_source_of_its_mirror() {
+    assert_eq!(state().source_of(&name("orders")), Some("abc"), "that of the directory");
+    let mut state = with_mirror();
+    let start = start_notes(&state);
+    state.change_mirrors(&start).unwrap();
+    // The directory was `ringmirror mirror`'s since, from elsewhere.
+    state.source_cluster_id = Some("another".to_owned());
+    assert_eq!(state.source_of(&name("notes")), Some("abc"), "that of its mirror");
+}
+
+#[test]
 fn a_mirror_made_before_the_topics_come_to_it_follows_the_source_they_had() {
     let mut state = state();
     let name_of_mirror = MirrorName::parse("m").unwrap();
