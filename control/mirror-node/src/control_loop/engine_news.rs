@@ -20,7 +20,7 @@ impl MirrorLoop<'_> {
             EngineReport::Partition { partition, mut event } => {
                 self.note(partition, &event);
                 self.add_cure(partition, &mut event);
-                if let Some(event) = Self::translated(event) {
+                if let Some(event) = self.translated(event) {
                     self.inputs.push_back(Input::Engine { partition, event });
                 }
             }
@@ -156,7 +156,7 @@ impl MirrorLoop<'_> {
     }
 
     /// An engine's event as the lifecycle knows it; `None` when its decisions do not depend on it.
-    fn translated(event: PartitionEvent) -> Option<EngineEvent> {
+    fn translated(&self, event: PartitionEvent) -> Option<EngineEvent> {
         Some(match event {
             PartitionEvent::Loaded { progress: Progress { last_epoch, .. }, .. } => {
                 EngineEvent::Loaded { last_epoch }
@@ -173,7 +173,9 @@ impl MirrorLoop<'_> {
             PartitionEvent::Failed(failure) => {
                 // What may pass by itself the engine tries again by itself.
                 let class = RetryClass::NonRetryable;
-                EngineEvent::Failed { reason: failure.to_string(), class }
+                let is_diverged = matches!(failure, PartitionFailure::Diverged { .. });
+                let cure = if is_diverged && self.node.is_some() { DIVERGED_CURE } else { "" };
+                EngineEvent::Failed { reason: format!("{failure}{cure}"), class }
             }
             PartitionEvent::Paused(_) => EngineEvent::Paused,
             PartitionEvent::Removed(progress) => {
@@ -192,6 +194,10 @@ impl MirrorLoop<'_> {
         })
     }
 }
+
+/// What the operator of a node can do about a source that lost records.
+const DIVERGED_CURE: &str =
+    " To follow it, set mirror.support.unclean.leader.election=true on the topic and recover it";
 
 /// Attempts in a row that a broker of a source did not answer before its partitions count as
 /// failed: one that restarts quickly is not worth a word to each of them.
