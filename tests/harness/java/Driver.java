@@ -26,12 +26,15 @@ import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
+import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TransactionListing;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -131,6 +134,7 @@ public final class Driver {
             case "reassign" -> reassign(request);
             case "produce" -> produce(request, answer);
             case "end_transaction" -> endTransaction(request);
+            case "ongoing_transactions" -> ongoingTransactions(answer);
             case "close_producer" -> closeProducer(request);
             case "digest" -> reading.digest(request, answer);
             case "records" -> reading.records(request, answer);
@@ -459,6 +463,14 @@ public final class Driver {
         } else {
             producers.get(name).abortTransaction();
         }
+    }
+
+    private void ongoingTransactions(ObjectNode answer) throws Exception {
+        ListTransactionsOptions ongoing =
+            new ListTransactionsOptions().filterStates(Set.of(TransactionState.ONGOING));
+        ArrayNode ids = answer.putArray("transactional_ids");
+        admin.listTransactions(ongoing).all().get().stream()
+            .map(TransactionListing::transactionalId).sorted().forEach(ids::add);
     }
 
     private void closeProducer(JsonNode request) {

@@ -234,6 +234,15 @@ impl Driver {
         self.tell(&json!({"do": "end_transaction", "producer": transactional_id, "commit": commit}))
     }
 
+    /// Transactional ids whose transaction is neither committed nor aborted, in order.
+    ///
+    /// # Errors
+    /// As Kafka refuses.
+    pub fn ongoing_transactions(&self) -> Result<Vec<String>> {
+        let answer: Ongoing = self.ask(&json!({"do": "ongoing_transactions"}))?;
+        Ok(answer.transactional_ids)
+    }
+
     /// Closes a named or transactional producer; the next request with that name makes a new one.
     ///
     /// # Errors
@@ -241,4 +250,9 @@ impl Driver {
     pub fn close_producer(&self, name: &str) -> Result<()> {
         self.tell(&json!({"do": "close_producer", "producer": name}))
     }
+}
+
+#[derive(Deserialize)]
+struct Ongoing {
+    transactional_ids: Vec<String>,
 }
