@@ -23,6 +23,7 @@ mod manifests;
 mod mirror_lifecycle;
 mod mirror_lifecycle_alike_sources;
 mod mirror_lifecycle_blocked_requests;
+mod mirror_lifecycle_compatibility;
 mod mirror_lifecycle_configs;
 mod mirror_lifecycle_convergence;
 mod mirror_lifecycle_deletion;

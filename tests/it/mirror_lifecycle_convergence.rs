@@ -109,7 +109,7 @@ fn kill_while_producing(a: &mut MirrorNode, b: &mut MirrorNode) -> Result<()> {
 }
 
 fn bounce(a: &mut MirrorNode, b: &mut MirrorNode) -> Result<()> {
-    for is_destination in [true, true, false, true, false] {
+    for is_destination in [true, true, false, true, false, true] {
         let node = if is_destination { &mut *b } else { &mut *a };
         node.kill()?;
         node.start_again()?;

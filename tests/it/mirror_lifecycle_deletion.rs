@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use harness::MirrorNode;
 use harness::driver::{CreateTopic, Produce};
+use harness::{KafkaCluster, MirrorNode};
 use kafka_protocol::records::{Record, RecordBatchDecoder};
 
 use crate::mirror_lifecycle::{
@@ -93,11 +93,16 @@ fn a_topic_with_the_sources_id_is_taken_into_a_mirror() -> Result<()> {
 fn a_topic_deleted_at_the_source_fails_for_good_until_it_is_made_anew() -> Result<()> {
     let name = "a_topic_deleted_at_the_source_fails_for_good_until_it_is_made_anew";
     let Some(source) = shared_source(name)? else { return Ok(()) };
+    fails_until_made_anew(&source)
+}
+
+/// The steps of that row with any source.
+pub(crate) fn fails_until_made_anew(source: &KafkaCluster) -> Result<()> {
     let at_source = source.driver();
     let mut node = MirrorNode::start(at_source)?;
     create_with_records(at_source, "deleted", 5)?;
     create_with_records(at_source, "steady", 1)?;
-    mirror_stock(&source, &node, "from-stock", &["deleted", "steady"])?;
+    mirror_stock(source, &node, "from-stock", &["deleted", "steady"])?;
     at_source.delete_topic("deleted")?;
     let failed = node.await_state("deleted", "FAILED")?;
     ensure!(failed[0].retry_attempt == -1, "{failed:?}");

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use harness::driver::{CreateTopic, Produce};
-use harness::{ClusterOptions, KafkaCluster, KafkaRelease, MirrorNode};
+use harness::{KafkaCluster, MirrorNode};
 
 use crate::mirror_lifecycle::{
     create_with_records, end, expect_count, expect_read_only, expect_same_records, expect_writable,
@@ -17,16 +17,8 @@ fn a_paused_topic_stays_as_it_is_until_it_is_resumed() -> Result<()> {
     pauses_and_resumes(&source, "paused")
 }
 
-/// The row test_mirroring_sync of the compatibility tests, with the oldest source we promise.
-#[test]
-fn kafka_3_9_is_mirrored_paused_resumed_and_stopped() -> Result<()> {
-    let name = "kafka_3_9_is_mirrored_paused_resumed_and_stopped";
-    let Some(kafka) = harness::kafka_or_skip(name) else { return Ok(()) };
-    let source = kafka.start(KafkaRelease::V3_9, ClusterOptions::default())?;
-    pauses_and_resumes(&source, "paused")
-}
-
-fn pauses_and_resumes(source: &KafkaCluster, topic: &str) -> Result<()> {
+/// The steps of that row with any source.
+pub(crate) fn pauses_and_resumes(source: &KafkaCluster, topic: &str) -> Result<()> {
     let node = MirrorNode::start(source.driver())?;
     create_with_records(source.driver(), topic, 3)?;
     mirror_stock(source, &node, "from-stock", &[topic])?;

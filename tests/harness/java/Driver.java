@@ -70,6 +70,8 @@ public final class Driver {
         Properties config = access.config();
         config.put("reconnect.backoff.max.ms", "200");
         config.put("retry.backoff.max.ms", "200");
+        // The default from 4.0 on: finds a cluster again of which other brokers are up by now.
+        config.put("metadata.recovery.strategy", "rebootstrap");
         this.admin = Admin.create(config);
         this.reading = new Reading(access);
     }
