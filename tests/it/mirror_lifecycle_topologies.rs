@@ -41,6 +41,32 @@ fn a_topic_is_not_mirrored_back_while_it_is_mirrored() -> Result<()> {
 /// What is ordered too early.
 const START: [&str; 5] = ["--start", "--mirror", "backward", "--topics", "orders"];
 
+/// VK5: both sides take by pattern whatever the other has, and see what the other took from them.
+#[test]
+fn patterns_on_both_sides_make_no_loop() -> Result<()> {
+    let name = "patterns_on_both_sides_make_no_loop";
+    let Some(Pair { a, b, .. }) = Pair::start(name)? else { return Ok(()) };
+    for (node, source) in [(&a, &b), (&b, &a)] {
+        node.create_mirror("from-peer", source.address(), &[])?;
+        node.start_topics("from-peer", "shared-.*")?;
+    }
+    create_with_records(a.driver(), "shared-1", 3)?;
+    b.await_all_of(a.driver(), "shared-1")?;
+    // Once a later topic is here, the other side has been looked at again; and then once more.
+    for topic in ["shared-2", "shared-3"] {
+        create_with_records(b.driver(), topic, 2)?;
+        a.await_all_of(b.driver(), topic)?;
+    }
+    expect_writable(a.driver(), "shared-1", 1)?;
+    b.await_all_of(a.driver(), "shared-1")?;
+    expect_count(b.driver(), "shared-1", 4)?;
+    let followed: Vec<_> = a.partitions()?.into_iter().map(|found| found.topic).collect();
+    ensure!(followed == ["shared-2", "shared-3"], "{followed:?}");
+    let followed: Vec<_> = b.partitions()?.into_iter().map(|found| found.topic).collect();
+    ensure!(followed == ["shared-1"], "{followed:?}");
+    Ok(())
+}
+
 /// Both ways at once, of different topics.
 #[test]
 fn two_nodes_mirror_different_topics_from_each_other() -> Result<()> {
