@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use harness::driver::{Isolation, Produce};
+use harness::mirror_node::DescribedPartition;
 use harness::{ClusterOptions, KafkaCluster, KafkaRelease, MirrorNode};
 
 use crate::mirror_lifecycle::{
@@ -28,6 +29,13 @@ fn what_failed_with_its_source_comes_back_with_it() -> Result<()> {
     expect_same_records(node.driver(), source.driver(), "orders")?;
     let found = node.await_state("orders", "MIRRORING")?;
     ensure!(found.len() == 2, "{found:?}");
+    // With the first records that came, what failed before counts no more.
+    source.driver().produce(&Produce::new("orders", 0, 2).first(5))?;
+    node.await_all_of(source.driver(), "orders")?;
+    let is_forgotten = |found: &DescribedPartition| {
+        found.state == "MIRRORING" && found.retry_attempt == 0 && found.error_message.is_none()
+    };
+    node.await_partitions("orders", "without a word of failures", is_forgotten)?;
 
     raised_epochs_hold_up_no_consumer(&mut source, &node)
 }
@@ -65,9 +73,7 @@ fn what_is_given_up_comes_back_by_command() -> Result<()> {
     create_with_records(a.driver(), "orders", 5)?;
     mirror(&a, &b, "from-a", &["orders"])?;
     a.stop()?;
-    let failed = |found: &harness::mirror_node::DescribedPartition| {
-        found.state == "FAILED" && found.retry_attempt == 1
-    };
+    let failed = |found: &DescribedPartition| found.state == "FAILED" && found.retry_attempt == 1;
     b.await_partitions("orders", "failed once and given up", failed)?;
     let told = b.mirror_command(&["--describe", "--failed"])?;
     ensure!(told.contains("1/1"), "{told}");

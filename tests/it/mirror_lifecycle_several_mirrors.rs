@@ -32,13 +32,27 @@ fn a_topic_moves_to_another_mirror_only_when_it_is_stopped() -> Result<()> {
     ensure!(mirrors == ["two"], "orders is in {mirrors:?}");
 
     // Two starts at once: both are answered, the topic is mirrored once.
-    let start = b.cluster_mirrors_line(&["--start", "--mirror", "two", "--topics", "notes"]);
-    let starting = [start.clone().spawn()?, start.spawn()?];
-    for one in starting {
-        one.wait(SOON)?.expect_code(0)?;
+    create_with_records(a.driver(), "bills", 3)?;
+    for (mirrors, topic, refused) in [(["two", "two"], "notes", 0), (["one", "two"], "bills", 1)] {
+        let start = |mirror| {
+            b.cluster_mirrors_line(&["--start", "--mirror", mirror, "--topics", topic]).spawn()
+        };
+        let started = mirrors.map(start);
+        let mut codes = Vec::new();
+        for one in started {
+            let one = one?.wait(SOON)?;
+            let is_told = ["TOPIC_ALREADY_IN_CLUSTER_MIRROR", "INVALID_CLUSTER_MIRROR_STATE"];
+            let is_told = is_told.iter().any(|w| one.stdout.contains(w) || one.stderr.contains(w));
+            ensure!(one.code() == Some(0) || is_told, "{one}");
+            codes.push(one.code());
+        }
+        let found = codes.iter().filter(|code| **code != Some(0)).count();
+        ensure!(found == refused, "{topic}: {codes:?}");
+        b.await_all_of(a.driver(), topic)?;
+        expect_count(b.driver(), topic, 3)?;
+        let times = b.partitions()?.iter().filter(|found| found.topic == topic).count();
+        ensure!(times == 1, "{topic} is mirrored {times} times");
     }
-    b.await_all_of(a.driver(), "notes")?;
-    expect_count(b.driver(), "notes", 3)?;
     is_refused_when_stale(&b)?;
     b.await_state("notes", "MIRRORING")?;
     expect_same_records(b.driver(), a.driver(), "orders")

@@ -38,6 +38,9 @@ fn an_unclean_election_is_followed_with_support_and_fails_without() -> Result<()
     loses_a_record(&mut source, &a, &b)?;
     expect_followed(&source, &[(&a, FOLLOWED), (&b, FOLLOWED)], 3)?;
     expect_refused(&a, &[REFUSED, RECOVERED])?;
+    // Tried again without a change, it fails again.
+    a.mirror_command(&["--recover", "--mirror", "from-stock", "--topics", REFUSED])?;
+    expect_refused(&a, &[REFUSED])?;
     // Support that comes later takes the command to try again.
     a.driver().alter_topic_configs(RECOVERED, &[(SUPPORT, "true")])?;
     a.mirror_command(&["--recover", "--mirror", "from-stock", "--topics", RECOVERED])?;
