@@ -199,6 +199,7 @@ fn new_partition(described: &SourcePartition) -> Result<(NewPartition, Offset)> 
     let new = NewPartition {
         id: TopicIdPartition { topic_id, partition },
         name: TopicPartition { topic, partition },
+        source_topic: None,
         source_has_topic_ids: true,
         leader: source_broker(described.leader)?,
         source_epoch: None,

@@ -41,6 +41,7 @@ mod mirror_lifecycle_unclean;
 mod mirrored;
 mod node;
 mod node_topics;
+mod prefixed_topics;
 mod raw_client;
 mod readme;
 mod real_kafka;

@@ -35,3 +35,4 @@ pub mod retry;
 pub mod state_epoch;
 pub mod stored_state;
 pub mod topic_patterns;
+pub mod topic_prefix;

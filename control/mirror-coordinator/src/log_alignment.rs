@@ -18,6 +18,7 @@ use crate::lifecycle::AlignmentFailure;
 use crate::mirror_position::MirrorPosition;
 use crate::partition_state::MirrorPartitionState;
 use crate::retry::RetryClass;
+use crate::topic_prefix::TopicPrefix;
 
 /// What a source says of the mirrors that it has from us.
 ///
@@ -29,6 +30,8 @@ pub struct PeerMirrors {
     partitions: HashMap<String, HashMap<i32, PeerPartition>>,
     /// Why the answers are not to be trusted.
     broken: Option<String>,
+    /// What our names begin with, and the source's do not.
+    prefix: TopicPrefix,
 }
 
 /// What a source says of one partition that it mirrored from us.
@@ -82,12 +85,19 @@ impl PeerMirrors {
     /// beginning is the proposal's.
     #[must_use]
     pub fn loop_of(&self, topic: &TopicName) -> Option<String> {
+        let topic = self.prefix.name_at_source(topic)?;
         let mirror = self.followed.get(topic.as_str())?;
         Some(format!(
             "Detected mirror loop for mirror: {mirror} of the source mirrors {topic} from here; \
              fail it over there first (`ringmirror failover --mirror {mirror} --topics {topic}` \
              against the source), or leave it out"
         ))
+    }
+
+    /// The same for topics that have this prefix here.
+    #[must_use]
+    pub fn under(self, prefix: TopicPrefix) -> Self {
+        Self { prefix, ..self }
     }
 
     fn note_error(&mut self, mirror: &DescribedMirror) {
@@ -134,6 +144,10 @@ impl PeerMirrors {
         if let Some(reason) = &self.broken {
             return refused(reason.clone());
         }
+        // The source calls it so.
+        let Some(topic) = self.prefix.name_at_source(topic) else {
+            return Ok(MirrorPosition::EMPTY);
+        };
         let partitions = self.partitions.get(topic.as_str());
         let Some(peer) = partitions.and_then(|found| found.get(&partition.get())) else {
             return Ok(MirrorPosition::EMPTY);

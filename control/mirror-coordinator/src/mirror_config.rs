@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::topic_patterns::{PatternError, PatternList, TopicPatterns};
+use crate::topic_prefix::TopicPrefix;
 
 pub mod config_change;
 pub mod definitions;
@@ -37,6 +38,8 @@ pub struct MirrorConfig {
     pub fetch_partition_bytes_max: Option<u32>,
     /// Which topics are mirrored.
     pub topics: TopicPatterns,
+    /// What their names begin with here.
+    pub topic_prefix: TopicPrefix,
     /// Settings of topics that are not copied.
     pub topic_properties_exclude: Vec<String>,
     /// Groups whose offsets are copied.
@@ -171,6 +174,7 @@ impl MirrorConfig {
             fetch_response_bytes_max: set("fetch.response.max.bytes").map(narrow),
             fetch_partition_bytes_max: set("fetch.max.bytes").map(narrow),
             topics: topic_patterns(configs)?,
+            topic_prefix: topic_prefix(configs),
             topic_properties_exclude: elements("topic.properties.exclude"),
             groups_include: patterns(configs, "groups.include")?,
             groups_exclude: patterns(configs, "groups.exclude")?,
@@ -201,6 +205,13 @@ pub fn topic_patterns(
 ) -> Result<TopicPatterns, MirrorConfigError> {
     let include = patterns(configs, TOPICS_INCLUDE)?;
     Ok(TopicPatterns { include, exclude: patterns(configs, TOPICS_EXCLUDE)? })
+}
+
+/// What names of a mirror's topics begin with here, among settings that may hold more; nothing
+/// when it is no prefix.
+#[must_use]
+pub fn topic_prefix(configs: &BTreeMap<String, String>) -> TopicPrefix {
+    TopicPrefix::parse(value_of(configs, TOPICS_PREFIX).trim()).unwrap_or_default()
 }
 
 /// The elements of a list such as `a,b` or `[a,b]`, without blanks around them; none of an empty
@@ -288,6 +299,8 @@ pub const SOURCE_CLUSTER_ID: &str = "source.cluster.id";
 pub const TOPICS_INCLUDE: &str = "topics.include";
 /// Which of them are not.
 pub const TOPICS_EXCLUDE: &str = "topics.exclude";
+/// What their names begin with here.
+pub const TOPICS_PREFIX: &str = "topics.prefix";
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use mirror_coordinator::mirror_config::{MirrorConfig, SourceAddress};
 use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
+use mirror_coordinator::topic_prefix::TopicPrefix;
 use mirror_uring::BrokerAddress;
 
 use crate::properties::{self, PropertiesError, Property};
@@ -34,6 +35,8 @@ pub struct ClientProperties {
     pub backoff_ms: Option<u64>,
     /// `reconnect.backoff.max.ms`, when given.
     pub backoff_max_ms: Option<u64>,
+    /// What names of topics begin with here, and not at the source; of a mirror, not of a file.
+    pub topic_prefix: TopicPrefix,
 }
 
 impl Default for ClientProperties {
@@ -49,6 +52,7 @@ impl Default for ClientProperties {
             fetch_wait_ms: None,
             backoff_ms: None,
             backoff_max_ms: None,
+            topic_prefix: TopicPrefix::default(),
         }
     }
 }
@@ -144,6 +148,7 @@ impl ClientProperties {
             fetch_wait_ms: config.fetch_wait_ms,
             backoff_ms: config.fetch_backoff_ms.map(u64::from),
             backoff_max_ms: config.fetch_backoff_ms.map(u64::from),
+            topic_prefix: config.topic_prefix.clone(),
             ..Self::default()
         }
     }

@@ -59,6 +59,16 @@ pub(crate) enum TopicFinding<'a> {
         /// The id of the one made here.
         ours: TopicId,
     },
+    /// The source has a topic with the id of one that is here under another name, as it can be
+    /// where a mirror has a prefix: one of them is too many.
+    IdTaken {
+        /// Its name.
+        name: TopicName,
+        /// Its id.
+        id: TopicId,
+        /// The topic here.
+        owner: TopicName,
+    },
     /// A topic of ours is gone from the source, twice in a row.
     Deleted {
         /// Its name.
@@ -78,6 +88,8 @@ impl Discovery {
         source: &'a SourceMetadata,
     ) -> Vec<TopicFinding<'a>> {
         let mut findings = Vec::new();
+        // Few looks find a new topic.
+        let mut owners = None;
         for (name, topic) in &source.topics {
             self.missing_counts.remove(name);
             let finding = match (standing(name), ours.topics.get(name)) {
@@ -86,7 +98,10 @@ impl Discovery {
                 (Standing::Free | Standing::Active, _) if !selection.selects(name) => continue,
                 _ => match ours.local_id(name) {
                     Some(id) => TopicFinding::NameTaken { name: name.clone(), ours: id },
-                    None => TopicFinding::New { name: name.clone(), source: topic },
+                    None => {
+                        let owners = owners.get_or_insert_with(|| owners_of_ids(ours));
+                        new_finding(name, topic, owners)
+                    }
                 },
             };
             findings.push(finding);
@@ -102,6 +117,26 @@ impl Discovery {
             }
         }
         findings
+    }
+}
+
+/// The topics here, by their ids.
+fn owners_of_ids(ours: &DirectoryState) -> BTreeMap<TopicId, &TopicName> {
+    let mirrored = ours.topics.iter().map(|(name, topic)| (topic.topic_id, name));
+    let local = ours.local_topics.iter().map(|(name, topic)| (topic.topic_id, name));
+    mirrored.chain(local).collect()
+}
+
+fn new_finding<'a>(
+    name: &TopicName,
+    source: &'a SourceTopic,
+    owners: &BTreeMap<TopicId, &TopicName>,
+) -> TopicFinding<'a> {
+    let name = name.clone();
+    let taken = source.topic_id.and_then(|id| Some((id, *owners.get(&id)?)));
+    match taken.filter(|(_, owner)| **owner != name) {
+        Some((id, owner)) => TopicFinding::IdTaken { name, id, owner: owner.clone() },
+        None => TopicFinding::New { name, source },
     }
 }
 

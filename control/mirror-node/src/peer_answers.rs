@@ -43,8 +43,10 @@ pub(crate) async fn ask_peer(
         Err(error) => return Err(error),
     };
     let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    let prefix = client.prefix().clone();
     for at in partitions {
-        topics.entry(at.topic.to_string()).or_default().push(at.partition.get());
+        let Some(topic) = prefix.name_at_source(&at.topic) else { continue };
+        topics.entry(topic.to_string()).or_default().push(at.partition.get());
     }
     let topics = topics
         .into_iter()
@@ -60,10 +62,13 @@ pub(crate) async fn ask_peer(
     };
     let untold = match client.describe_mirrors(&request).await {
         Ok(described) => match described.unanswered.into_iter().next() {
-            None => return Ok(PeerMirrors::read(cluster_id, &listed, &described.mirrors)),
+            None => {
+                let peer = PeerMirrors::read(cluster_id, &listed, &described.mirrors);
+                return Ok(peer.under(prefix));
+            }
             Some(error) => error,
         },
         Err(error) => error,
     };
-    Ok(PeerMirrors::silent(cluster_id, &listed, &untold.to_string()))
+    Ok(PeerMirrors::silent(cluster_id, &listed, &untold.to_string()).under(prefix))
 }

@@ -1,5 +1,8 @@
 //! The control thread's view of the source cluster: metadata, topic configs, offsets, and single
 //! fetches for verification. Records for mirroring never pass here.
+//!
+//! Topics go by the names that they have here; the source may know them without a prefix
+//! ([`TopicPrefix`]), which is put before them and taken off in this file and nowhere else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::{LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use mirror_coordinator::topic_prefix::{NoName, TopicPrefix};
 use mirror_uring::BrokerAddress;
 use tokio::time::timeout;
 
@@ -41,8 +45,10 @@ pub struct SourceMetadata {
     pub cluster_id: Option<String>,
     /// Where its brokers listen.
     pub brokers: BTreeMap<BrokerId, BrokerAddress>,
-    /// Every topic the source lets us see.
+    /// Every topic the source lets us see, by its name here.
     pub topics: BTreeMap<TopicName, SourceTopic>,
+    /// Topics whose names would be too long here, by their names at the source.
+    pub too_long: Vec<String>,
 }
 
 /// A topic at the source.
@@ -113,7 +119,7 @@ impl SourceClient {
         for address in self.addresses_to_ask() {
             match self.call(&address, &request, METADATA_NEWEST).await {
                 Ok(response) => {
-                    let metadata = parse_metadata(&response);
+                    let metadata = parse_metadata(&response, self.prefix());
                     self.brokers.clone_from(&metadata.brokers);
                     return Ok(metadata);
                 }
@@ -139,11 +145,12 @@ impl SourceClient {
                     .with_resource_name(StrBytes::from_string(topic.to_string()))
                     .with_configuration_keys(None)
             };
-            let request = DescribeConfigsRequest::default()
-                .with_resources(some.iter().map(resource).collect());
+            let at_source = some.iter().filter_map(|topic| self.prefix().name_at_source(topic));
+            let resources = at_source.map(|topic| resource(&topic)).collect();
+            let request = DescribeConfigsRequest::default().with_resources(resources);
             let response = self.call_any(&request, DESCRIBE_CONFIGS_NEWEST).await?;
             for result in response.results {
-                let Some(topic) = TopicName::parse(&result.resource_name) else { continue };
+                let Ok(topic) = self.prefix().name_here(&result.resource_name) else { continue };
                 if result.error_code != 0 {
                     tracing::warn!(
                         %topic,
@@ -174,11 +181,12 @@ impl SourceClient {
         partitions: &BTreeMap<TopicPartition, BrokerId>,
         edge: LogEdge,
     ) -> Result<ListedOffsets, SourceError> {
-        let mut by_leader: BTreeMap<BrokerId, BTreeMap<&TopicName, Vec<PartitionIndex>>> =
+        let mut by_leader: BTreeMap<BrokerId, BTreeMap<TopicName, Vec<PartitionIndex>>> =
             BTreeMap::new();
         for (name, leader) in partitions {
+            let Some(topic) = self.prefix().name_at_source(&name.topic) else { continue };
             let topics = by_leader.entry(*leader).or_default();
-            topics.entry(&name.topic).or_default().push(name.partition);
+            topics.entry(topic).or_default().push(name.partition);
         }
         let mut listed = ListedOffsets::default();
         for (leader, topics) in by_leader {
@@ -186,7 +194,7 @@ impl SourceClient {
             let request = list_offsets_request(&topics, edge);
             let response = self.call(&address, &request, LIST_OFFSETS_NEWEST).await?;
             for topic in &response.topics {
-                let Some(name) = TopicName::parse(&topic.name) else { continue };
+                let Ok(name) = self.prefix().name_here(&topic.name) else { continue };
                 for answer in &topic.partitions {
                     listed.take(&name, answer.partition_index, answer.error_code, answer.offset);
                 }
@@ -208,7 +216,10 @@ impl SourceClient {
         let Some(address) = self.brokers.get(&target.leader).cloned() else {
             return Err(SourceError::NoLeader { partition: target.name.to_string() });
         };
-        let request = fetch_request(target, offset, bytes_max);
+        let Some(topic) = self.prefix().name_at_source(&target.name.topic) else {
+            return Err(SourceError::NoLeader { partition: target.name.to_string() });
+        };
+        let request = fetch_request(&topic, target.name.partition, offset, bytes_max);
         let mut response = self.call(&address, &request, FETCH_NEWEST).await?;
         let refused = |code| SourceError::Refused {
             address: format!("broker {}", target.leader),
@@ -231,6 +242,12 @@ impl SourceClient {
             log_start: Offset::from_wire(data.log_start_offset).map(LogStartOffset::new),
             log_end: Offset::from_wire(data.high_watermark).map(LogEndOffset::new),
         })
+    }
+
+    /// What names of topics begin with here, and not at the source.
+    #[must_use]
+    pub const fn prefix(&self) -> &TopicPrefix {
+        &self.properties.topic_prefix
     }
 
     /// Known brokers first, those with a connection before the others, then the bootstrap servers.
@@ -359,21 +376,30 @@ impl ListedOffsets {
 }
 
 /// Reads a Metadata response; topics and partitions with values nobody can mean are left out.
-fn parse_metadata(response: &MetadataResponse) -> SourceMetadata {
+fn parse_metadata(response: &MetadataResponse, prefix: &TopicPrefix) -> SourceMetadata {
     let broker = |broker: &kafka_protocol::messages::metadata_response::MetadataResponseBroker| {
         let port = u16::try_from(broker.port).ok()?;
         let address = BrokerAddress { host: Arc::from(broker.host.as_str()), port };
         Some((BrokerId::from_wire(broker.node_id.0)?, address))
     };
+    let (mut topics, mut too_long) = (BTreeMap::new(), Vec::new());
+    for topic in &response.topics {
+        let Some(at_source) = &topic.name else { continue };
+        match prefix.name_here(at_source) {
+            Ok(here) => topics.extend(parse_topic(topic).map(|topic| (here, topic))),
+            Err(NoName::TooLong) => too_long.push(at_source.to_string()),
+            Err(NoName::Internal | NoName::Illegal) => {}
+        }
+    }
     SourceMetadata {
         cluster_id: response.cluster_id.as_ref().map(ToString::to_string),
         brokers: response.brokers.iter().filter_map(broker).collect(),
-        topics: response.topics.iter().filter_map(parse_topic).collect(),
+        topics,
+        too_long,
     }
 }
 
-fn parse_topic(topic: &MetadataResponseTopic) -> Option<(TopicName, SourceTopic)> {
-    let name = TopicName::parse(topic.name.as_ref()?)?;
+fn parse_topic(topic: &MetadataResponseTopic) -> Option<SourceTopic> {
     if topic.error_code != 0 && topic.partitions.is_empty() {
         return None;
     }
@@ -385,11 +411,11 @@ fn parse_topic(topic: &MetadataResponseTopic) -> Option<(TopicName, SourceTopic)
         partitions.insert(index, SourceLeader { leader, epoch });
     }
     let topic_id = TopicId::from_wire(topic.topic_id.into_bytes());
-    Some((name, SourceTopic { topic_id, is_internal: topic.is_internal, partitions }))
+    Some(SourceTopic { topic_id, is_internal: topic.is_internal, partitions })
 }
 
 fn list_offsets_request(
-    topics: &BTreeMap<&TopicName, Vec<PartitionIndex>>,
+    topics: &BTreeMap<TopicName, Vec<PartitionIndex>>,
     edge: LogEdge,
 ) -> ListOffsetsRequest {
     let timestamp = match edge {
@@ -402,7 +428,7 @@ fn list_offsets_request(
             .with_current_leader_epoch(-1)
             .with_timestamp(timestamp)
     };
-    let topic = |(name, indexes): (&&TopicName, &Vec<PartitionIndex>)| {
+    let topic = |(name, indexes): (&TopicName, &Vec<PartitionIndex>)| {
         ListOffsetsTopic::default()
             .with_name(wire_name(name))
             .with_partitions(indexes.iter().map(partition).collect())
@@ -412,14 +438,17 @@ fn list_offsets_request(
         .with_topics(topics.iter().map(topic).collect())
 }
 
-fn fetch_request(target: &FetchTarget, offset: Offset, bytes_max: i32) -> FetchRequest {
+fn fetch_request(
+    topic: &TopicName,
+    partition: PartitionIndex,
+    offset: Offset,
+    bytes_max: i32,
+) -> FetchRequest {
     let partition = FetchPartition::default()
-        .with_partition(target.name.partition.get())
+        .with_partition(partition.get())
         .with_fetch_offset(offset.get())
         .with_partition_max_bytes(bytes_max);
-    let topic = FetchTopic::default()
-        .with_topic(wire_name(&target.name.topic))
-        .with_partitions(vec![partition]);
+    let topic = FetchTopic::default().with_topic(wire_name(topic)).with_partitions(vec![partition]);
     FetchRequest::default()
         .with_max_wait_ms(FETCH_WAIT_MS)
         .with_min_bytes(1)

@@ -9,14 +9,16 @@ use crc_fast::{CrcAlgorithm, Digest};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
 use kafka_wire::record_batch::{BatchError, RecordBatchView};
+use mirror_coordinator::mirror_config::topic_prefix;
 use serde::Serialize;
 
 use crate::client_properties::ClientProperties;
 use crate::directory::{DataDirectory, DirectoryCheckpoints, DirectoryError};
+use crate::directory_state::DirectoryState;
 use crate::local_log::{
     LocalBatch, LocalBatches, LocalLog, LocalLogError, OpenEnd, READABLE_BATCH_BYTES_MAX,
 };
-use crate::source_client::{FetchTarget, LogEdge, SourceClient, SourceMetadata};
+use crate::source_client::{FetchTarget, LogEdge, SourceClient, SourceMetadata, SourceTopic};
 use crate::source_connection::SourceError;
 use crate::topic_filter::TopicFilter;
 
@@ -122,18 +124,21 @@ pub async fn verify(
     names.retain(|name| config.filter.selects(&name.topic) && !state.is_local(&name.topic));
     let theirs = metadata.cluster_id.as_deref();
     let of_other_sources = leave_out_others(&directory, theirs, &mut names)?;
-    let leaders = leaders(&names, &metadata);
+    let at_source = names_at_source(&names, &directory.state);
+    let leaders = leaders(at_source.values(), &metadata);
     let starts = client.list_offsets(&leaders, LogEdge::Start).await?.offsets;
     let ends = client.list_offsets(&leaders, LogEdge::End).await?.offsets;
     let mut report = VerifyReport { equal: true, of_other_sources, ..VerifyReport::default() };
     for name in names {
-        let bounds = starts.get(&name).copied().zip(ends.get(&name).copied());
+        let theirs = at_source.get(&name).unwrap_or(&name);
+        let bounds = starts.get(theirs).copied().zip(ends.get(theirs).copied());
         let mut comparison = Comparison::new(&name, &checkpoints, was_clean);
-        match topic_mismatch(&directory, &metadata, &name.topic) {
+        match topic_mismatch(&directory, metadata.topics.get(&theirs.topic), &name.topic) {
             Some(what) => comparison.differs(Offset::ZERO, what),
-            None => match bounds.zip(leaders.get(&name).copied()) {
+            None => match bounds.zip(leaders.get(theirs).copied()) {
                 Some((bounds, leader)) => {
-                    comparison.run(&mut client, &directory, leader, bounds).await?;
+                    let target = FetchTarget { name: theirs.clone(), leader };
+                    comparison.run(&mut client, &directory, &target, bounds).await?;
                 }
                 None => comparison.differs(Offset::ZERO, NOT_AT_SOURCE.to_owned()),
             },
@@ -181,27 +186,43 @@ fn leave_out_others(
     }
 }
 
-fn leaders(
+/// What the source calls partitions of mirrors that give their topics a prefix.
+fn names_at_source(
     names: &[TopicPartition],
+    state: &DirectoryState,
+) -> BTreeMap<TopicPartition, TopicPartition> {
+    let mirrors = &state.cluster_mirrors;
+    let at_source = |name: &TopicPartition| {
+        let bound = mirrors.topics().get(&name.topic);
+        let mirror = bound.and_then(|bound| mirrors.mirrors().get(&bound.mirror));
+        let prefix = mirror.map(|mirror| topic_prefix(&mirror.configs)).unwrap_or_default();
+        let topic = prefix.name_at_source(&name.topic).unwrap_or_else(|| name.topic.clone());
+        (name.clone(), TopicPartition { topic, partition: name.partition })
+    };
+    names.iter().map(at_source).collect()
+}
+
+fn leaders<'a>(
+    names: impl Iterator<Item = &'a TopicPartition>,
     metadata: &SourceMetadata,
 ) -> BTreeMap<TopicPartition, BrokerId> {
     let leader = |name: &TopicPartition| {
         let topic = metadata.topics.get(&name.topic)?;
         Some((name.clone(), topic.partitions.get(&name.partition)?.leader?))
     };
-    names.iter().filter_map(leader).collect()
+    names.filter_map(leader).collect()
 }
 
 /// Why our topic is not the source's of the same name.
 fn topic_mismatch(
     directory: &DataDirectory,
-    metadata: &SourceMetadata,
+    theirs: Option<&SourceTopic>,
     name: &TopicName,
 ) -> Option<String> {
     let Some(ours) = directory.state.topics.get(name) else {
         return Some("ringmirror.json does not know the topic".to_owned());
     };
-    let theirs = metadata.topics.get(name)?;
+    let theirs = theirs?;
     if !ours.source_has_topic_ids || theirs.topic_id == Some(ours.topic_id) {
         return None;
     }
@@ -242,7 +263,7 @@ impl<'a> Comparison<'a> {
         &mut self,
         client: &mut SourceClient,
         directory: &DataDirectory,
-        leader: BrokerId,
+        target: &FetchTarget,
         (source_start, source_end): (Offset, Offset),
     ) -> Result<(), SourceError> {
         self.report.source = Some((source_start.get(), source_end.get()));
@@ -260,8 +281,7 @@ impl<'a> Comparison<'a> {
         if let Some(durable_end) = self.durable_end {
             local = local.of_open_log(durable_end);
         }
-        let target = FetchTarget { name: self.name.clone(), leader };
-        let reached = self.compare(client, &target, &mut local, from, source_end).await?;
+        let reached = self.compare(client, target, &mut local, from, source_end).await?;
         if self.report.difference.is_some() {
             return Ok(());
         }
@@ -483,7 +503,7 @@ async fn fetch(
             Err(SourceError::Refused { code: NOT_LEADER_OR_FOLLOWER, .. }) => {
                 tokio::time::sleep(RETRY_PAUSE).await;
                 let names = [target.name.clone()];
-                let leaders = leaders(&names, &client.metadata().await?);
+                let leaders = leaders(names.iter(), &client.metadata().await?);
                 target.leader = leaders.get(&target.name).copied().unwrap_or(target.leader);
             }
             Err(error) => return Err(error),

@@ -8,7 +8,7 @@ use kafka_log::partition_log::LogPlace;
 use kafka_log::recovery::LoadFinding;
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
-use kafka_wire::partition::{SourceBroker, SourceId, TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{SourceBroker, SourceId, TopicIdPartition, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
 
 use crate::limits::SourceLimits;
@@ -104,6 +104,8 @@ pub struct NewPartition {
     pub id: TopicIdPartition,
     /// Name; the directory's name.
     pub name: TopicPartition,
+    /// What the source calls the topic, if that is not its name here.
+    pub source_topic: Option<TopicName>,
     /// False when the source has no topic ids, so that fetches go by name.
     pub source_has_topic_ids: bool,
     /// Source broker that leads it.
@@ -122,6 +124,17 @@ pub struct NewPartition {
     pub clean: bool,
     /// What to do when the source lost records that we have.
     pub on_divergence: DivergencePolicy,
+}
+
+impl NewPartition {
+    /// What the source calls the topic.
+    #[must_use]
+    pub const fn topic_at_source(&self) -> &TopicName {
+        match &self.source_topic {
+            Some(topic) => topic,
+            None => &self.name.topic,
+        }
+    }
 }
 
 /// What to do when the source lost records that we have (unclean election at the source).

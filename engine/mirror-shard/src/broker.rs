@@ -94,7 +94,7 @@ impl Shard {
         partition.change_queued = false;
         partition.asked = None;
         let spec = &partition.spec;
-        let departed = was_in_session.then(|| (spec.id, spec.name.topic.clone()));
+        let departed = was_in_session.then(|| (spec.id, spec.topic_at_source().clone()));
         let is_nameless = !partition.spec.source_has_topic_ids;
         let member = std::mem::take(&mut partition.member_at);
         // Queues it waits in are not searched: whoever takes it out sees that it is not there.

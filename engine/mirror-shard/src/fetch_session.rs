@@ -317,7 +317,7 @@ fn write_changes(
     while let Some(slot) = lane.forgotten.pop() {
         let Some(partition) = partitions.get_mut(slot) else { continue };
         let spec = &partition.spec;
-        let topic = topic_ref(spec.id.topic_id, &spec.name.topic, terms.version);
+        let topic = topic_ref(spec.id.topic_id, spec.topic_at_source(), terms.version);
         if writer.forget(topic, partition.spec.id.partition).is_err() {
             partition.change_queued = true;
             lane.changes.push_back(slot);
@@ -354,7 +354,7 @@ impl EntryTerms {
 fn entry(partition: &MirrorPartition, offset: Offset, terms: EntryTerms) -> FetchPartition<'_> {
     let (log, spec) = (partition.log.as_ref(), &partition.spec);
     FetchPartition {
-        topic: topic_ref(spec.id.topic_id, &spec.name.topic, terms.version),
+        topic: topic_ref(spec.id.topic_id, spec.topic_at_source(), terms.version),
         partition: partition.spec.id.partition,
         current_leader_epoch: partition.source_epoch(),
         fetch_offset: offset,

@@ -1,9 +1,9 @@
-//! The partitions of a shard: by place, by id, by name.
+//! The partitions of a shard: by place, by id, by the names that sources have for them.
 
 use std::collections::BTreeMap;
 
 use kafka_wire::fetch_event::FetchedTopic;
-use kafka_wire::partition::{PartitionIndex, TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{PartitionIndex, SourceId, TopicIdPartition, TopicPartition};
 
 use crate::mirror_partition::MirrorPartition;
 use crate::op::PartitionSlot;
@@ -14,8 +14,11 @@ pub(crate) struct PartitionTable {
     places: Vec<Option<Box<MirrorPartition>>>,
     free: Vec<u32>,
     by_id: BTreeMap<TopicIdPartition, PartitionSlot>,
-    by_name: BTreeMap<Box<str>, BTreeMap<PartitionIndex, PartitionSlot>>,
+    /// Two sources may have a topic of the same name, which is another one here.
+    by_source: BTreeMap<SourceId, ByName>,
 }
+
+type ByName = BTreeMap<Box<str>, BTreeMap<PartitionIndex, PartitionSlot>>;
 
 impl PartitionTable {
     pub(crate) fn len(&self) -> usize {
@@ -29,7 +32,8 @@ impl PartitionTable {
         });
         let spec = &partition.spec;
         self.by_id.insert(spec.id, PartitionSlot(slot));
-        let named = self.by_name.entry(spec.name.topic.as_str().into()).or_default();
+        let by_name = self.by_source.entry(spec.leader.source).or_default();
+        let named = by_name.entry(spec.topic_at_source().as_str().into()).or_default();
         named.insert(spec.id.partition, PartitionSlot(slot));
         self.places[slot as usize] = Some(partition);
         PartitionSlot(slot)
@@ -39,13 +43,18 @@ impl PartitionTable {
         let partition = self.places.get_mut(slot.0 as usize)?.take()?;
         self.free.push(slot.0);
         self.by_id.remove(&partition.spec.id);
-        let topic = partition.spec.name.topic.as_str();
-        if let Some(named) = self.by_name.get_mut(topic) {
-            if named.get(&partition.spec.id.partition) == Some(&slot) {
-                named.remove(&partition.spec.id.partition);
+        let (source, topic) = (partition.spec.leader.source, partition.spec.topic_at_source());
+        if let Some(by_name) = self.by_source.get_mut(&source) {
+            if let Some(named) = by_name.get_mut(topic.as_str()) {
+                if named.get(&partition.spec.id.partition) == Some(&slot) {
+                    named.remove(&partition.spec.id.partition);
+                }
+                if named.is_empty() {
+                    by_name.remove(topic.as_str());
+                }
             }
-            if named.is_empty() {
-                self.by_name.remove(topic);
+            if by_name.is_empty() {
+                self.by_source.remove(&source);
             }
         }
         Some(partition)
@@ -63,23 +72,37 @@ impl PartitionTable {
         self.by_id.get(id).copied()
     }
 
-    pub(crate) fn find_named(&self, topic: &str, partition: i32) -> Option<PartitionSlot> {
-        let partition = PartitionIndex::from_wire(partition)?;
-        self.by_name.get(topic)?.get(&partition).copied()
+    /// The partition that a source calls so.
+    pub(crate) fn find_name(
+        &self,
+        source: SourceId,
+        name: &TopicPartition,
+    ) -> Option<PartitionSlot> {
+        self.find_named(source, name.topic.as_str(), name.partition)
     }
 
-    pub(crate) fn find_name(&self, name: &TopicPartition) -> Option<PartitionSlot> {
-        self.by_name.get(name.topic.as_str())?.get(&name.partition).copied()
+    fn find_named(
+        &self,
+        source: SourceId,
+        topic: &str,
+        partition: PartitionIndex,
+    ) -> Option<PartitionSlot> {
+        self.by_source.get(&source)?.get(topic)?.get(&partition).copied()
     }
 
-    /// The partition a Fetch response speaks of.
-    pub(crate) fn find_fetched(&self, topic: &FetchedTopic, index: i32) -> Option<PartitionSlot> {
+    /// The partition a source's Fetch response speaks of.
+    pub(crate) fn find_fetched(
+        &self,
+        source: SourceId,
+        topic: &FetchedTopic,
+        index: i32,
+    ) -> Option<PartitionSlot> {
+        let partition = PartitionIndex::from_wire(index)?;
         match topic {
             FetchedTopic::Id(topic_id) => {
-                let partition = PartitionIndex::from_wire(index)?;
                 self.find(&TopicIdPartition { topic_id: *topic_id, partition })
             }
-            FetchedTopic::Name(name) => self.find_named(name.as_str(), index),
+            FetchedTopic::Name(name) => self.find_named(source, name.as_str(), partition),
         }
     }
 
@@ -87,3 +110,6 @@ impl PartitionTable {
         self.by_id.values().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,8 +170,9 @@ impl Shard {
                 let answers = decode_offset_for_leader_epoch(version, correlation, body);
                 let answers = answers.map_err(text)?;
                 let slots = self.end_question(place);
+                let source = self.connections[place].broker.source;
                 for answer in answers {
-                    let named = self.partitions.find_name(&answer.partition);
+                    let named = self.partitions.find_name(source, &answer.partition);
                     if let Some(slot) = named.filter(|slot| slots.contains(slot)) {
                         self.on_epoch_answer(place, slot, &answer);
                     }
@@ -182,8 +183,9 @@ impl Shard {
             Question::Offsets { .. } => {
                 let answers = decode_list_offsets(version, correlation, body).map_err(text)?;
                 let mut open = self.end_question(place);
+                let source = self.connections[place].broker.source;
                 for answer in answers {
-                    let named = self.partitions.find_name(&answer.partition);
+                    let named = self.partitions.find_name(source, &answer.partition);
                     if let Some(slot) = named.filter(|slot| open.contains(slot)) {
                         open.retain(|asked| *asked != slot);
                         self.on_offset_answer(place, slot, &answer);
@@ -287,15 +289,20 @@ impl MirrorPartition {
 
 fn epoch_question(partition: &MirrorPartition) -> Option<EpochQuestion> {
     Some(EpochQuestion {
-        partition: partition.spec.name.clone(),
+        partition: name_at_source(partition),
         current_epoch: partition.source_epoch(),
         epoch: partition.log.as_ref().and_then(PartitionLog::latest_epoch)?,
     })
 }
 
+fn name_at_source(partition: &MirrorPartition) -> TopicPartition {
+    let spec = &partition.spec;
+    TopicPartition { topic: spec.topic_at_source().clone(), partition: spec.name.partition }
+}
+
 fn log_end_question(partition: &MirrorPartition) -> LogEndQuestion {
     LogEndQuestion {
-        partition: partition.spec.name.clone(),
+        partition: name_at_source(partition),
         current_epoch: partition.source_epoch(),
         end: if partition.source_end.is_none() { LogEnd::Latest } else { LogEnd::Earliest },
     }

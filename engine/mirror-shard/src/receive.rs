@@ -210,7 +210,8 @@ impl Shard {
     }
 
     fn on_fetched_partition(&mut self, at: LaneRef, head: &PartitionHead) {
-        let slot = self.partitions.find_fetched(&head.topic, head.partition);
+        let source = self.connections[at.connection].broker.source;
+        let slot = self.partitions.find_fetched(source, &head.topic, head.partition);
         let slot = slot.filter(|slot| self.answers(at, *slot));
         let accept = slot.is_some_and(|slot| self.note_fetched(slot, head));
         let body = (head.records_bytes > 0).then_some(Body {

@@ -39,6 +39,7 @@ pub(crate) fn spec_of(index: i32) -> NewPartition {
     NewPartition {
         id: TopicIdPartition { topic_id: TopicId::from_wire([7; 16]).unwrap(), partition },
         name: TopicPartition { topic: TopicName::parse("topic").unwrap(), partition },
+        source_topic: None,
         source_has_topic_ids: true,
         leader: broker(0, 1),
         source_epoch: None,

@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         engine.send_blocking(EngineCommand::AddPartition(Box::new(NewPartition {
             id: TopicIdPartition { topic_id, partition: name.partition },
             name,
+            source_topic: None,
             source_has_topic_ids: true,
             leader: broker,
             source_epoch: None,

@@ -174,6 +174,7 @@ fn new_partition(index: i32, shape: u8) -> NewPartition {
     NewPartition {
         id,
         name: TopicPartition { topic, partition: id.partition },
+        source_topic: None,
         source_has_topic_ids: shape & 1 == 0,
         leader: broker(if shape & 2 == 0 { 1 } else { 1 + index }),
         source_epoch: SourceLeaderEpoch::from_wire(if shape & 4 == 0 { 0 } else { -1 }),

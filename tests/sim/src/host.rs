@@ -191,6 +191,7 @@ impl Host {
         EngineCommand::AddPartition(Box::new(NewPartition {
             id: partition.id,
             name: partition.name.clone(),
+            source_topic: None,
             source_has_topic_ids: mirror.source_has_topic_ids,
             leader: partition.leader().named(),
             source_epoch: source_epoch.filter(|_| self.tells_epochs),

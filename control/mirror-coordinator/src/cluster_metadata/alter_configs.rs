@@ -7,6 +7,8 @@ use super::command_error::{CommandError, ErrorCode};
 use super::filters::compiled;
 use super::{ClusterMetadata, MetadataChange, MetadataRecord, Mirror, Planned};
 use crate::mirror_config::config_change::{self, ConfigChange};
+use crate::mirror_config::{TOPICS_PREFIX, topic_prefix};
+use crate::mirror_name::MirrorName;
 use crate::mirror_node_config::{self, NodeScope};
 
 impl ClusterMetadata {
@@ -25,6 +27,7 @@ impl ClusterMetadata {
             let message = format!("mirror {name}: {error}; nothing was changed");
             CommandError::new(ErrorCode::InvalidConfig, message)
         })?;
+        self.check_prefix(name, mirror, &configs)?;
         let edited = Mirror { configs, source_cluster_id: mirror.source_cluster_id.clone() };
         let patterns = compiled(name, &edited)?;
         let mut records = Vec::new();
@@ -33,6 +36,27 @@ impl ClusterMetadata {
             records.insert(0, MetadataRecord::Mirror(name.clone(), edited));
         }
         Ok(Planned { change: self.change(records), outcomes: Vec::new(), also_stopped })
+    }
+
+    /// Topics keep their names: refuses another prefix while there are any, stopped ones included,
+    /// which the mirror may be told to start again.
+    fn check_prefix(
+        &self,
+        name: &MirrorName,
+        mirror: &Mirror,
+        configs: &BTreeMap<String, String>,
+    ) -> Result<(), CommandError> {
+        let bound = self.topics.iter().find(|(_, topic)| topic.mirror == *name);
+        let Some((topic, _)) =
+            bound.filter(|_| topic_prefix(&mirror.configs) != topic_prefix(configs))
+        else {
+            return Ok(());
+        };
+        let message = format!(
+            "mirror {name}: {TOPICS_PREFIX} cannot change while the mirror has topics, such as \
+             {topic}: make another mirror; nothing was changed"
+        );
+        Err(CommandError::new(ErrorCode::InvalidConfig, message))
     }
 
     /// Plans to change settings of the node, all of them or none.

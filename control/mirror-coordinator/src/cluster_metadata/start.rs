@@ -317,8 +317,9 @@ impl<'a> Start<'a> {
         match owner {
             Some(owner) if owner != topic.name => {
                 let seen = format!(
-                    "has id {id} at the source, which is that of topic {owner} here: delete that \
-                     one, or leave this one out"
+                    "has id {id} at the source, which is that of topic {owner} here: they are one \
+                     topic under two names (topics.prefix), which cannot both be mirrored, nor \
+                     mirrored back; delete {owner} here, or leave this one out"
                 );
                 Err(self.refused(ErrorCode::TopicAlreadyExists, &topic.name, &seen))
             }

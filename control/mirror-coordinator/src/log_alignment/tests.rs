@@ -9,6 +9,7 @@ use kafka_wire::partition::{PartitionIndex, TopicName};
 use super::{AlignmentCut, PeerMirrors, confirmation_failure};
 use crate::mirror_position::MirrorPosition;
 use crate::retry::RetryClass;
+use crate::topic_prefix::TopicPrefix;
 
 const OURS: &str = "cluster-of-ours";
 
@@ -206,4 +207,19 @@ fn a_mirror_that_the_source_cannot_describe_is_no_empty_position() {
     mirror.error_code = 31;
     let reason = judged(&[], &[mirror]).unwrap_err();
     assert!(reason.contains("back") && reason.contains("error 31"), "{reason}");
+}
+
+#[test]
+fn a_source_is_asked_for_the_name_that_it_has_for_a_topic() {
+    let described = [described("back", Some(OURS), &[("STOPPED", 3, 40)])];
+    let followed = [listed("again", OURS, &["s"])];
+    let peer = PeerMirrors::read(OURS, &followed, &described);
+    let peer = peer.under(TopicPrefix::parse("a.").unwrap());
+    let position = |name| {
+        let topic = TopicName::parse(name).unwrap();
+        peer.position_of(&topic, PartitionIndex::default())
+    };
+    assert_eq!(position("a.t"), Ok(MirrorPosition::from_wire(3, 40)));
+    assert_eq!(position("t"), Ok(MirrorPosition::EMPTY), "none of this mirror");
+    assert!(position("a.s").unwrap_err().reason.contains("mirror loop"));
 }

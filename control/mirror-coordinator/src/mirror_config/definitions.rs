@@ -62,6 +62,8 @@ pub enum ConfigRule {
     Addresses,
     /// Expressions and names.
     Patterns,
+    /// What names of topics may begin with.
+    TopicPrefix,
     /// Only `PLAINTEXT`.
     Plaintext,
     /// Nobody but the node sets it.
@@ -91,7 +93,7 @@ const INT_MAX: i64 = 2_147_483_647;
 const LONG_MAX: i64 = i64::MAX;
 
 /// Every setting that is not about TLS or SASL.
-pub static DEFINITIONS: [ConfigDefinition; 20] = [
+pub static DEFINITIONS: [ConfigDefinition; 21] = [
     ConfigDefinition {
         name: "bootstrap.servers",
         kind: ConfigKind::List,
@@ -212,6 +214,16 @@ pub static DEFINITIONS: [ConfigDefinition; 20] = [
         default: Some("__.*"),
         rule: ConfigRule::Patterns,
         documentation: "Topics not to mirror; wins over topics.include.",
+    },
+    ConfigDefinition {
+        name: "topics.prefix",
+        kind: ConfigKind::String,
+        default: Some(""),
+        rule: ConfigRule::TopicPrefix,
+        documentation: "Not in KIP-1279: what stands here before the names that the source has, as \
+            in MirrorMaker 2 (source.topic). Patterns of the mirror are for names with it. \
+            Internal topics (__..) are not mirrored under one, and there is no failback. Fixed \
+            while the mirror has topics.",
     },
     ConfigDefinition {
         name: "topic.properties.exclude",

@@ -26,7 +26,7 @@ fn what_is_not_set_has_the_default_of_the_proposal() {
     assert_eq!(config.bootstrap_servers, [SourceAddress { host: "h".into(), port: 1 }]);
     assert_eq!((config.request_timeout_ms, config.connection_setup_timeout_ms), (30_000, 10_000));
     assert_eq!((config.fetch_wait_ms, config.fetch_backoff_ms), (None, None));
-    assert!(config.topics.include.patterns().is_empty());
+    assert!(config.topics.include.patterns().is_empty() && config.topic_prefix.is_empty());
     assert_eq!(config.topics.exclude.patterns(), ["__.*"]);
     assert_eq!(config.topic_properties_exclude.len(), 10);
     assert!(config.groups_include.matches("any group"));
@@ -46,6 +46,7 @@ fn what_is_set_holds() {
         ("fetch.max.bytes", "1024"),
         ("topics.include", "[orders-.*,payments]"),
         ("topics.exclude", ""),
+        ("topics.prefix", " a. "),
         ("topic.properties.exclude", "retention.bytes"),
         ("groups.include", "app-.*"),
         ("groups.exclude", "app-x"),
@@ -60,6 +61,7 @@ fn what_is_set_holds() {
     assert_eq!(config.fetch_partition_bytes_max, Some(1024));
     assert!(config.topics.selects("orders-eu") && config.topics.selects("payments"));
     assert!(!config.topics.selects("orders"));
+    assert_eq!(config.topic_prefix.as_str(), "a.");
     assert_eq!(config.topic_properties_exclude, ["retention.bytes"]);
     assert!(config.groups_include.matches("app-x") && config.groups_exclude.matches("app-x"));
     assert_eq!(config.acls_include, ["TOPIC:a"]);
@@ -97,6 +99,11 @@ fn every_setting_takes_its_default_and_what_its_rule_allows_and_nothing_else() {
             ConfigRule::Patterns => {
                 vec![("fine,(".to_owned(), "\"(\" is not a regular expression")]
             }
+            ConfigRule::TopicPrefix => vec![
+                ("a b.".to_owned(), "letters, digits"),
+                ("__a.".to_owned(), "do not begin with"),
+                ("p".repeat(249), "up to 248"),
+            ],
             ConfigRule::Plaintext => vec![
                 ("SSL".to_owned(), "not supported here"),
                 ("SASL_SSL".to_owned(), "not supported here"),
@@ -251,6 +258,7 @@ fn only_changes_of_what_is_copied_keep_the_connections() {
         ("groups.exclude", "a", false),
         ("acls.include", "a", false),
         ("topic.properties.exclude", "a", true),
+        ("topics.prefix", "a.", true),
         ("bootstrap.servers", "h:2", true),
         ("bootstrap.servers", "h:1", false),
         ("request.timeout.ms", "5", true),

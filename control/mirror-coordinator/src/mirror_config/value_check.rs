@@ -4,6 +4,7 @@ use super::definitions::{self, ConfigDefinition, ConfigKind, ConfigRule};
 use super::{MirrorConfigError, SourceAddress, list, security_names};
 use crate::cluster_metadata::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::topic_patterns::{PatternList, beginning};
+use crate::topic_prefix::TopicPrefix;
 
 /// Checks one setting by itself.
 pub(super) fn check(name: &str, value: &str) -> Result<(), MirrorConfigError> {
@@ -55,6 +56,13 @@ fn check_known(definition: &ConfigDefinition, value: &str) -> Result<(), MirrorC
             let parsed = PatternList::parse(&list(value));
             parsed.map(|_| ()).map_err(|error| MirrorConfigError::Pattern { name, error })
         }
+        ConfigRule::TopicPrefix => match TopicPrefix::parse(value.trim()) {
+            Some(_) => Ok(()),
+            None => Err(refused(
+                "up to 248 letters, digits, '.', '_' and '-' that do not begin with \"__\""
+                    .to_owned(),
+            )),
+        },
         ConfigRule::Plaintext if value.trim() == "PLAINTEXT" => Ok(()),
         ConfigRule::Plaintext => match value.trim() {
             "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => Err(MirrorConfigError::NoSecurity { name }),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::TopicIdPartition;
+use kafka_wire::partition::{TopicIdPartition, TopicName};
 use mirror_coordinator::lifecycle::{Action, EngineEvent, Input, LogEnd, Ticket, UncleanElection};
 use mirror_uring::{DivergencePolicy, EngineCommand, NewPartition};
 
@@ -93,11 +93,13 @@ impl MirrorLoop<'_> {
         else {
             return Ok(());
         };
+        let source_topic = self.topic_at_source(partition);
         let Some(entry) = self.book.get_mut(partition) else { return Ok(()) };
         let directory = &self.destination.directory;
         let new = NewPartition {
             id: partition,
             name: entry.name.clone(),
+            source_topic,
             source_has_topic_ids: entry.source_has_topic_ids,
             leader,
             source_epoch,
@@ -121,6 +123,14 @@ impl MirrorLoop<'_> {
             self.send(EngineCommand::SetThrottled { partition, throttled }).await?;
         }
         Ok(())
+    }
+
+    /// What the source calls a partition's topic, if that is not its name here.
+    fn topic_at_source(&self, partition: TopicIdPartition) -> Option<TopicName> {
+        let source = self.sources.get(self.lifecycle.mirror_of(partition)?)?;
+        let here = &self.book.get(partition)?.name.topic;
+        let at_source = source.properties.topic_prefix.name_at_source(here);
+        at_source.filter(|at_source| at_source != here)
     }
 
     /// Has the engine close the log; of one that it never had, says where it ends.

@@ -81,6 +81,13 @@ impl MirrorLoop<'_> {
                     );
                     self.on_topic_lost(mirror, name, ours, reason);
                 }
+                TopicFinding::IdTaken { name, id, owner } => {
+                    let reason = format!(
+                        "it is here already, as {owner} (id {id}): a topic is mirrored under one \
+                         name; leave one of them out with an exclusion"
+                    );
+                    self.tell_lost(mirror, name.to_string(), reason);
+                }
                 TopicFinding::Deleted { name, ours } => {
                     let reason = "the topic was deleted at the source".to_owned();
                     self.on_topic_lost(mirror, name, ours, reason);
@@ -97,6 +104,7 @@ impl MirrorLoop<'_> {
         for (name, source, _) in &present {
             self.remember(name, source, &look.configs);
         }
+        self.tell_too_long(mirror, &look.metadata.too_long);
         self.tell_if_nothing(mirror, present.is_empty(), look.metadata.topics.len());
         if !self.write_state() {
             return Ok(()); // what is not remembered is not begun
@@ -273,6 +281,24 @@ impl MirrorLoop<'_> {
             self.tell(MirrorNews::TopicLost { topic, reason: reason.clone() });
         }
         self.inputs.push_back(Input::TopicLost { topic_id, reason });
+    }
+
+    /// Tells once of a topic that is not mirrored and of which nothing is here.
+    fn tell_lost(&mut self, mirror: &MirrorName, topic: String, reason: String) {
+        let Some(source) = self.sources.get_mut(mirror) else { return };
+        if source.told_lost.insert(topic.clone()) {
+            self.tell(MirrorNews::TopicLost { topic, reason });
+        }
+    }
+
+    fn tell_too_long(&mut self, mirror: &MirrorName, too_long: &[String]) {
+        for topic in too_long {
+            let reason = format!(
+                "with topics.prefix its name has more than {} characters",
+                TopicName::BYTES_MAX
+            );
+            self.tell_lost(mirror, topic.clone(), reason);
+        }
     }
 
     fn tell_if_nothing(&mut self, mirror: &MirrorName, nothing: bool, topics_at_source: usize) {

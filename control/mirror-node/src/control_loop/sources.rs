@@ -1,6 +1,6 @@
 //! The sources of all mirrors: how each is reached, what was seen of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_wire::partition::{BrokerId, SourceBroker, SourceId, TopicName};
@@ -56,6 +56,8 @@ pub(super) struct MirrorSource {
     /// Why the source did not answer, as told last.
     pub(super) told_unreachable: String,
     pub(super) told_nothing_selected: bool,
+    /// Topics that were told not to be mirrored, of which nothing is here.
+    pub(super) told_lost: BTreeSet<String>,
     /// Topics that were told of, with as many partitions.
     pub(super) told_topics: BTreeMap<TopicName, usize>,
     /// True while the last look at it failed.
@@ -135,6 +137,7 @@ impl Sources {
             unclean_election,
             told_unreachable: String::new(),
             told_nothing_selected: false,
+            told_lost: BTreeSet::new(),
             told_topics: BTreeMap::new(),
             is_silent: false,
             has_answered: false,

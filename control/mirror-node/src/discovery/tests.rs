@@ -117,3 +117,16 @@ fn a_topic_is_followed_until_it_is_stopped_even_when_it_is_no_longer_selected() 
     let findings = looking.look(&state, &metadata);
     assert!(matches!(&findings[..], [TopicFinding::Known { .. }]));
 }
+
+#[test]
+fn a_topic_that_is_here_under_another_name_is_not_new() {
+    let (state, metadata) = (ours("a.x", 1, true), source(&[("b.x", 1), ("b.y", 2)]));
+    let mut looking = Looking { standing: Standing::Elsewhere, ..discovery(r"b\..*") };
+    let findings = looking.look(&state, &metadata);
+    let [TopicFinding::IdTaken { name: at, owner, .. }, TopicFinding::New { name: new, .. }] =
+        &findings[..]
+    else {
+        panic!("{findings:?}")
+    };
+    assert_eq!((at, owner, new), (&name("b.x"), &name("a.x"), &name("b.y")));
+}

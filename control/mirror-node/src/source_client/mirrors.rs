@@ -10,6 +10,7 @@ use kafka_wire::mirror_api::describe_cluster_mirrors::{
     DescribeClusterMirrorsRequest, DescribeClusterMirrorsResponse, DescribedMirror,
 };
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+use mirror_coordinator::topic_prefix::TopicPrefix;
 use mirror_uring::BrokerAddress;
 use tokio::time::timeout;
 
@@ -111,7 +112,10 @@ impl SourceClient {
         let request = MetadataRequest::default()
             .with_topics(Some(vec![]))
             .with_allow_auto_topic_creation(true);
-        let metadata = parse_metadata(&self.call_any(&request, METADATA_NEWEST).await?);
+        let metadata = parse_metadata(
+            &self.call_any(&request, METADATA_NEWEST).await?,
+            &TopicPrefix::default(),
+        );
         self.brokers.clone_from(&metadata.brokers);
         Ok(metadata)
     }

@@ -6,6 +6,8 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicName, TopicPartition};
 
+use mirror_coordinator::topic_prefix::TopicPrefix;
+
 use super::{ListedOffsets, parse_metadata};
 
 fn topic(name: &'static str, id: u8, leader: i32, epoch: i32) -> MetadataResponseTopic {
@@ -29,7 +31,7 @@ fn metadata_becomes_brokers_topics_and_leaders() {
         .with_cluster_id(Some(StrBytes::from_static_str("abc")))
         .with_brokers(vec![broker])
         .with_topics(vec![topic("a", 1, 3, 7), topic("b", 0, -1, -1)]);
-    let metadata = parse_metadata(&response);
+    let metadata = parse_metadata(&response, &TopicPrefix::default());
     assert_eq!(metadata.cluster_id.as_deref(), Some("abc"));
     assert_eq!(metadata.brokers[&BrokerId::from_wire(3).unwrap()].port, 9092);
     let known = &metadata.topics[&TopicName::parse("a").unwrap()];
@@ -48,7 +50,7 @@ fn values_nobody_can_mean_are_left_out() {
     let response = MetadataResponse::default()
         .with_brokers(vec![bad_broker])
         .with_topics(vec![topic("../etc", 1, 1, 1), topic("gone", 1, 1, 1).with_name(None)]);
-    let metadata = parse_metadata(&response);
+    let metadata = parse_metadata(&response, &TopicPrefix::default());
     assert!(metadata.brokers.is_empty());
     assert!(metadata.topics.is_empty());
 }
@@ -67,4 +69,16 @@ fn refused_offsets_are_kept_apart_from_answers() {
     assert_eq!(listed.offsets.get(&name(0)), Offset::from_wire(5).as_ref());
     assert_eq!(listed.refused.get(&name(1)), Some(&6));
     assert!(listed.refused.contains_key(&name(2)));
+}
+
+#[test]
+fn topics_have_the_names_of_the_mirror_and_those_too_long_are_told() {
+    let long = "x".repeat(TopicName::BYTES_MAX);
+    let too_long = topic("", 3, 1, 1).with_name(Some(StrBytes::from_string(long.clone()).into()));
+    let topics = vec![topic("orders", 1, 3, 7), topic("__offsets", 2, 1, 1), too_long];
+    let response = MetadataResponse::default().with_topics(topics);
+    let metadata = parse_metadata(&response, &TopicPrefix::parse("a.").unwrap());
+    let names: Vec<_> = metadata.topics.keys().map(TopicName::as_str).collect();
+    assert_eq!(names, ["a.orders"]);
+    assert_eq!(metadata.too_long, [long]);
 }

@@ -125,6 +125,7 @@ fn new_partition(directory_name: &str, clean: bool) -> NewPartition {
     NewPartition {
         id: TopicIdPartition { topic_id, partition: name.partition },
         name,
+        source_topic: None,
         source_has_topic_ids: true,
         leader: broker(1),
         source_epoch: None,

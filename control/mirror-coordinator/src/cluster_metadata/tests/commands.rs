@@ -288,3 +288,26 @@ fn mirrors_are_listed_by_name_source_and_states_of_their_topics() {
     let listed = node.metadata.list(&of_source);
     assert_eq!((listed[0].bootstrap_servers, listed[0].source_cluster_id), ("source:9092", "abc"));
 }
+
+#[test]
+fn the_prefix_of_names_is_fixed_while_a_mirror_has_topics() {
+    let mut node = Node::with_mirrors();
+    let change = |name: &str, operation, value: &str| ConfigChange {
+        name: name.to_owned(),
+        operation,
+        value: Some(value.to_owned()),
+    };
+    let prefix = |value| [change("topics.prefix", ConfigOperation::Set, value)];
+    let planned = node.metadata.plan_alter_configs("m", &prefix("a.")).unwrap();
+    node.done(&planned);
+    node.bind("m", "a.orders", 1, Stopped);
+    let refused = node.metadata.plan_alter_configs("m", &prefix("b.")).unwrap_err();
+    assert_eq!(refused.code.number(), 40);
+    assert!(refused.message.contains("such as a.orders"), "{}", refused.message);
+    let unset = [change("topics.prefix", ConfigOperation::Delete, "")];
+    node.metadata.plan_alter_configs("m", &unset).unwrap_err();
+    node.metadata.plan_alter_configs("m", &prefix("a.")).unwrap();
+    let other = [change("request.timeout.ms", ConfigOperation::Set, "5")];
+    node.metadata.plan_alter_configs("m", &other).unwrap();
+    node.metadata.plan_alter_configs("other", &prefix("b.")).unwrap();
+}
