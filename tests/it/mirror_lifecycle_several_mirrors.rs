@@ -74,6 +74,31 @@ fn is_refused_when_stale(node: &MirrorNode) -> Result<()> {
     Ok(())
 }
 
+/// A partition that is only on the destination is named, with what to do, until the source has it.
+#[test]
+fn partitions_that_the_source_does_not_have_are_told_of() -> Result<()> {
+    let name = "partitions_that_the_source_does_not_have_are_told_of";
+    let Some(Pair { a, b, .. }) = Pair::start(name)? else { return Ok(()) };
+    create_with_records(a.driver(), "orders", 3)?;
+    mirror(&a, &b, "from-a", &["orders"])?;
+    b.stop_topics("from-a", &["orders"])?;
+    a.driver().add_partitions("orders", 2)?;
+    a.create_mirror("from-b", b.address(), &[])?;
+    a.start_topics("from-b", "orders")?;
+    a.await_partitions("orders", "told of", |found| {
+        let told = found.error_message.as_deref().unwrap_or_default();
+        let is_told = told.contains("add partitions to it at the source");
+        found.state == "MIRRORING" && is_told == (found.partition == 1)
+    })?;
+    let status = a.command("status", &[])?.expect_code(1)?;
+    ensure!(status.stdout.contains("orders-1: the source has 1 partition(s)"), "{status}");
+    b.driver().add_partitions("orders", 2)?;
+    a.await_all_of(b.driver(), "orders")?;
+    let found = a.await_state("orders", "MIRRORING")?;
+    ensure!(found.len() == 2 && found.iter().all(|one| one.error_message.is_none()), "{found:?}");
+    Ok(())
+}
+
 /// 30.2 testListClusterMirrorsFilters.
 #[test]
 fn mirrors_are_listed_by_name_source_and_state() -> Result<()> {

@@ -144,10 +144,13 @@ impl MirrorLoop<'_> {
             if wanted.offsets { self.offsets(partition) } else { (-1, -1) };
         let position = if tells_positions { position } else { MirrorPosition::EMPTY };
         let failure = self.lifecycle.failure(id).filter(|_| wanted.states);
-        let is_failed = stored.state == MirrorPartitionState::Failed;
         let (lag_ms, measured_age_ms) =
             if wanted.offsets { self.lag_times(partition, source_offset) } else { (-1, -1) };
-        let error = if is_failed { stored.error.clone() } else { None };
+        let error = match stored.state {
+            MirrorPartitionState::Failed => stored.error.clone(),
+            MirrorPartitionState::Mirroring if wanted.states => self.only_here(partition, bound),
+            _ => None,
+        };
         DescribedPartition {
             partition_index: id.partition.get(),
             state_value: if wanted.states { stored.state.name().to_owned() } else { String::new() },
@@ -160,6 +163,20 @@ impl MirrorLoop<'_> {
             lag_ms,
             measured_age_ms,
         }
+    }
+
+    /// Why nothing comes for a partition that the source does not have, when that is so.
+    fn only_here(&self, partition: &Partition, bound: &BoundTopic) -> Option<String> {
+        let name = &partition.name.topic;
+        let at_source = *self.sources.get(&bound.mirror)?.told_topics.get(name)?;
+        let index = usize::try_from(partition.id.partition.get()).ok()?;
+        let here = self.destination.catalog.topic(name)?.partitions.len();
+        (index >= at_source).then(|| {
+            format!(
+                "the source has {at_source} partition(s) of {name}, {here} are here: add \
+                 partitions to it at the source until it has as many"
+            )
+        })
     }
 
     /// High watermark of the source as last seen, and ours; -1 for unknown.
@@ -294,7 +311,9 @@ impl<'a> Wanted<'a> {
 fn unknown_mirror(name: &str) -> DescribedMirror {
     DescribedMirror {
         error_code: MirrorErrorCode::UnknownClusterMirror.code(),
-        error_message: Some(format!("There is no mirror {name:?} here.")),
+        error_message: Some(format!(
+            "no mirror {name:?} is here; list the mirrors to see their names"
+        )),
         mirror_name: name.to_owned(),
         source_bootstrap: None,
         source_cluster_id: None,

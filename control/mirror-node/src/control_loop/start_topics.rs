@@ -214,9 +214,13 @@ impl MirrorLoop<'_> {
         for name in topics {
             let Some(source) = resolved.metadata.topics.get(name) else { continue };
             let shown = self.destination.catalog.topic(name);
-            for index in source.partitions.keys() {
+            // Those that are only here lose what they have, too.
+            let local = shown.iter().flat_map(|shown| &shown.partitions);
+            let local = local.map(|partition| partition.id.partition);
+            let indexes: BTreeSet<_> = source.partitions.keys().copied().chain(local).collect();
+            for index in indexes {
                 let here = shown.as_ref().and_then(|shown| shown.partition(index.get()));
-                let at = TopicPartition { topic: name.clone(), partition: *index };
+                let at = TopicPartition { topic: name.clone(), partition: index };
                 plan.push(Self::plan_partition(&at, here, resolved));
             }
         }

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
 use kafka_wire::mirror_api::MirrorResponse;
 use kafka_wire::mirror_api::list_cluster_mirrors::ListedMirror;
-use kafka_wire::mirror_api::start_mirror_topics::StartMirrorTopicsRequest;
+use kafka_wire::mirror_api::start_mirror_topics::{
+    StartMirrorTopicsRequest, StartMirrorTopicsResponse,
+};
 use kafka_wire::offset::Offset;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_coordinator::log_alignment::PeerMirrors;
@@ -13,9 +15,21 @@ use crate::control_loop::MirrorLoop;
 use crate::control_loop::start_topics::Resolved;
 use crate::source_client::{SourceMetadata, SourceTopic};
 
-/// Has `orders` started in a mirror of a source that says so much of its own mirrors; returns why
-/// it was refused.
-async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, confirm: bool) -> (i16, String) {
+/// What is asked of a start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Start,
+    Confirmed,
+    Plan,
+}
+
+/// Has `orders` started in a mirror of a source that says so much of its own mirrors, and has the
+/// topic without partitions.
+async fn start(
+    control: &mut MirrorLoop<'_>,
+    peer: PeerMirrors,
+    asked: Asked,
+) -> StartMirrorTopicsResponse {
     let topic_id = control.metadata.topics()[&orders()].topic_id;
     let topic =
         SourceTopic { topic_id: Some(topic_id), is_internal: false, partitions: BTreeMap::new() };
@@ -28,14 +42,19 @@ async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, confirm: bool)
         topics: Vec::new(),
         state_offset: -1,
         exclude_patterns: Vec::new(),
-        confirm,
-        plan_only: false,
+        confirm: asked == Asked::Confirmed,
+        plan_only: asked == Asked::Plan,
     };
     let resolved = Resolved { metadata, peer: Some(peer), log_ends: BTreeMap::new() };
-    let MirrorResponse::StartMirrorTopics(told) = control.start(&request, resolved).await.unwrap()
-    else {
-        unreachable!("a start is answered as one");
-    };
+    match control.start(&request, resolved).await.unwrap() {
+        MirrorResponse::StartMirrorTopics(told) => told,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why it was refused.
+async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, asked: Asked) -> (i16, String) {
+    let told = start(control, peer, asked).await;
     let [orders] = told.topics.as_slice() else { panic!("{told:?}") };
     assert_eq!(told.error_code, orders.error_code);
     (orders.error_code, orders.error_message.clone().unwrap_or_default())
@@ -60,9 +79,9 @@ async fn a_start_that_makes_a_loop_is_refused_with_the_cure_whatever_was_confirm
         topic_count: 1,
         topic_names: Some(vec!["orders".to_owned()]),
     };
-    for (listed, confirm) in [(&forward, false), (&forward, true)] {
-        let peer = PeerMirrors::read("here", std::slice::from_ref(listed), &[]);
-        let (code, reason) = refusal(&mut control, peer, confirm).await;
+    for asked in [Asked::Start, Asked::Confirmed] {
+        let peer = PeerMirrors::read("here", std::slice::from_ref(&forward), &[]);
+        let (code, reason) = refusal(&mut control, peer, asked).await;
         assert_eq!(code, 42, "{reason}");
         assert!(reason.starts_with("Detected mirror loop for mirror: forward"), "{reason}");
         assert!(reason.contains("failover --mirror forward --topics orders"), "{reason}");
@@ -80,16 +99,36 @@ async fn records_of_a_topic_whose_source_does_not_tell_are_put_at_risk_on_the_op
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
     let before = begun(&mut control);
-    let mut batch = BatchBuilder::new(Offset::ZERO, None);
-    batch.push(&NewRecord { timestamp_ms: 1, key: None, value: Some(b"ours") });
-    let log = node.topic.partitions[0].log().unwrap();
-    log.append_produced(&batch.finish(), 1).unwrap();
+    write_one(&node);
     let peer = PeerMirrors::silent("here", &[], "broker 3 is gone");
-    let (code, reason) = refusal(&mut control, peer, false).await;
+    let (code, reason) = refusal(&mut control, peer, Asked::Start).await;
     assert_eq!(code, 42, "{reason}");
     for word in ["broker 3 is gone", "--confirm", "orders holds records"] {
         assert!(reason.contains(word), "{reason}");
     }
     assert!(node.topic.is_writable());
     assert_eq!(control.metadata, before);
+}
+
+#[tokio::test]
+async fn a_plan_tells_of_records_in_partitions_that_the_source_does_not_have() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    begun(&mut control);
+    write_one(&node);
+    let told = start(&mut control, PeerMirrors::default(), Asked::Plan).await;
+    let [planned] = told.plan.as_slice() else { panic!("{told:?}") };
+    assert!(planned.needs_confirmation);
+    assert_eq!((planned.local_end, planned.truncate_to, planned.source_end), (1, 0, -1));
+    let (_, reason) = refusal(&mut control, PeerMirrors::default(), Asked::Start).await;
+    assert!(reason.contains("--confirm"), "the plan says what a start does: {reason}");
+}
+
+fn write_one(node: &Stopped) {
+    let mut batch = BatchBuilder::new(Offset::ZERO, None);
+    batch.push(&NewRecord { timestamp_ms: 1, key: None, value: Some(b"ours") });
+    let log = node.topic.partitions[0].log().unwrap();
+    log.append_produced(&batch.finish(), 1).unwrap();
 }
