@@ -145,8 +145,8 @@ async fn start(
 ) -> Result<ExitCode, CommandError> {
     let mirror = args.mirror.clone().unwrap_or_default();
     let wish = StartWish {
-        include: patterns(args.topics.as_deref())?,
-        exclude: patterns(args.exclude.as_deref())?,
+        include: patterns("--topics", args.topics.as_deref())?,
+        exclude: patterns("--exclude", args.exclude.as_deref())?,
         mirror: mirror.clone(),
         confirm: args.confirm,
         plan_only: false,
@@ -159,10 +159,10 @@ async fn start(
     print_outcomes(output, "Started", &mirror, &started, &waiting)
 }
 
-/// A list of patterns as the node takes them; it says which are none.
-fn patterns(text: Option<&str>) -> Result<Vec<String>, CommandError> {
+/// A list of patterns as the node takes them; none when the flag was not given.
+pub(crate) fn patterns(flag: &str, text: Option<&str>) -> Result<Vec<String>, CommandError> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    Ok(TopicChoice::parse(text)?.patterns().to_vec())
+    Ok(TopicChoice::parse_of(flag, text)?.patterns().to_vec())
 }
 
 async fn with_topics(

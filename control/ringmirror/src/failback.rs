@@ -36,7 +36,7 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
                     old primary, the second the one that took over";
         return Err(CommandError::usage(text));
     }
-    let choice = TopicChoice::parse(args.chosen.patterns())?;
+    let choice = TopicChoice::parse(args.moved.chosen.patterns())?;
     let topics = TakenOver::of(&new.list(None, &[DesiredState::Stopped]).await?, &old_id);
     let still = TakenOver::of(&new.list(None, &MIRRORED).await?, &old_id);
     let topics = topics.chosen(&still, &choice)?;
@@ -71,7 +71,7 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
         topics.len(),
         args.from.join(",")
     );
-    if ask(&question, args.yes)? == Consent::Refused {
+    if ask(&question, args.moved.yes)? == Consent::Refused {
         return Ok(Consent::REFUSED);
     }
     let started = old.start(&StartWish { plan_only: false, ..wish }).await?.topics;
@@ -79,7 +79,7 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
         mirror: &args.mirror,
         topics: &topics,
         state: MIRRORING,
-        seconds_max: args.wait,
+        seconds_max: args.moved.wait,
     };
     let waited = wait(&mut old, &state).await?;
     let report = FailbackReport::of(&args.mirror, plan, &started, &waited);

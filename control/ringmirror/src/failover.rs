@@ -26,7 +26,7 @@ pub(crate) fn run(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode, 
 
 async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let mut node = NodeClient::of(&args.cluster)?;
-    let choice = TopicChoice::parse(args.chosen.patterns())?;
+    let choice = TopicChoice::parse(args.moved.chosen.patterns())?;
     let known = node.topics_of(&args.mirror).await?;
     let all: BTreeSet<&String> =
         known.mirroring.iter().chain(&known.paused).chain(&known.stopped).collect();
@@ -51,15 +51,20 @@ async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode,
         args.mirror,
         loss.text()
     );
-    if ask(&question, args.yes)? == Consent::Refused {
+    if ask(&question, args.moved.yes)? == Consent::Refused {
         return Ok(Consent::REFUSED);
     }
-    if args.yes && !output.json {
-        output.line(loss.text())?;
+    let text = loss.text();
+    if args.moved.yes && !output.json && !text.is_empty() {
+        output.line(text)?;
     }
     let outcomes = node.act(TopicAction::Stop, &args.mirror, &to_stop, choice.patterns()).await?;
-    let wish =
-        StateWish { mirror: &args.mirror, topics: &topics, state: STOPPED, seconds_max: args.wait };
+    let wish = StateWish {
+        mirror: &args.mirror,
+        topics: &topics,
+        state: STOPPED,
+        seconds_max: args.moved.wait,
+    };
     let waited = wait(&mut node, &wish).await?;
     let positions = positions(&mut node, &mirrors, args, &topics).await;
     let report = FailoverReport::of(&args.mirror, &outcomes, &waited, positions, loss);
@@ -211,10 +216,13 @@ impl FailoverReport {
     }
 
     fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "Failed over {} topic(s) of mirror {}: {} partition(s) are writable",
-            self.topics, self.mirror, self.partitions_stopped
-        )];
+        let mut lines = vec![match self.partitions_stopped {
+            0 => format!("No partition of mirror {} was failed over", self.mirror),
+            count => format!(
+                "Failed over {} topic(s) of mirror {}: {count} partition(s) are writable",
+                self.topics, self.mirror
+            ),
+        }];
         if !self.last_positions.is_empty() {
             lines.push("Mirroring ended at:".to_owned());
             let shown = self.last_positions.iter().take(POSITIONS_SHOWN);

@@ -205,6 +205,12 @@ impl NodeClient {
         }
     }
 
+    /// True when there is a mirror of that name.
+    pub(crate) async fn has_mirror(&mut self, mirror: &str) -> Result<bool, CommandError> {
+        let listed = self.list(Some(mirror), &DesiredState::ALL).await?;
+        Ok(listed.iter().any(|listed| listed.mirror_name == mirror))
+    }
+
     /// The topics of a mirror by what is wanted of them.
     ///
     /// # Errors
@@ -309,13 +315,16 @@ fn refusal(response: &MirrorResponse) -> CommandError {
     refused(response.key().name(), code, message)
 }
 
-/// An error of the node, with what helps.
+/// An error of the node, with what helps where the node does not say that itself.
 pub(crate) fn refused(what: &str, code: i16, message: Option<&str>) -> CommandError {
     let name = error_name(code);
     let message = message.filter(|text| !text.is_empty());
-    let said = message.map_or_else(String::new, |text| format!(": {text}"));
-    let fix = fix(code).map_or_else(String::new, |fix| format!("; {fix}"));
-    CommandError::new(ExitCode::Failed, anyhow::anyhow!("{what}: {name} ({code}){said}{fix}"))
+    let said = match (message, fix(code)) {
+        (Some(text), _) => format!(": {text}"),
+        (None, Some(fix)) => format!("; {fix}"),
+        (None, None) => String::new(),
+    };
+    CommandError::new(ExitCode::Failed, anyhow::anyhow!("{what}: {name} ({code}){said}"))
 }
 
 /// What to do about an error that says only what is wrong.

@@ -1,29 +1,32 @@
 //! `ringmirror plan`: what a start or a failback would do, before it happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kafka_wire::mirror_api::mirror_topic::TopicOutcome;
 use kafka_wire::mirror_api::start_mirror_topics::{PlannedPartition, StartMirrorTopicsResponse};
 use mirror_node::source_connection::error_name;
 use serde::Serialize;
 
 use crate::cli::mirrors::PlanArgs;
-use crate::cluster_mirrors::refusal_line;
+use crate::cluster_mirrors::{patterns, refusal_line};
 use crate::exit_code::{CommandError, ExitCode};
 use crate::node_client::{NodeClient, StartWish};
 use crate::output::Output;
 use crate::table::{known, table};
-use crate::topic_choice::TopicChoice;
 
 pub(crate) fn run(args: &PlanArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
-    let include = TopicChoice::parse(&args.topics)?.patterns().to_vec();
-    let exclude = match &args.exclude {
-        Some(text) => TopicChoice::parse(text)?.patterns().to_vec(),
-        None => Vec::new(),
-    };
+    let include = patterns("--topics", Some(&args.topics))?;
+    let exclude = patterns("--exclude", args.exclude.as_deref())?;
     let mirror = args.mirror.clone();
     let wish = StartWish { mirror, include, exclude, confirm: false, plan_only: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let told = runtime.block_on(async { NodeClient::of(&args.cluster)?.start(&wish).await })?;
+    let told = runtime.block_on(async {
+        let mut node = NodeClient::of(&args.cluster)?;
+        if args.failback && !node.has_mirror(&args.mirror).await? {
+            return Err(no_mirror_back(&args.mirror));
+        }
+        node.start(&wish).await
+    })?;
     let report = PlanReport::of(&told);
     if output.json {
         output.document(&report)?;
@@ -39,6 +42,17 @@ pub(crate) fn run(args: &PlanArgs, output: &mut Output) -> Result<ExitCode, Comm
     })
 }
 
+/// Why a failback cannot be planned whose mirror is still to be made.
+fn no_mirror_back(mirror: &str) -> CommandError {
+    let text = format!(
+        "there is no mirror {mirror} to plan with yet: `ringmirror failback` makes it, and shows \
+         the same plan before it asks; to see it now, make the mirror yourself with `ringmirror \
+         cluster-mirrors --create --mirror {mirror} --mirror-config FILE`, where FILE has the \
+         bootstrap.servers of the new primary"
+    );
+    CommandError::new(ExitCode::Failed, anyhow::anyhow!(text))
+}
+
 /// What would be done, by topic and in all.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,6 +63,8 @@ pub(crate) struct PlanReport {
     pub(crate) needs_confirmation: bool,
     /// What cannot be started, and why.
     refusals: Vec<String>,
+    /// Topics that the mirror follows already.
+    already_mirrored: Vec<String>,
 }
 
 /// Of a topic, or of all.
@@ -91,7 +107,15 @@ impl PlanReport {
             total.take(partition);
         }
         let needs_confirmation = total.needs_confirmation;
-        Self { topics: topics.into_values().collect(), total, needs_confirmation, refusals }
+        let planned: BTreeSet<&str> =
+            told.plan.iter().map(|partition| partition.topic_name.as_str()).collect();
+        let is_left = |outcome: &&TopicOutcome| {
+            outcome.error_code == 0 && !planned.contains(outcome.name.as_str())
+        };
+        let already = told.topics.iter().filter(is_left);
+        let already_mirrored = already.map(|outcome| outcome.name.clone()).collect();
+        let topics = topics.into_values().collect();
+        Self { topics, total, needs_confirmation, refusals, already_mirrored }
     }
 
     pub(crate) fn has_refusals(&self) -> bool {
@@ -105,7 +129,10 @@ impl PlanReport {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.topics.is_empty() && self.refusals.is_empty() {
-            return vec!["Nothing would be started: no topic of the source matches".to_owned()];
+            lines.push(match self.already_mirrored.is_empty() {
+                true => "Nothing would be started: no topic of the source matches".to_owned(),
+                false => "Nothing would be started".to_owned(),
+            });
         }
         if !self.topics.is_empty() {
             let headings = [
@@ -123,6 +150,12 @@ impl PlanReport {
             lines.extend(table(&headings, &rows));
         }
         lines.extend(self.refusals.iter().map(|refusal| format!("cannot be started: {refusal}")));
+        if !self.already_mirrored.is_empty() {
+            lines.push(format!(
+                "mirrored already, and left as they are: {}",
+                self.already_mirrored.join(", ")
+            ));
+        }
         if self.needs_confirmation {
             lines.push(String::new());
             lines.push(format!(

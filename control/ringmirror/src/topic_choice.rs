@@ -15,18 +15,26 @@ pub(crate) struct TopicChoice {
 }
 
 impl TopicChoice {
-    /// Reads `a,b-.*` or `[a,b-.*]`.
+    /// Reads `a,b-.*` or `[a,b-.*]` of `--topics`.
+    ///
+    /// # Errors
+    /// As [`Self::parse_of`].
+    pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
+        Self::parse_of("--topics", text)
+    }
+
+    /// Reads the same of another flag.
     ///
     /// # Errors
     /// Names the element that is no expression, or says that there is none.
-    pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
+    pub(crate) fn parse_of(flag: &str, text: &str) -> Result<Self, CommandError> {
         let elements = list(text);
         if elements.is_empty() {
-            let text = "--topics names nothing; all topics are --topics '.*'";
+            let text = format!("{flag} names nothing; all topics are {flag} '.*'");
             return Err(CommandError::usage(text));
         }
         let patterns = PatternList::parse(&elements)
-            .map_err(|error| CommandError::usage(format!("--topics: {error}")))?;
+            .map_err(|error| CommandError::usage(format!("{flag}: {error}")))?;
         Ok(Self { patterns })
     }
 

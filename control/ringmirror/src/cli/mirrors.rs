@@ -134,6 +134,26 @@ impl ChosenTopics {
     }
 }
 
+/// What a failover and a failback have in common: topics of a mirror that come to a state.
+#[derive(Debug, Args)]
+pub(crate) struct MovedTopics<const WAIT_SECONDS: u64> {
+    #[command(flatten)]
+    pub(crate) chosen: ChosenTopics,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to wait until every partition is there; without a number for as long as it takes.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_value_t = WAIT_SECONDS,
+        default_missing_value = "31536000",
+        value_parser = clap::value_parser!(u64).range(0..=31_536_000),
+    )]
+    pub(crate) wait: u64,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct FailoverArgs {
     #[command(flatten)]
@@ -142,21 +162,7 @@ pub(crate) struct FailoverArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) mirror: String,
     #[command(flatten)]
-    pub(crate) chosen: ChosenTopics,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// How long to wait until every partition is writable; without a number for as long as it
-    /// takes.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        default_value = "60",
-        default_missing_value = "31536000",
-        value_parser = clap::value_parser!(u64).range(0..=31_536_000),
-    )]
-    pub(crate) wait: u64,
+    pub(crate) moved: MovedTopics<60>,
 }
 
 #[derive(Debug, Args)]
@@ -170,25 +176,11 @@ pub(crate) struct FailbackArgs {
     /// The mirror on the old primary that copies from the new one; made when it is missing.
     #[arg(long, value_name = "NAME")]
     pub(crate) mirror: String,
-    #[command(flatten)]
-    pub(crate) chosen: ChosenTopics,
     /// Go on although records go that no position of the new primary speaks for.
     #[arg(long)]
     pub(crate) confirm: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// How long to wait until every partition is mirrored; without a number for as long as it
-    /// takes.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        default_value = "300",
-        default_missing_value = "31536000",
-        value_parser = clap::value_parser!(u64).range(0..=31_536_000),
-    )]
-    pub(crate) wait: u64,
+    #[command(flatten)]
+    pub(crate) moved: MovedTopics<300>,
 }
 
 /// The actions that some flags do not belong to.
@@ -222,7 +214,7 @@ Examples:
   ringmirror status --bootstrap-server node-b:9092
   ringmirror status --bootstrap-server node-b:9092 --mirror from-a --watch 2
 
-Ends with 0 when it is safe to fail over now, with 1 when it is not.";
+Ends with 0 when it is safe to fail over now, or all was failed over already; else with 1.";
 
 pub(crate) const PLAN_EXAMPLES: &str = "\
 Examples:

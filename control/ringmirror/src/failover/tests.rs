@@ -99,3 +99,17 @@ fn what_is_not_stopped_is_named_and_the_failover_has_failed() {
 fn nothing_seen_is_not_done() {
     assert_eq!(report(&[("orders", 0)], &waited(&[])).exit_code(false), ExitCode::Failed);
 }
+
+#[test]
+fn a_failover_of_nothing_does_not_say_that_something_was_done() {
+    let mut report = report(&[("gone", 3)], &waited(&[]));
+    report.last_positions.clear();
+    assert_eq!(
+        report.lines(),
+        [
+            "No partition of mirror m was failed over",
+            "not stopped: gone: UNKNOWN_TOPIC_OR_PARTITION (3)",
+        ]
+    );
+    assert_eq!(report.exit_code(false), ExitCode::Failed);
+}

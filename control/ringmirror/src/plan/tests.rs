@@ -1,5 +1,3 @@
-use kafka_wire::mirror_api::mirror_topic::TopicOutcome;
-
 use super::*;
 
 fn planned(topic: &str, index: i32) -> PlannedPartition {
@@ -106,4 +104,31 @@ fn what_cannot_be_started_is_told_with_the_reason() {
     );
     let nothing = PlanReport::of(&told(vec![]));
     assert_eq!(nothing.lines(), ["Nothing would be started: no topic of the source matches"]);
+}
+
+#[test]
+fn topics_that_are_mirrored_already_are_not_said_to_be_missing_at_the_source() {
+    let outcome =
+        |name: &str| TopicOutcome { name: name.to_owned(), error_code: 0, error_message: None };
+    let mut told = told(Vec::new());
+    told.topics = vec![outcome("orders"), outcome("payments")];
+    let report = PlanReport::of(&told);
+    assert_eq!(
+        report.lines(),
+        ["Nothing would be started", "mirrored already, and left as they are: orders, payments",]
+    );
+    assert_eq!(serde_json::to_value(&report).unwrap()["alreadyMirrored"][1], "payments");
+    told.plan = vec![planned("orders", 0)];
+    let lines = PlanReport::of(&told).lines();
+    assert_eq!(lines[3..], ["mirrored already, and left as they are: payments"]);
+}
+
+#[test]
+fn a_failback_without_its_mirror_is_told_who_makes_it() {
+    let error = no_mirror_back("from-b");
+    assert_eq!(error.code, ExitCode::Failed);
+    let text = error.error.to_string();
+    for word in ["no mirror from-b", "`ringmirror failback` makes it", "--create --mirror from-b"] {
+        assert!(text.contains(word), "{text}");
+    }
 }

@@ -25,10 +25,21 @@ impl Thresholds {
     }
 }
 
+/// What it comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Verdict {
+    Safe,
+    NotSafe,
+    /// Nothing is mirrored any more: every partition is stopped.
+    FailedOver,
+}
+
 /// The whole screen.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusReport {
+    verdict: Verdict,
     /// True when failing over now loses no more than what is on its way.
     pub(crate) safe: bool,
     /// Why not.
@@ -75,12 +86,23 @@ impl StatusReport {
         if statuses.iter().all(|status| status.partitions == 0) {
             reasons.push("nothing is mirrored here".to_owned());
         }
-        Self { safe: reasons.is_empty(), reasons, mirrors: statuses }
+        let verdict = match reasons.is_empty() {
+            false => Verdict::NotSafe,
+            true if statuses.iter().all(MirrorStatus::is_stopped) => Verdict::FailedOver,
+            true => Verdict::Safe,
+        };
+        Self { verdict, safe: reasons.is_empty(), reasons, mirrors: statuses }
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        let verdict = if self.safe { "SAFE" } else { "NOT SAFE" };
-        let mut lines = vec![format!("{verdict} to fail over now")];
+        let mut lines = vec![match self.verdict {
+            Verdict::Safe => "SAFE to fail over now".to_owned(),
+            Verdict::NotSafe => "NOT SAFE to fail over now".to_owned(),
+            Verdict::FailedOver => {
+                let count: usize = self.mirrors.iter().map(|mirror| mirror.partitions).sum();
+                format!("FAILED OVER: nothing is mirrored, {count} partition(s) are writable here")
+            }
+        }];
         lines.extend(self.reasons.iter().map(|reason| format!("  {}", beginning(reason, 300))));
         for mirror in &self.mirrors {
             lines.push(String::new());
@@ -144,7 +166,13 @@ fn reasons(
         |row: &PartitionRow| !unmeasured(row) && row.lag > 0 && row.lag_ms > thresholds.lag_ms_max;
     // Records are missing, and nobody says since when.
     let undated = |row: &PartitionRow| !unmeasured(row) && row.lag > 0 && row.lag_ms < 0;
-    note(count(&unmeasured), "without a lag that is known".to_owned());
+    // Who knows why nothing is measured says so.
+    let told = mirrored.iter().find(|row| unmeasured(row) && row.error_message.is_some());
+    let told = told.map_or_else(String::new, |row| {
+        let message = row.error_message.as_deref().unwrap_or_default();
+        format!(", such as {}-{}: {message}", row.topic, row.partition)
+    });
+    note(count(&unmeasured), format!("without a lag that is known{told}"));
     let seconds = thresholds.age_ms_max / 1000;
     note(count(&stale), format!("measured more than {seconds} s ago: does the source answer?"));
     note(count(&late), format!("more than {} s behind", thresholds.lag_ms_max / 1000));
@@ -173,6 +201,10 @@ fn worst(mut rows: Vec<PartitionRow>) -> Vec<PartitionRow> {
 }
 
 impl MirrorStatus {
+    fn is_stopped(&self) -> bool {
+        self.states.keys().all(|state| state == STOPPED)
+    }
+
     fn lines(&self) -> Vec<String> {
         let bootstrap = self.source_bootstrap_server.as_deref().unwrap_or("nowhere");
         let id = self.source_cluster_id.as_deref().unwrap_or("not known yet");
@@ -194,6 +226,9 @@ impl MirrorStatus {
     }
 
     fn lag_text(&self) -> String {
+        if self.partitions > 0 && self.is_stopped() {
+            return "none: every partition is stopped".to_owned();
+        }
         if self.lag_max < 0 {
             return "not known".to_owned();
         }

@@ -27,6 +27,8 @@ fn a_name_that_matches_nothing_is_left_for_the_node_to_judge() {
 fn what_is_no_list_of_topics_is_refused_with_the_reason() {
     let refused = |text| TopicChoice::parse(text).unwrap_err().error.to_string();
     assert!(refused(" , ").contains("--topics '.*'"));
+    let excluded = TopicChoice::parse_of("--exclude", "(").unwrap_err().error.to_string();
+    assert!(excluded.starts_with("--exclude: \"(\" is not"), "{excluded}");
     assert!(refused("a(b").starts_with("--topics: \"a(b\" is not a regular expression"));
 }
 

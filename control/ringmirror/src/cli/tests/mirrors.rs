@@ -102,7 +102,7 @@ fn waiting_has_a_limit_unless_it_is_asked_to_have_none() {
     let waits = |flags: &str| {
         let line = format!("ringmirror failover {NODE} --mirror m --all {flags}");
         let Command::Failover(args) = parse(&line).unwrap().command else { panic!("{line}") };
-        args.wait
+        args.moved.wait
     };
     assert_eq!((waits(""), waits("--wait 0"), waits("--wait")), (60, 0, 31_536_000));
 }

@@ -116,10 +116,43 @@ fn the_worst_ten_are_shown_failed_ones_first() {
 }
 
 #[test]
+fn when_all_is_stopped_nothing_is_mirrored_and_that_is_said() {
+    let stopped = || vec![partition(0, "STOPPED", -1, 7), partition(1, "STOPPED", 9, 7)];
+    let over = report(&[mirror("m", &[("a", stopped())]), mirror("empty", &[])]);
+    assert_eq!(
+        over.lines()[..4],
+        [
+            "FAILED OVER: nothing is mirrored, 2 partition(s) are writable here",
+            "",
+            "mirror m from one:9092, cluster abc",
+            "  partitions  2: 2 STOPPED",
+        ]
+    );
+    assert_eq!(over.lines()[4], "  lag         none: every partition is stopped");
+    let json = serde_json::to_value(&over).unwrap();
+    assert_eq!((&json["verdict"], &json["safe"]), (&"FAILED_OVER".into(), &true.into()));
+    let partly = report(&[mirror("m", &[("a", stopped())]), mirror("n", &[("b", vec![fine(0)])])]);
+    assert_eq!(partly.lines()[0], "SAFE to fail over now");
+}
+
+#[test]
+fn why_a_lag_is_not_known_is_said_by_who_knows() {
+    let mut only_here = partition(2, "MIRRORING", -1, 5);
+    only_here.error_message = Some("the source has 2 partitions".to_owned());
+    assert_eq!(
+        reason(only_here).as_deref(),
+        Some(
+            "m: 1 partition is without a lag that is known, such as a-2: the source has 2 \
+             partitions"
+        )
+    );
+}
+
+#[test]
 fn machines_are_told_the_same() {
     let report = report(&[mirror("m", &[("a", vec![partition(0, "PAUSED", 9, 5)])])]);
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["safe"], false);
+    assert_eq!((&json["verdict"], &json["safe"]), (&"NOT_SAFE".into(), &false.into()));
     assert_eq!(json["reasons"][0], "m: 1 partition is PAUSED");
     assert_eq!(json["mirrors"][0]["lagSum"], 4);
     assert_eq!(json["mirrors"][0]["states"]["PAUSED"], 1);
