@@ -66,7 +66,11 @@ async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode,
         seconds_max: args.moved.wait,
     };
     let waited = wait(&mut node, &wish).await?;
-    let positions = positions(&mut node, &mirrors, args, &topics).await;
+    // Who does not tell states now is not asked for positions, to wait for these as well.
+    let positions = match waited.error {
+        None => positions(&mut node, &mirrors, args, &topics).await,
+        Some(_) => Vec::new(),
+    };
     let report = FailoverReport::of(&args.mirror, &outcomes, &waited, positions, loss);
     if output.json {
         output.document(&report)?;

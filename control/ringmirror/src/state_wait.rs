@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster_mirrors::tables::{PartitionRow, rows};
-use crate::exit_code::CommandError;
+use crate::exit_code::{CommandError, ExitCode};
 use crate::node_client::NodeClient;
 use crate::stop_signal::stop_signal;
 
@@ -50,11 +50,14 @@ pub(crate) async fn wait(
     let bar = io::stderr().is_terminal().then(new_bar);
     let mut waited = Waited { partitions: Vec::new(), was_interrupted: false, error: None };
     loop {
-        let look = look(node, wish);
+        // Who waits for no time at all still wants to know.
+        let patience = deadline.max(Instant::now() + LOOK_PATIENCE);
+        let look = timeout_at(patience, look(node, wish));
         // What does not answer now may do so later.
         match tokio::select! { seen = look => seen, () = &mut stop => break } {
-            Ok(partitions) => (waited.partitions, waited.error) = (partitions, None),
-            Err(error) => waited.error = Some(error),
+            Ok(Ok(partitions)) => (waited.partitions, waited.error) = (partitions, None),
+            Ok(Err(error)) => waited.error = Some(error),
+            Err(_) => waited.error = Some(no_answer()),
         }
         let missing = waited.missing(wish.state).count();
         if let Some(bar) = &bar {
@@ -84,6 +87,11 @@ async fn look(
     Ok(rows(&mirrors).filter(|row| topics.contains(&row.topic)).collect())
 }
 
+fn no_answer() -> CommandError {
+    let text = "the node did not answer before the end of --wait";
+    CommandError::new(ExitCode::Source, anyhow::anyhow!(text))
+}
+
 fn new_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:32} {percent:>3}%  {msg}")
         .expect("the template is well-formed");
@@ -97,3 +105,8 @@ fn finish(bar: Option<&ProgressBar>) {
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a look may take when the wait is over before it.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
