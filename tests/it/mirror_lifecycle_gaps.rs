@@ -41,6 +41,9 @@ fn gaps_and_lost_beginnings_come_through_a_failover_and_back() -> Result<()> {
     at_source.delete_records(TRIMMED, 0, 11)?;
     a.await_all_of(at_source, TRIMMED)?;
     b.await_all_of(at_source, TRIMMED)?;
+    for node in [&a, &b] {
+        node.driver().await_log_start(TRIMMED, 0, 11)?;
+    }
     let found = b.driver().digest(COMPACTED, 0, Isolation::ReadUncommitted)?;
     ensure!(found.offsets == gaps.offsets, "{:?} became {:?}", gaps.offsets, found.offsets);
 

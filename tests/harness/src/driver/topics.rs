@@ -145,17 +145,35 @@ impl Driver {
     /// # Errors
     /// When it is not there after half a minute.
     pub fn await_high_watermark(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        let deadline = Instant::now() + HIGH_WATERMARK_WAIT;
+        let what = format!("a high watermark of {offset}");
+        self.await_partition(topic, partition, &what, |found| found.high_watermark == offset)
+    }
+
+    /// Waits until a partition's log starts at `offset`: who mirrors it hears of that some time
+    /// after the source has told its own clients.
+    ///
+    /// # Errors
+    /// When it does not after half a minute.
+    pub fn await_log_start(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let what = format!("a log start of {offset}");
+        self.await_partition(topic, partition, &what, |found| found.log_start == offset)
+    }
+
+    fn await_partition(
+        &self,
+        topic: &str,
+        partition: i32,
+        what: &str,
+        is_it: impl Fn(&PartitionDescription) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + PARTITION_WAIT;
         loop {
             let described = self.describe_topic(topic)?;
             let found = described.partitions.iter().find(|found| found.partition == partition);
-            if found.is_some_and(|found| found.high_watermark == offset) {
+            if found.is_some_and(&is_it) {
                 return Ok(());
             }
-            ensure!(
-                Instant::now() < deadline,
-                "{topic}-{partition} does not reach {offset}: {found:?}"
-            );
+            ensure!(Instant::now() < deadline, "{topic}-{partition} has not {what}: {found:?}");
             thread::sleep(POLL_PAUSE);
         }
     }
@@ -291,5 +309,5 @@ struct GroupOffsets {
     offsets: BTreeMap<String, i64>,
 }
 
-const HIGH_WATERMARK_WAIT: Duration = Duration::from_secs(30);
+const PARTITION_WAIT: Duration = Duration::from_secs(30);
 const POLL_PAUSE: Duration = Duration::from_millis(50);
