@@ -15,6 +15,7 @@ mod group_handover;
 mod handing_over;
 mod history;
 mod hostile_clients;
+mod imported_mirrors;
 mod kafka_dump;
 mod killed_nodes;
 mod large_batches;

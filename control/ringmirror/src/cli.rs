@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Have the old primary follow the new one, after a failover.
     #[command(after_help = mirrors::FAILBACK_EXAMPLES)]
     Failback(mirrors::FailbackArgs),
+    /// Print what makes the mirrors of a MirrorMaker 2 file, and what has no counterpart.
+    #[command(after_help = IMPORT_MM2_EXAMPLES)]
+    ImportMm2(ImportMm2Args),
     /// Prove that the directory holds what the source holds, byte for byte.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -228,6 +231,19 @@ impl UncleanElection {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ImportMm2Args {
+    /// The file that connect-mirror-maker.sh is started with.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Only directions that end at this cluster, whose place the node takes.
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) target: Option<String>,
+    /// The node that the printed commands are for; localhost:9092 by default.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bootstrap_server: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -380,6 +396,14 @@ A file that says the same, and a little more:
 --example-config prints all keys and what they mean. Without a section [mirror] nothing is mirrored.
 
 Serves what it has whether the source answers or not. Stops cleanly on SIGINT and SIGTERM.";
+
+const IMPORT_MM2_EXAMPLES: &str = "\
+Examples:
+  ringmirror import-mm2 connect-mirror-maker.properties --target backup > mirrors.sh
+  ringmirror import-mm2 connect-mirror-maker.properties --json
+
+Prints a shell script and changes nothing: read it, set NODE in it, run it. Ends with 1 when a
+direction that is switched on cannot be taken over; the script says why.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:

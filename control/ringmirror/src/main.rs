@@ -19,6 +19,7 @@ mod exit_code;
 mod failback;
 mod failover;
 mod handover;
+mod import_mm2;
 mod inspect;
 mod mirror;
 mod node;
@@ -80,6 +81,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Plan(args) => plan::run(&args, output),
         Command::Failover(args) => failover::run(&args, output),
         Command::Failback(args) => failback::run(&args, output),
+        Command::ImportMm2(args) => import_mm2::run(&args, output),
         Command::Demo(args) => demo::run(&args, output),
     }
 }
