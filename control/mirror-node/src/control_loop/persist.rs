@@ -1,6 +1,6 @@
 //! States on their way to `__mirror_state`: one append at a time, with all that waits by then.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use kafka_wire::mirror_state_record::MirrorStateRecord;
@@ -18,37 +18,42 @@ use crate::mirror_state_journal::MirrorStateJournal;
 /// What is to be written, and whether somebody writes.
 #[derive(Default)]
 pub(super) struct Persisting {
-    waiting: Vec<(Ticket, StateWrite)>,
-    /// Mirrors that are gone, whose states are to be deleted.
-    deleted: Deleted,
+    /// In the order in which it was asked for: a mirror may be deleted and made anew before the
+    /// disk hears of either.
+    waiting: VecDeque<Request>,
     pub(super) is_writing: bool,
-    /// Not before then, since the disk refused.
+    /// No deletion before then, since the disk refused.
     not_before: Option<Instant>,
 }
 
-/// What is gone, and its states with it.
-#[derive(Debug, Default)]
-struct Deleted {
-    mirrors: BTreeSet<MirrorName>,
-    partitions: BTreeSet<(MirrorName, TopicIdPartition)>,
+/// What the store of states is asked for.
+#[derive(Debug)]
+enum Request {
+    Write(Ticket, StateWrite),
+    Delete(Gone),
 }
 
-impl Deleted {
-    fn is_empty(&self) -> bool {
-        self.mirrors.is_empty() && self.partitions.is_empty()
-    }
+/// What is gone, and its states with it.
+#[derive(Debug)]
+enum Gone {
+    Mirror(MirrorName),
+    Partition(MirrorName, TopicIdPartition),
 }
 
 /// States that were appended together, or not.
 #[derive(Debug)]
 pub(crate) struct PersistedStates {
-    planned: Vec<PlannedWrite>,
-    /// Deletions, and of what.
-    deletions: Vec<MirrorStateRecord>,
-    deleted: Deleted,
+    batch: Batch,
     outcome: Result<(), String>,
     /// On its way back.
     journal: Option<MirrorStateJournal>,
+}
+
+/// What is appended together: each kind is planned against all that was asked for before.
+#[derive(Debug)]
+enum Batch {
+    Writes(Vec<PlannedWrite>),
+    Deletions(Vec<Gone>, Vec<MirrorStateRecord>),
 }
 
 #[derive(Debug)]
@@ -60,23 +65,57 @@ struct PlannedWrite {
 
 impl Persisting {
     pub(super) fn add(&mut self, ticket: Ticket, write: StateWrite) {
-        self.waiting.push((ticket, write));
+        self.waiting.push_back(Request::Write(ticket, write));
     }
 
     /// Has the states of a mirror that is gone deleted; tried until it is done.
     pub(super) fn delete(&mut self, mirror: MirrorName) {
-        self.deleted.mirrors.insert(mirror);
+        self.waiting.push_back(Request::Delete(Gone::Mirror(mirror)));
     }
 
     /// Has the states of a partition that is gone deleted; tried until it is done.
     pub(super) fn delete_partition(&mut self, mirror: MirrorName, partition: TopicIdPartition) {
-        self.deleted.partitions.insert((mirror, partition));
+        self.waiting.push_back(Request::Delete(Gone::Partition(mirror, partition)));
     }
 
     fn may_begin(&self) -> bool {
-        let is_time = self.not_before.is_none_or(|at| at <= Instant::now());
-        let is_wanted = !self.waiting.is_empty() || (!self.deleted.is_empty() && is_time);
+        let is_time = || self.not_before.is_none_or(|at| at <= Instant::now());
+        let is_wanted = match self.waiting.front() {
+            None => false,
+            Some(Request::Write(..)) => true,
+            Some(Request::Delete(_)) => is_time(),
+        };
         is_wanted && !self.is_writing
+    }
+
+    /// The writes before the next deletion.
+    fn take_writes(&mut self) -> Vec<(Ticket, StateWrite)> {
+        let mut writes = Vec::new();
+        while let Some(request) = self.waiting.pop_front() {
+            match request {
+                Request::Write(ticket, write) => writes.push((ticket, write)),
+                Request::Delete(_) => {
+                    self.waiting.push_front(request);
+                    break;
+                }
+            }
+        }
+        writes
+    }
+
+    /// The deletions before the next write.
+    fn take_deletions(&mut self) -> Vec<Gone> {
+        let mut deletions = Vec::new();
+        while let Some(request) = self.waiting.pop_front() {
+            match request {
+                Request::Delete(gone) => deletions.push(gone),
+                Request::Write(..) => {
+                    self.waiting.push_front(request);
+                    break;
+                }
+            }
+        }
+        deletions
     }
 }
 
@@ -85,16 +124,13 @@ impl MirrorLoop<'_> {
     /// taken for written at once.
     pub(super) fn write_states(&mut self) {
         while self.persisting.may_begin() {
-            let planned = self.plan_writes();
-            let deleted = std::mem::take(&mut self.persisting.deleted);
-            let deletions = self.tombstones(&deleted);
-            let mut batch =
-                PersistedStates { planned, deletions, deleted, outcome: Ok(()), journal: None };
+            let batch = self.plan_batch();
+            let mut batch = PersistedStates { batch, outcome: Ok(()), journal: None };
             let Some(node) = &mut self.node else {
                 self.on_persisted(batch);
                 continue;
             };
-            if batch.planned.is_empty() && batch.deletions.is_empty() {
+            if batch.batch.is_empty() {
                 continue;
             }
             let mut journal = node.journal.take().expect("nobody else writes states");
@@ -106,7 +142,7 @@ impl MirrorLoop<'_> {
                     if let Some(all) = anew {
                         journal.write_anew(all, now_ms());
                     }
-                    let written = journal.append(&batch.records(), now_ms());
+                    let written = journal.append(&batch.batch.records(), now_ms());
                     batch.outcome = written.map_err(|error| error.to_string());
                     batch.journal = Some(journal);
                     batch
@@ -118,10 +154,25 @@ impl MirrorLoop<'_> {
         }
     }
 
-    /// What the writes that wait come to; those that are refused are told so.
-    fn plan_writes(&mut self) -> Vec<PlannedWrite> {
+    /// What is to be appended next.
+    fn plan_batch(&mut self) -> Batch {
+        let writes = self.persisting.take_writes();
+        if !writes.is_empty() {
+            return Batch::Writes(self.plan_writes(writes));
+        }
+        let gone = self.persisting.take_deletions();
+        let tombstones = gone.iter().flat_map(|gone| match gone {
+            Gone::Mirror(mirror) => self.states.tombstones(mirror),
+            Gone::Partition(mirror, partition) => self.states.tombstones_of(mirror, *partition),
+        });
+        let tombstones = tombstones.collect();
+        Batch::Deletions(gone, tombstones)
+    }
+
+    /// What writes come to; those that are refused are told so.
+    fn plan_writes(&mut self, writes: Vec<(Ticket, StateWrite)>) -> Vec<PlannedWrite> {
         let mut planned = Vec::new();
-        for (ticket, write) in std::mem::take(&mut self.persisting.waiting) {
+        for (ticket, write) in writes {
             let partition = write.partition;
             match self.states.plan_write(&write) {
                 Ok(records) => planned.push(PlannedWrite { ticket, write, records }),
@@ -134,28 +185,6 @@ impl MirrorLoop<'_> {
             }
         }
         planned
-    }
-
-    /// Records that delete the states of what is gone, and has not come back since.
-    fn tombstones(&self, deleted: &Deleted) -> Vec<MirrorStateRecord> {
-        let of_mirrors = deleted.mirrors.iter().flat_map(|mirror| self.states.tombstones(mirror));
-        let of_partitions = deleted
-            .partitions
-            .iter()
-            .flat_map(|(mirror, partition)| self.states.tombstones_of(mirror, *partition));
-        of_mirrors.chain(of_partitions).filter(|record| !self.is_in_use(record)).collect()
-    }
-
-    /// True for the state of a partition that belongs to that mirror.
-    fn is_in_use(&self, record: &MirrorStateRecord) -> bool {
-        let (MirrorStateRecord::PartitionState(key, _)
-        | MirrorStateRecord::LastMirrorEpochs(key, _)) = record
-        else {
-            return false;
-        };
-        let partition = TopicIdPartition { topic_id: key.topic_id, partition: key.partition };
-        let mirror = self.lifecycle.mirror_of(partition);
-        mirror.is_some_and(|mirror| mirror.as_str() == key.mirror_name)
     }
 
     fn apply_states(&mut self, records: &[MirrorStateRecord]) {
@@ -179,9 +208,28 @@ impl MirrorLoop<'_> {
         if let Some(node) = &mut self.node {
             node.journal = done.journal;
         }
-        for PlannedWrite { ticket, write, records } in done.planned {
+        match done.batch {
+            Batch::Writes(planned) => self.on_written(planned, &done.outcome),
+            Batch::Deletions(gone, tombstones) => match done.outcome {
+                Ok(()) => self.apply_states(&tombstones),
+                Err(reason) => {
+                    tracing::warn!(reason, "states of mirrors cannot be deleted");
+                    self.persisting.not_before = Some(Instant::now() + DELETION_PAUSE);
+                    for gone in gone.into_iter().rev() {
+                        self.persisting.waiting.push_front(Request::Delete(gone));
+                    }
+                }
+            },
+        }
+    }
+
+    fn on_written(&mut self, planned: Vec<PlannedWrite>, outcome: &Result<(), String>) {
+        if let Err(reason) = outcome {
+            tracing::warn!(reason, "states of mirrors cannot be written");
+        }
+        for PlannedWrite { ticket, write, records } in planned {
             let partition = write.partition;
-            let outcome = match &done.outcome {
+            let outcome = match outcome {
                 Ok(()) => {
                     self.apply_states(&records);
                     Ok(self.stored(&write.mirror, partition).0.state_epoch)
@@ -190,22 +238,22 @@ impl MirrorLoop<'_> {
             };
             self.inputs.push_back(Input::Persisted { partition, ticket, outcome });
         }
-        match done.outcome {
-            Ok(()) => self.apply_states(&done.deletions),
-            Err(reason) => {
-                tracing::warn!(reason, "states of mirrors cannot be written");
-                self.persisting.not_before = Some(Instant::now() + DELETION_PAUSE);
-                self.persisting.deleted.mirrors.extend(done.deleted.mirrors);
-                self.persisting.deleted.partitions.extend(done.deleted.partitions);
-            }
-        }
     }
 }
 
-impl PersistedStates {
+impl Batch {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Writes(planned) => planned.is_empty(),
+            Self::Deletions(_, tombstones) => tombstones.is_empty(),
+        }
+    }
+
     fn records(&self) -> Vec<MirrorStateRecord> {
-        let written = self.planned.iter().flat_map(|one| &one.records);
-        written.chain(&self.deletions).cloned().collect()
+        match self {
+            Self::Writes(planned) => planned.iter().flat_map(|one| &one.records).cloned().collect(),
+            Self::Deletions(_, tombstones) => tombstones.clone(),
+        }
     }
 }
 

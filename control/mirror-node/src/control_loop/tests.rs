@@ -13,6 +13,7 @@ mod aligning;
 mod loop_rig;
 mod settings;
 mod starting;
+mod state_order;
 mod topic_changes;
 
 #[test]
