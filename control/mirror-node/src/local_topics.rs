@@ -197,10 +197,11 @@ impl LocalTopics {
         let held = i32::try_from(held).unwrap_or(i32::MAX);
         assert!(partition_count >= held, "{name} has {held} partitions already");
         self.check_room(&name, partition_count - held)?;
-        let spec = self.change(&name, |count, _| *count = partition_count)?;
-        let shown = self.catalog.put(&name, spec);
+        let shown = self.change(&name, |count, _| *count = partition_count)?;
         if shown.is_bound() {
+            // Whoever hears of it opens the logs, once mirroring of them counts as stopped.
             self.tell(BoundTopicNews::Grown { name, id, partition_count });
+            return Ok(());
         }
         // A partition whose log cannot be opened now is tried again at the next start.
         let opened = self.open_logs(&[shown], &AtomicBool::new(false));
@@ -218,8 +219,7 @@ impl LocalTopics {
     ) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
         let name = self.name_of(id)?;
-        let spec = self.change(&name, |_, held| *held = configs)?;
-        let shown = self.catalog.put(&name, spec);
+        let shown = self.change(&name, |_, held| *held = configs)?;
         let settings = log_settings::of(&shown.configs);
         for log in shown.partitions.iter().filter_map(|partition| partition.held_log()) {
             log.update_settings(settings);
@@ -249,12 +249,13 @@ impl LocalTopics {
         Ok(())
     }
 
-    /// Changes what is remembered of a topic, partition count and settings; returns what it is now.
+    /// Changes what is remembered of a topic, partition count and settings, and shows it; returns
+    /// what it is now.
     fn change(
         &self,
         name: &TopicName,
         change: impl FnOnce(&mut i32, &mut BTreeMap<String, String>),
-    ) -> Result<TopicSpec, LocalTopicError> {
+    ) -> Result<Arc<Topic>, LocalTopicError> {
         let mut directory = self.directory.lock();
         let before = directory.state.clone();
         let state = &mut directory.state;
@@ -272,7 +273,8 @@ impl LocalTopics {
             directory.state = before;
             return Err(error.into());
         }
-        Ok(spec)
+        // Before anybody can bind it to a mirror: that must not be shown over.
+        Ok(self.catalog.put(name, spec))
     }
 
     fn name_of(&self, id: TopicId) -> Result<TopicName, LocalTopicError> {

@@ -23,7 +23,7 @@ pub enum BoundTopicNews {
         /// Its name.
         name: TopicName,
     },
-    /// It has more partitions, which clients may write to and of which no state is stored.
+    /// It has more partitions, of which no state is stored and whose logs nobody has open.
     Grown {
         /// Its name.
         name: TopicName,

@@ -45,12 +45,17 @@ async fn partitions_that_clients_add_to_a_stopped_topic_are_stopped_too() {
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
     node.topics.grow(node.topic.id, 2).unwrap();
+    let grown = node.destination.catalog.topic(&orders()).unwrap();
+    let added = &grown.partitions[1];
+    assert!(added.held_log().is_none(), "nothing is written to it before it was stopped");
     let news = BoundTopicNews::Grown { name: orders(), id: node.topic.id, partition_count: 2 };
     control.on_topic_changed(news);
     control.after_input().await.unwrap();
-    let id = node.destination.catalog.topic(&orders()).unwrap().partitions[1].id;
     let stopped = MirrorPartitionState::Stopped;
-    control.until(|control| control.lifecycle.state(id) == stopped).await;
+    let is_stopped = |control: &MirrorLoop<'_>| control.lifecycle.state(added.id) == stopped;
+    let is_written = |control: &MirrorLoop<'_>| !is_stopped(control) && added.log().is_some();
+    control.until(|control| is_stopped(control) || is_written(control)).await;
+    assert!(is_stopped(&control), "clients write to a log that is not sealed yet");
     control.until(|_| node.destination.catalog.topic(&orders()).unwrap().is_writable()).await;
 }
 
