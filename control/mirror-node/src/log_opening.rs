@@ -232,10 +232,14 @@ fn state(log: &PartitionLog, told: LeaderEpoch) -> LogState {
     }
 }
 
-/// Our epoch as a log's leader: not below what clients were told, and ahead of the log's own.
+/// Our epoch as a log's leader: not below what clients were told, nor below the log's own. One that
+/// has to be raised gets the headroom that the next elections at the source need. One that has not
+/// stays: the newest batches of a stopped mirror are in our epoch, and room above them at every
+/// start would use epochs up; where there is a source, the lifecycle makes the room.
 fn leader_epoch(latest: Option<SourceLeaderEpoch>, told: LeaderEpoch) -> LeaderEpoch {
-    let raised = latest.filter(|latest| epoch_fencing::needs_bump(*latest, told));
-    raised.and_then(|latest| epoch_fencing::raised(latest, told)).unwrap_or(told)
+    let Some(latest) = latest.filter(|latest| !told.covers(*latest)) else { return told };
+    let raised = epoch_fencing::raised(latest, told);
+    raised.or_else(|| LeaderEpoch::from_wire(latest.get())).unwrap_or(told)
 }
 
 #[cfg(test)]

@@ -76,9 +76,20 @@ fn a_node_that_is_to_stop_opens_nothing_more() {
 fn our_leader_epoch_is_above_the_logs_and_never_below_what_was_told() {
     let of_log = |raw| SourceLeaderEpoch::from_wire(raw);
     assert_eq!(leader_epoch(None, epoch(0)), epoch(0));
-    assert_eq!(leader_epoch(of_log(0), epoch(0)), epoch(11));
+    assert_eq!(leader_epoch(of_log(1), epoch(0)), epoch(12));
     assert_eq!(leader_epoch(of_log(5), epoch(30)), epoch(30));
-    assert_eq!(leader_epoch(of_log(29), epoch(30)), epoch(40));
+    assert_eq!(leader_epoch(of_log(29), epoch(30)), epoch(30));
+    assert_eq!(leader_epoch(of_log(i32::MAX - 1), epoch(30)), epoch(i32::MAX - 1));
+}
+
+#[test]
+fn our_leader_epoch_of_a_log_that_clients_write_to_is_the_same_at_every_start() {
+    let mut told = epoch(30);
+    for _ in 0..3 {
+        let of_our_batches = SourceLeaderEpoch::from_wire(told.get());
+        told = leader_epoch(of_our_batches, told);
+    }
+    assert_eq!(told, epoch(30));
 }
 
 #[test]
