@@ -228,6 +228,11 @@ impl Catalog {
 }
 
 impl Partition {
+    /// True when its log was never begun; one that cannot be read is there all the same.
+    pub(crate) fn is_unmade(&self) -> bool {
+        self.view.state().is_none() && !self.view.directory().is_dir()
+    }
+
     /// Its log, when clients may write to it now.
     #[must_use]
     pub fn log(&self) -> Option<Arc<WritableLog>> {

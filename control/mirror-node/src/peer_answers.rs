@@ -11,7 +11,7 @@ use kafka_wire::partition::TopicPartition;
 use mirror_coordinator::log_alignment::PeerMirrors;
 
 use crate::source_client::SourceClient;
-use crate::source_connection::{SourceError, error_name};
+use crate::source_connection::SourceError;
 
 /// Asks a source for its mirrors, and where mirroring of these partitions from `cluster_id` ended.
 ///
@@ -35,9 +35,8 @@ pub(crate) async fn ask_peer(
         }
         Ok(other) => {
             let (code, message) = other.outcome();
-            let error = message.map_or_else(|| error_name(code), str::to_owned);
-            let (address, request) = ("the source".to_owned(), other.key().to_string());
-            return Err(SourceError::Refused { address, request, error, code });
+            let address = "the source".to_owned();
+            return Err(SourceError::refused_mirrors(address, other.key(), code, message));
         }
         Err(error) if error.lacks_mirrors() => return Ok(PeerMirrors::default()),
         Err(error) => return Err(error),

@@ -190,14 +190,13 @@ impl SourceError {
 
     /// A request about mirrors that a broker refused as a whole.
     pub(crate) fn refused_mirrors(
-        address: &BrokerAddress,
+        address: String,
         key: MirrorApiKey,
         code: i16,
         message: Option<&str>,
     ) -> Self {
         let error = error_name(code);
         let error = message.map_or_else(|| error.clone(), |message| format!("{error}: {message}"));
-        let address = DisplayAddress(address).to_string();
         Self::Refused { address, request: key.to_string(), error, code }
     }
 }

@@ -171,10 +171,9 @@ pub(super) fn cut_to(
     topics.close_for_mirroring(partition).map_err(failed)?;
     let name = &partition.name;
     let Some(state) = partition.view.state() else {
-        return if partition.view.directory().is_dir() {
-            Err(failed(format!("{name}: the log cannot be read")))
-        } else {
-            Ok(()) // nothing was ever mirrored
+        return match partition.is_unmade() {
+            true => Ok(()),
+            false => Err(failed(format!("{name}: the log cannot be read"))),
         };
     };
     let (start, end) = (state.log_start, state.log_end);

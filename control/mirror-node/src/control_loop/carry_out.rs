@@ -165,10 +165,7 @@ impl MirrorLoop<'_> {
     /// True when a log was never begun, and nothing is under way that would begin it.
     pub(super) fn is_unmade(&self, id: TopicIdPartition) -> bool {
         let shown = self.destination.catalog.partition(id);
-        self.is_closed_to_clients(id)
-            && shown.is_some_and(|shown| {
-                shown.view.state().is_none() && !shown.view.directory().is_dir()
-            })
+        self.is_closed_to_clients(id) && shown.is_some_and(|shown| shown.is_unmade())
     }
 
     /// Has a log worked on that the engine does not have.
@@ -237,9 +234,7 @@ fn log_end(partition: &Partition) -> Result<LogEnd, String> {
             let last_epoch = state.epochs.latest();
             Ok(LogEnd { last_epoch, offset: state.log_end.offset() })
         }
-        None if !partition.view.directory().is_dir() => {
-            Ok(LogEnd { last_epoch: None, offset: Offset::ZERO })
-        }
+        None if partition.is_unmade() => Ok(LogEnd { last_epoch: None, offset: Offset::ZERO }),
         None => Err(format!("{}: the log cannot be read", partition.name)),
     }
 }

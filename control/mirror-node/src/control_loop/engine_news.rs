@@ -1,15 +1,15 @@
 //! What the engine's reports change.
 
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
-use kafka_wire::partition::{SourceBroker, TopicIdPartition};
+use kafka_wire::partition::{BrokerId, TopicIdPartition};
 use mirror_coordinator::lifecycle::{EngineEvent, Input, LogEnd};
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::retry::RetryClass;
 use mirror_uring::{EngineCommand, EngineReport, PartitionEvent, PartitionFailure, Progress};
 use tokio::time::Instant;
 
 use super::MirrorLoop;
-use super::sources::MirrorSource;
 use crate::mirror_news::MirrorNews;
 use crate::partition_check::topic_id_cure;
 use crate::source_connection::error_name;
@@ -25,11 +25,12 @@ impl MirrorLoop<'_> {
                 }
             }
             EngineReport::BrokerUnreachable { broker, attempt, reason } => {
-                if let Some(source) = self.source_of(broker) {
+                if let Some((mirror, source)) = self.sources.of_number(broker.source) {
                     source.hurry();
-                }
-                if self.node.is_some() && attempt >= UNREACHABLE_ATTEMPTS {
-                    self.fail_partitions_of(broker, &reason);
+                    if self.node.is_some() && attempt >= UNREACHABLE_ATTEMPTS {
+                        let led = self.led_by(mirror, broker.broker);
+                        self.fail_led(led, broker.broker, &reason);
+                    }
                 }
                 let broker = broker.broker.get();
                 self.tell(MirrorNews::BrokerUnreachable { broker, attempt, reason });
@@ -42,27 +43,21 @@ impl MirrorLoop<'_> {
         }
     }
 
-    fn source_of(&mut self, broker: SourceBroker) -> Option<&mut MirrorSource> {
-        let mirror = self.sources.mirror_of(broker.source)?.clone();
-        self.sources.get_mut(&mirror)
+    /// The partitions that are fetched from a broker of a mirror's source.
+    fn led_by(&self, mirror: &MirrorName, broker: BrokerId) -> Vec<TopicIdPartition> {
+        let is_led = |id: &TopicIdPartition| {
+            let entry = self.book.get(*id).filter(|entry| entry.is_in_engine);
+            self.lifecycle.state(*id) == MirrorPartitionState::Mirroring
+                && entry.is_some_and(|entry| entry.leader == Some(broker))
+        };
+        self.lifecycle.partitions_of(mirror).filter(is_led).collect()
     }
 
     /// Has partitions fail whose leader cannot be reached: who looks at them must see it, and the
     /// lifecycle plans when they are tried again.
-    fn fail_partitions_of(&mut self, broker: SourceBroker, reason: &str) {
-        let Some(mirror) = self.sources.mirror_of(broker.source).cloned() else { return };
-        let led: Vec<_> = self
-            .lifecycle
-            .partitions_of(&mirror)
-            .filter(|id| self.lifecycle.state(*id) == MirrorPartitionState::Mirroring)
-            .filter(|id| {
-                let entry = self.book.get(*id).filter(|entry| entry.is_in_engine);
-                entry.is_some_and(|entry| entry.leader == Some(broker.broker))
-            })
-            .collect();
+    fn fail_led(&mut self, led: Vec<TopicIdPartition>, broker: BrokerId, reason: &str) {
         for partition in led {
-            let reason =
-                format!("source broker {} cannot be reached: {reason}", broker.broker.get());
+            let reason = format!("source broker {} cannot be reached: {reason}", broker.get());
             let event = EngineEvent::Failed { reason, class: RetryClass::Retryable };
             self.commands.push(EngineCommand::Pause(partition));
             self.inputs.push_back(Input::Engine { partition, event });

@@ -26,6 +26,7 @@ use mirror_coordinator::mirror_config::described::described;
 use mirror_coordinator::mirror_name::MirrorName;
 
 use super::MirrorLoop;
+use super::topic_changes::CommitError;
 use crate::mirror_orders::{
     MirrorOrder, MirrorSetting, MirrorSettingChange, NodeSettingsOrder, OrderRefusal,
     SettingOperation, SettingsKept,
@@ -95,55 +96,44 @@ impl MirrorLoop<'_> {
                     state_offset: checked_offset(request.state_offset),
                 };
                 let planned = self.with_view(|view| self.metadata.plan_stop(&stop, view));
-                planned.map(|planned| {
-                    self.committed(key, &planned.change, || {
-                        let topics = outcomes(&planned);
-                        StopMirrorTopicsResponse {
-                            topics,
-                            ..StopMirrorTopicsResponse::outcome(0, None)
-                        }
-                        .into()
-                    })
+                self.topics_changed(key, planned, |topics| {
+                    let outcome = StopMirrorTopicsResponse::outcome(0, None);
+                    StopMirrorTopicsResponse { topics, ..outcome }.into()
+                })
+            }
+            MirrorRequest::PauseMirrorTopics(request) => {
+                let topics = names(request.topics);
+                let hold = topics_request(request.mirror_name, topics, request.state_offset);
+                let planned = self.with_view(|view| self.metadata.plan_pause(&hold, view));
+                self.topics_changed(key, planned, |topics| {
+                    let outcome = PauseMirrorTopicsResponse::outcome(0, None);
+                    PauseMirrorTopicsResponse { topics, ..outcome }.into()
+                })
+            }
+            MirrorRequest::ResumeMirrorTopics(request) => {
+                let topics = names(request.topics);
+                let hold = topics_request(request.mirror_name, topics, request.state_offset);
+                let planned = self.with_view(|view| self.metadata.plan_resume(&hold, view));
+                self.topics_changed(key, planned, |topics| {
+                    let outcome = ResumeMirrorTopicsResponse::outcome(0, None);
+                    ResumeMirrorTopicsResponse { topics, ..outcome }.into()
                 })
             }
             MirrorRequest::RecoverMirrorTopics(request) => self.recover(request),
-            MirrorRequest::PauseMirrorTopics(_) | MirrorRequest::ResumeMirrorTopics(_) => {
-                self.hold(request)
-            }
             other => Ok(self.answer_reading(other)),
         };
         answered.unwrap_or_else(|error| refusal(key, &error))
     }
 
-    /// Holds topics, or goes on with them.
-    fn hold(&mut self, request: MirrorRequest) -> Result<MirrorResponse, CommandError> {
-        let key = request.key();
-        match request {
-            MirrorRequest::PauseMirrorTopics(request) => {
-                let hold =
-                    topics_request(request.mirror_name, request.topics, request.state_offset);
-                let planned = self.with_view(|view| self.metadata.plan_pause(&hold, view))?;
-                Ok(self.committed(key, &planned.change, || {
-                    let topics = outcomes(&planned);
-                    PauseMirrorTopicsResponse {
-                        topics,
-                        ..PauseMirrorTopicsResponse::outcome(0, None)
-                    }
-                    .into()
-                }))
-            }
-            MirrorRequest::ResumeMirrorTopics(request) => {
-                let hold =
-                    topics_request(request.mirror_name, request.topics, request.state_offset);
-                let planned = self.with_view(|view| self.metadata.plan_resume(&hold, view))?;
-                Ok(self.committed(key, &planned.change, || {
-                    let topics = outcomes(&planned);
-                    let outcome = ResumeMirrorTopicsResponse::outcome(0, None);
-                    ResumeMirrorTopicsResponse { topics, ..outcome }.into()
-                }))
-            }
-            other => Ok(self.answer_reading(other)),
-        }
+    /// Puts a change of topics on disk and answers what became of each.
+    fn topics_changed(
+        &mut self,
+        key: MirrorApiKey,
+        planned: Result<Planned, CommandError>,
+        answer: impl FnOnce(Vec<WireOutcome>) -> MirrorResponse,
+    ) -> Result<MirrorResponse, CommandError> {
+        let planned = planned?;
+        Ok(self.committed(key, &planned.change, || answer(outcomes(&planned))))
     }
 
     /// Answers what changes no metadata.
@@ -168,7 +158,7 @@ impl MirrorLoop<'_> {
         &mut self,
         request: RecoverMirrorTopicsRequest,
     ) -> Result<MirrorResponse, CommandError> {
-        let recover = topics_request(request.mirror_name, request.topics, -1);
+        let recover = topics_request(request.mirror_name, names(request.topics), -1);
         let recovery = self.with_view(|view| self.metadata.plan_recover(&recover, view))?;
         for (_, partition) in &recovery.partitions {
             self.inputs.push_back(Input::Recover(*partition));
@@ -218,12 +208,19 @@ impl MirrorLoop<'_> {
     ) -> MirrorResponse {
         match self.commit(change, Vec::new()) {
             Ok(()) => answer(),
-            Err(error) => {
-                self.tell_uncommitted(&error);
-                let message = format!("{error}; nothing was changed");
-                MirrorResponse::refusal(key, error.code(), &message)
-            }
+            Err(error) => self.uncommitted(key, &error),
         }
+    }
+
+    /// Answers that a change does not count.
+    pub(super) fn uncommitted(&mut self, key: MirrorApiKey, error: &CommitError) -> MirrorResponse {
+        let OrderRefusal { code, message } = self.uncommitted_order(error);
+        MirrorResponse::refusal(key, code, &message)
+    }
+
+    fn uncommitted_order(&mut self, error: &CommitError) -> OrderRefusal {
+        self.tell_uncommitted(error);
+        OrderRefusal { code: error.code(), message: format!("{error}; nothing was changed") }
     }
 
     /// Plans with what is known of topics and partitions here.
@@ -283,11 +280,7 @@ impl MirrorLoop<'_> {
     }
 
     fn committed_order(&mut self, change: &MetadataChange) -> Result<(), OrderRefusal> {
-        self.commit(change, Vec::new()).map_err(|error| {
-            self.tell_uncommitted(&error);
-            let message = format!("{error}; nothing was changed");
-            OrderRefusal { code: error.code(), message }
-        })
+        self.commit(change, Vec::new()).map_err(|error| self.uncommitted_order(&error))
     }
 }
 
@@ -325,8 +318,8 @@ fn outcome(outcome: &TopicOutcome) -> WireOutcome {
     }
 }
 
-fn topics_request(mirror: String, topics: Vec<MirrorTopic>, state_offset: i64) -> TopicsRequest {
-    TopicsRequest { mirror, topics: names(topics), state_offset: checked_offset(state_offset) }
+fn topics_request(mirror: String, topics: Vec<String>, state_offset: i64) -> TopicsRequest {
+    TopicsRequest { mirror, topics, state_offset: checked_offset(state_offset) }
 }
 
 fn names(topics: Vec<MirrorTopic>) -> Vec<String> {

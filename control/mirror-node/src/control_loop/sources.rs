@@ -44,7 +44,6 @@ pub(super) struct MirrorSource {
     pub(super) limits: Option<SourceLimits>,
     /// Number of that watch: what an earlier one saw is of no use any more.
     pub(super) watch_number: u64,
-    watch_count: u32,
     /// Where the engine was told that brokers listen.
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
     /// When each broker answered last.
@@ -89,9 +88,7 @@ impl MirrorSource {
             self.watch = None;
             return;
         }
-        // No source has the number of one that was before, so no watch has either.
-        self.watch_count += 1;
-        self.watch_number = u64::from(self.id.get()) << 32 | u64::from(self.watch_count);
+        self.watch_number += 1;
         let plan = WatchPlan {
             mirror: mirror.clone(),
             number: self.watch_number,
@@ -129,8 +126,8 @@ impl Sources {
             discovery: Discovery::default(),
             watch: None,
             limits: None,
-            watch_number: 0,
-            watch_count: 0,
+            // No source has the number of one that was before, so no watch has either.
+            watch_number: u64::from(id.get()) << 32,
             brokers: BTreeMap::new(),
             answered_at: BTreeMap::new(),
             lost_topics: BTreeMap::new(),
@@ -158,9 +155,9 @@ impl Sources {
         self.by_mirror.get_mut(mirror)
     }
 
-    /// The mirror whose source has this number.
-    pub(super) fn mirror_of(&self, id: SourceId) -> Option<&MirrorName> {
-        self.by_mirror.iter().find(|(_, source)| source.id == id).map(|(mirror, _)| mirror)
+    /// The source with this number, and its mirror.
+    pub(super) fn of_number(&self, id: SourceId) -> Option<(&MirrorName, &MirrorSource)> {
+        self.by_mirror.iter().find(|(_, source)| source.id == id)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&MirrorName, &mut MirrorSource)> {

@@ -166,10 +166,7 @@ impl MirrorLoop<'_> {
         }
         let topics = new_topics(plan.change.records(), &resolved.metadata);
         if let Err(error) = self.commit(&plan.change, topics) {
-            self.tell_uncommitted(&error);
-            let key = MirrorApiKey::StartMirrorTopics;
-            let message = format!("{error}; nothing was changed");
-            return Ok(MirrorResponse::refusal(key, error.code(), &message));
+            return Ok(self.uncommitted(MirrorApiKey::StartMirrorTopics, &error));
         }
         // A word that was given for an earlier start is not one for this.
         self.confirmed.retain(|topic| !bound.contains(topic));

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::{
     DESCRIBE_CONFIGS_NEWEST, METADATA_NEWEST, SourceClient, SourceMetadata, parse_metadata,
 };
+use crate::client_properties::DisplayAddress;
 use crate::mirror_descriptions::merged;
 use crate::source_connection::{SourceConnection, SourceError};
 
@@ -171,6 +172,7 @@ impl SourceClient {
 /// An answer that is a refusal as a whole.
 fn refused(address: &BrokerAddress, response: &MirrorResponse) -> SourceError {
     let (code, message) = response.outcome();
+    let address = DisplayAddress(address).to_string();
     SourceError::refused_mirrors(address, response.key(), code, message)
 }
 
