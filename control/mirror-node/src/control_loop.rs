@@ -38,6 +38,7 @@ mod describe;
 mod engine_news;
 mod engine_start;
 mod epoch_news;
+mod left_closed;
 mod loop_event;
 mod mirroring_settings;
 mod node_settings;
@@ -177,6 +178,7 @@ struct MirrorLoop<'a> {
     work: WorkQueue,
     persisting: persist::Persisting,
     aligning: align::Aligning,
+    left_closed: left_closed::LeftClosed,
     /// Raised leader epochs that clients may not be told of yet.
     epochs_to_announce: BTreeMap<TopicIdPartition, LeaderEpoch>,
     /// Topics of which the operator confirmed that their records may be dropped.
@@ -218,6 +220,7 @@ impl<'a> MirrorLoop<'a> {
             event_sender,
             persisting: persist::Persisting::default(),
             aligning: align::Aligning::default(),
+            left_closed: left_closed::LeftClosed::default(),
             epochs_to_announce: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             epochs_awaited: BTreeMap::new(),
@@ -253,6 +256,7 @@ impl<'a> MirrorLoop<'a> {
                 },
                 _ = ticks.tick() => {
                     self.inputs.push_back(Input::Tick);
+                    self.open_left_closed(Instant::now());
                     if told.elapsed() >= progress_pause && self.engine.is_some() {
                         let begun = Instant::now();
                         self.tell(MirrorNews::Progress(self.progress()));

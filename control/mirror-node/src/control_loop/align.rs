@@ -154,8 +154,7 @@ impl MirrorLoop<'_> {
         let is_confirmed = self.confirmed.contains(&shown.name.topic);
         self.work.add(id, move || {
             let outcome = cut_to(&topics, &shown, position, is_confirmed);
-            let answer = Some(Input::Aligned { partition: id, ticket, outcome });
-            LogWorked { partition: id, answer }
+            LogWorked::answered(id, Some(Input::Aligned { partition: id, ticket, outcome }))
         });
     }
 }

@@ -216,19 +216,25 @@ impl MirrorLoop<'_> {
     /// Forgets the partitions of a topic that belongs to no mirror any more; its logs are those of
     /// a topic made here.
     fn forget_topic(&mut self, topic: &TopicName) {
-        for id in self.partitions_of(topic) {
-            self.inputs.push_back(Input::Unbound(id));
-            self.book.remove(id);
+        let of_mirror = self.partitions_of(topic);
+        for id in &of_mirror {
+            self.inputs.push_back(Input::Unbound(*id));
+            self.book.remove(*id);
         }
-        let directory = self.destination.directory.lock();
-        if let Some(local) = directory.state.local_topics.get(topic) {
-            let spec = TopicSpec {
-                id: local.topic_id,
-                binding: Binding::Unbound,
-                configs: local.configs.clone(),
-                partition_count: local.partition_count,
-            };
-            self.destination.catalog.put(topic, spec);
+        {
+            let directory = self.destination.directory.lock();
+            if let Some(local) = directory.state.local_topics.get(topic) {
+                let spec = TopicSpec {
+                    id: local.topic_id,
+                    binding: Binding::Unbound,
+                    configs: local.configs.clone(),
+                    partition_count: local.partition_count,
+                };
+                self.destination.catalog.put(topic, spec);
+            }
+        }
+        for id in of_mirror {
+            self.give_to_clients(id);
         }
     }
 

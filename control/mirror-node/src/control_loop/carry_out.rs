@@ -169,7 +169,7 @@ impl MirrorLoop<'_> {
     }
 
     /// Has a log worked on that the engine does not have.
-    fn work_on_log(&mut self, id: TopicIdPartition, work: LogWork) {
+    pub(super) fn work_on_log(&mut self, id: TopicIdPartition, work: LogWork) {
         let partition = self.destination.catalog.partition(id);
         let (Some(node), Some(shown)) = (&self.node, partition) else {
             self.inputs.extend(work.failed(id, "there is no such log here".to_owned()));
@@ -197,13 +197,16 @@ impl MirrorLoop<'_> {
                     work.done(id, topics.open_for_writing(&shown, leader_epoch))
                 }
             };
-            LogWorked { partition: id, answer }
+            LogWorked::answered(id, answer)
         });
     }
 
     pub(super) fn on_log_worked(&mut self, worked: LogWorked) {
         self.work.note_done(worked.partition);
         self.inputs.extend(worked.answer);
+        if worked.is_left_closed {
+            self.left_closed.add(worked.partition);
+        }
     }
 }
 
@@ -217,8 +220,7 @@ pub(super) fn seal_all(topics: &LocalTopics, orders: Vec<SealOrder>) -> Vec<LogW
     };
     let worked = orders.into_iter().zip(outcomes).map(|(order, outcome)| {
         let id = order.partition.id;
-        let answer = LogWork::Seal(order.ticket).done(id, outcome.map(|_| ()));
-        LogWorked { partition: id, answer }
+        LogWorked::answered(id, LogWork::Seal(order.ticket).done(id, outcome.map(|_| ())))
     });
     worked.collect()
 }

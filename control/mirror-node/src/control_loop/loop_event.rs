@@ -48,6 +48,14 @@ pub(crate) struct LogWorked {
     pub(super) partition: TopicIdPartition,
     /// What the lifecycle is told of it, when it waits for that.
     pub(super) answer: Option<Input>,
+    /// True when clients were to get it, nobody waits for that, and it failed: to be tried again.
+    pub(super) is_left_closed: bool,
+}
+
+impl LogWorked {
+    pub(super) const fn answered(partition: TopicIdPartition, answer: Option<Input>) -> Self {
+        Self { partition, answer, is_left_closed: false }
+    }
 }
 
 /// Work on a log that the engine does not have.

@@ -10,6 +10,7 @@ use super::log_config;
 use crate::client_properties::ClientProperties;
 
 mod aligning;
+mod left_closed;
 mod loop_rig;
 mod settings;
 mod starting;

@@ -107,6 +107,21 @@ impl LocalTopics {
         Ok(())
     }
 
+    /// Lets clients write to a log whose topic belongs to no mirror any more; does nothing when it
+    /// is gone, or belongs to one again.
+    ///
+    /// # Errors
+    /// Why they may not, for people.
+    pub fn open_unbound(&self, partition: &Arc<Partition>) -> Result<(), String> {
+        let _alone = partition.lock_upkeep();
+        let topic = self.catalog.topic_of(partition.id.topic_id);
+        if topic.is_none_or(|topic| topic.is_bound()) || partition.log().is_some() {
+            return Ok(());
+        }
+        partition.set_log(self.held(partition, LeaderEpoch::ZERO)?);
+        Ok(())
+    }
+
     /// Lets clients write to logs that were sealed in an earlier run: with one write of
     /// `ringmirror.json` for all. Gives up between two logs when `stop` is set.
     pub fn open_stopped(&self, partitions: &[Arc<Partition>], stop: &AtomicBool) -> Vec<LogNews> {

@@ -17,7 +17,7 @@ async fn work_on_one_log_is_done_in_order_and_counted_until_it_is_noted() {
         let first = first.clone();
         queue.add(log(1), move || {
             first.send(number).unwrap();
-            LogWorked { partition: log(1), answer: None }
+            LogWorked::answered(log(1), None)
         });
     }
     assert!(!queue.is_done_with(log(1)));
