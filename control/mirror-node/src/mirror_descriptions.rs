@@ -73,6 +73,9 @@ impl Merging {
         match &mut self.mirror {
             // Who tells of it knows it, whatever another says.
             Some(held) if held.error_code == 0 || told.error_code != 0 => {
+                if held.error_code == told.error_code {
+                    held.error_message = held.error_message.take().or(told.error_message);
+                }
                 held.source_cluster_id = held.source_cluster_id.take().or(told.source_cluster_id);
             }
             held => *held = Some(told),

@@ -5,7 +5,9 @@
 //!  start:  recovery cuts a torn tail -> every record, in order -> the states of the last run
 //!  append: one batch for each partition of the topic that a call touches -> synced -> answered
 //! ```
-//! **Invariants.** What an append returned for is durable. The number of partitions never changes:
+//! **Invariants.** What an append returned for is durable. Once a sync of one of the logs failed,
+//! nothing more is written to any of them: what reached the disk is only known when a start reads
+//! them again. The number of partitions never changes:
 //! it decides where a record lies. A log with a record that this program cannot read is not used:
 //! what it does not know it would forget.
 
@@ -101,6 +103,12 @@ pub enum MirrorStateError {
     /// A record that cannot be written.
     #[error("{0}")]
     Record(#[from] MirrorStateRecordError),
+    /// It takes nothing more in this run.
+    #[error(
+        "a sync of {MIRROR_STATE_TOPIC} failed, so it takes no more records: see to the disk, then \
+         restart the node, which reads it again"
+    )]
+    SyncFailed,
 }
 
 impl MirrorStateJournal {
@@ -180,6 +188,9 @@ impl MirrorStateJournal {
         if records.is_empty() {
             return Ok(());
         }
+        if self.has_sync_failed() {
+            return Err(MirrorStateError::SyncFailed);
+        }
         self.make()?;
         let mut by_partition: BTreeMap<usize, Vec<JournalRecord>> = BTreeMap::new();
         for record in records {
@@ -197,6 +208,12 @@ impl MirrorStateJournal {
             }
         }
         self.sync(&touched)
+    }
+
+    /// True once a sync of a log failed: nothing more is taken before the next start.
+    #[must_use]
+    pub fn has_sync_failed(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.log.has_sync_failed())
     }
 
     /// True when a log has become large beside what counts in it: see [`Self::write_anew`].

@@ -1,6 +1,7 @@
 //! For tests: a data directory with one partition, and batches as clients send them.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,4 +91,33 @@ pub(crate) fn batch_at(timestamp_ms: i64, values: &[&[u8]]) -> BatchBuilder {
 
 pub(crate) fn plain(values: &[&[u8]]) -> Vec<u8> {
     batch_at(NOW_MS, values).finish()
+}
+
+/// Files of an open log of which no sync succeeds, until they are mended.
+#[derive(Debug)]
+pub(crate) struct FailingSync {
+    /// The active segment, and where it is meanwhile.
+    segment: (PathBuf, PathBuf),
+}
+
+impl FailingSync {
+    /// Everything in the log has to be durable.
+    pub(crate) fn of(log: &WritableLog) -> Self {
+        // Its next write opens the files again.
+        log.rest();
+        let names = fs::read_dir(log.view().directory()).unwrap();
+        let segments = names.map(|name| name.unwrap().path());
+        let segment = segments.filter(|path| path.extension().is_some_and(|is| is == "log")).max();
+        let segment = segment.unwrap();
+        let aside = segment.with_extension("aside");
+        fs::rename(&segment, &aside).unwrap();
+        // It takes every write, and no sync.
+        symlink("/dev/null", &segment).unwrap();
+        Self { segment: (segment, aside) }
+    }
+
+    pub(crate) fn mend(self) {
+        let (segment, aside) = self.segment;
+        fs::rename(aside, segment).unwrap();
+    }
 }

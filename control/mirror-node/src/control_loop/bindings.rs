@@ -150,6 +150,7 @@ impl MirrorLoop<'_> {
         if change.is_empty() {
             return Ok(());
         }
+        self.check_states_are_written()?;
         let mut metadata = self.metadata.clone();
         metadata.apply(change)?;
         {

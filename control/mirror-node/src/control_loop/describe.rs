@@ -104,7 +104,8 @@ impl MirrorLoop<'_> {
         });
         DescribedMirror {
             error_code: 0,
-            error_message: None,
+            // What is told is as it was when that happened.
+            error_message: self.persisting.given_up().map(str::to_owned),
             mirror_name: name.to_string(),
             source_bootstrap: bootstrap(mirror),
             source_cluster_id: mirror.source_cluster_id.clone(),

@@ -25,6 +25,8 @@ use mirror_coordinator::mirror_config::config_change::{ConfigChange, ConfigOpera
 use mirror_coordinator::mirror_config::described::described;
 use mirror_coordinator::mirror_name::MirrorName;
 
+use tokio::sync::oneshot;
+
 use super::MirrorLoop;
 use super::topic_changes::CommitError;
 use crate::mirror_orders::{
@@ -40,12 +42,7 @@ impl MirrorLoop<'_> {
         self.follow_deletions();
         // Whoever asked may have left meanwhile.
         match order {
-            MirrorOrder::Api { request: MirrorRequest::StartMirrorTopics(request), reply } => {
-                self.begin_start(request, reply);
-            }
-            MirrorOrder::Api { request, reply } => {
-                let _ = reply.send(self.answer(request));
-            }
+            MirrorOrder::Api { request, reply } => self.on_request(request, reply),
             MirrorOrder::DescribeConfigs { mirror, reply } => {
                 let _ = reply.send(self.settings(&mirror));
             }
@@ -61,6 +58,25 @@ impl MirrorLoop<'_> {
             MirrorOrder::ListMirrors { reply } => {
                 let names = self.metadata.mirrors().keys().map(MirrorName::to_string);
                 let _ = reply.send(names.collect());
+            }
+        }
+    }
+
+    fn on_request(&mut self, request: MirrorRequest, reply: oneshot::Sender<MirrorResponse>) {
+        // What changes metadata is refused when that is put on disk.
+        let needs_states = match &request {
+            MirrorRequest::StartMirrorTopics(start) => !start.plan_only,
+            MirrorRequest::RecoverMirrorTopics(_) | MirrorRequest::BumpLeaderEpochs(_) => true,
+            _ => false,
+        };
+        if let (true, Err(error)) = (needs_states, self.check_states_are_written()) {
+            let _ = reply.send(self.uncommitted(request.key(), &error));
+            return;
+        }
+        match request {
+            MirrorRequest::StartMirrorTopics(request) => self.begin_start(request, reply),
+            request => {
+                let _ = reply.send(self.answer(request));
             }
         }
     }

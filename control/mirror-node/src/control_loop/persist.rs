@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::{LoopEvent, MirrorLoop};
 use crate::local_topics::keeper::now_ms;
-use crate::mirror_state_journal::MirrorStateJournal;
+use crate::mirror_news::MirrorNews;
+use crate::mirror_state_journal::{MIRROR_STATE_TOPIC, MirrorStateError, MirrorStateJournal};
 
 /// What is to be written, and whether somebody writes.
 #[derive(Default)]
@@ -24,6 +25,9 @@ pub(super) struct Persisting {
     pub(super) is_writing: bool,
     /// No deletion before then, since the disk refused.
     not_before: Option<Instant>,
+    /// Why nothing is written any more in this run: states stay as they are, and a partition that
+    /// waits for a write waits to the end.
+    given_up: Option<String>,
 }
 
 /// What the store of states is asked for.
@@ -65,17 +69,33 @@ struct PlannedWrite {
 
 impl Persisting {
     pub(super) fn add(&mut self, ticket: Ticket, write: StateWrite) {
-        self.waiting.push_back(Request::Write(ticket, write));
+        self.ask(Request::Write(ticket, write));
     }
 
     /// Has the states of a mirror that is gone deleted; tried until it is done.
     pub(super) fn delete(&mut self, mirror: MirrorName) {
-        self.waiting.push_back(Request::Delete(Gone::Mirror(mirror)));
+        self.ask(Request::Delete(Gone::Mirror(mirror)));
     }
 
     /// Has the states of a partition that is gone deleted; tried until it is done.
     pub(super) fn delete_partition(&mut self, mirror: MirrorName, partition: TopicIdPartition) {
-        self.waiting.push_back(Request::Delete(Gone::Partition(mirror, partition)));
+        self.ask(Request::Delete(Gone::Partition(mirror, partition)));
+    }
+
+    /// Why no state is written any more in this run.
+    pub(super) fn given_up(&self) -> Option<&str> {
+        self.given_up.as_deref()
+    }
+
+    fn ask(&mut self, request: Request) {
+        if self.given_up.is_none() {
+            self.waiting.push_back(request);
+        }
+    }
+
+    fn give_up(&mut self, reason: String) {
+        self.waiting.clear();
+        self.given_up = Some(reason);
     }
 
     fn may_begin(&self) -> bool {
@@ -205,6 +225,9 @@ impl MirrorLoop<'_> {
 
     pub(super) fn on_persisted(&mut self, done: PersistedStates) {
         self.persisting.is_writing = false;
+        if done.journal.as_ref().is_some_and(MirrorStateJournal::has_sync_failed) {
+            self.give_up_states();
+        }
         if let Some(node) = &mut self.node {
             node.journal = done.journal;
         }
@@ -212,6 +235,7 @@ impl MirrorLoop<'_> {
             Batch::Writes(planned) => self.on_written(planned, &done.outcome),
             Batch::Deletions(gone, tombstones) => match done.outcome {
                 Ok(()) => self.apply_states(&tombstones),
+                Err(_) if self.persisting.given_up.is_some() => {}
                 Err(reason) => {
                     tracing::warn!(reason, "states of mirrors cannot be deleted");
                     self.persisting.not_before = Some(Instant::now() + DELETION_PAUSE);
@@ -223,7 +247,20 @@ impl MirrorLoop<'_> {
         }
     }
 
+    /// What reached the disk is not known before a start reads it: nothing more is written, and
+    /// nobody is told that it was.
+    fn give_up_states(&mut self) {
+        let reason = MirrorStateError::SyncFailed.to_string();
+        tracing::error!("{reason}; what is mirrored goes on");
+        self.persisting.give_up(reason.clone());
+        let place = MIRROR_STATE_TOPIC.to_owned();
+        self.tell(MirrorNews::DiskFault { place, reason, full: false });
+    }
+
     fn on_written(&mut self, planned: Vec<PlannedWrite>, outcome: &Result<(), String>) {
+        if outcome.is_err() && self.persisting.given_up.is_some() {
+            return;
+        }
         if let Err(reason) = outcome {
             tracing::warn!(reason, "states of mirrors cannot be written");
         }

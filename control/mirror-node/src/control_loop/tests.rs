@@ -15,6 +15,7 @@ mod loop_rig;
 mod settings;
 mod starting;
 mod state_order;
+mod states_given_up;
 mod topic_changes;
 
 #[test]

@@ -21,6 +21,9 @@ pub(super) enum CommitError {
     /// The disk refused.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// No state could follow from it: none is written any more.
+    #[error("{0}")]
+    StatesGivenUp(String),
     /// Clients deleted a topic after it was planned.
     #[error("a topic was deleted meanwhile ({0}): repeat the command if it is still wanted")]
     Stale(#[from] StaleChange),
@@ -33,7 +36,7 @@ impl CommitError {
     /// The code that clients are told.
     pub(super) fn code(&self) -> i16 {
         match self {
-            Self::Directory(_) => ResponseError::KafkaStorageError.code(),
+            Self::Directory(_) | Self::StatesGivenUp(_) => ResponseError::KafkaStorageError.code(),
             Self::Stale(_) | Self::Going(_) => MirrorErrorCode::InvalidClusterMirrorState.code(),
         }
     }
@@ -84,11 +87,19 @@ impl MirrorLoop<'_> {
         }
     }
 
+    /// Refuses what no state can follow from.
+    pub(super) fn check_states_are_written(&self) -> Result<(), CommitError> {
+        let given_up = self.persisting.given_up();
+        given_up.map_or(Ok(()), |reason| Err(CommitError::StatesGivenUp(reason.to_owned())))
+    }
+
     /// Tells the operator what kept a change from counting, if that is the disk.
     pub(super) fn tell_uncommitted(&mut self, error: &CommitError) {
         match error {
             CommitError::Directory(error) => self.tell_directory_fault(error),
-            CommitError::Stale(_) | CommitError::Going(_) => tracing::debug!("{error}"),
+            CommitError::StatesGivenUp(_) | CommitError::Stale(_) | CommitError::Going(_) => {
+                tracing::debug!("{error}");
+            }
         }
     }
 }

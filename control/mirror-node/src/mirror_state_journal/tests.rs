@@ -14,6 +14,7 @@ use crate::local_log::LocalLog;
 use crate::local_topics::LogNews;
 use crate::shared_directory::SharedDirectory;
 use crate::test_directory::TestDirectory;
+use crate::test_log::FailingSync;
 use crate::writable_log::WritableLog;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -354,4 +355,26 @@ fn the_states_of_the_source_are_not_taken_for_ours() {
     };
     node.catalog.put(&TopicName::parse(MIRROR_STATE_TOPIC).unwrap(), spec);
     assert!(node.refusal().contains("__mirror_state is mirrored"));
+}
+
+#[test]
+fn after_a_sync_that_failed_no_log_takes_anything_until_it_was_read_again() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    let (mut journal, _) = node.loaded();
+    journal.append(&[position(0, 6), position(1, 7)], NOW_MS).unwrap();
+    let failing = FailingSync::of(&node.log(state_partition_of(&key("dr", 0)).into()));
+    let failed = journal.append(&[position(0, 8)], NOW_MS).unwrap_err().to_string();
+    assert!(failed.starts_with("__mirror_state-41: "), "{failed}");
+    // The disk says that all is well now; it lies.
+    failing.mend();
+    for other in [position(0, 9), position(1, 9)] {
+        let refused = journal.append(&[other], NOW_MS).unwrap_err().to_string();
+        assert!(refused.contains("restart the node"), "{refused}");
+    }
+    drop((journal, node));
+    let (mut journal, records) = Node::start(&root).loaded();
+    assert!(records.contains(&position(0, 6)) && records.contains(&position(1, 7)));
+    assert!(!records.contains(&position(0, 9)) && !records.contains(&position(1, 9)));
+    journal.append(&[position(0, 10)], NOW_MS).unwrap();
 }

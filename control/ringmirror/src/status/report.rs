@@ -80,6 +80,7 @@ impl StatusReport {
         for mirror in mirrors {
             let (status, found) = judge(mirror, thresholds);
             let name = &mirror.mirror_name;
+            reasons.extend(mirror.error_message.iter().map(|text| format!("{name}: {text}")));
             reasons.extend(found.into_iter().map(|reason| format!("{name}: {reason}")));
             statuses.push(status);
         }

@@ -64,7 +64,7 @@ fields! {
     pub struct DescribedMirror {
         /// Protocol error code, 0 for none.
         pub error_code: i16,
-        /// The error for people.
+        /// The error for people; without one, what keeps the states of this mirror from changing.
         pub error_message: Option<String>,
         /// Its name.
         pub mirror_name: String,

@@ -159,3 +159,10 @@ fn machines_are_told_the_same() {
     assert_eq!(json["mirrors"][0]["measuredAgeMsMax"], -1);
     assert_eq!(json["mirrors"][0]["worst"][0]["topic"], "a");
 }
+
+#[test]
+fn a_node_whose_states_cannot_change_is_not_safe_and_says_why() {
+    let mut given_up = mirror("m", &[("a", vec![fine(0)])]);
+    given_up.error_message = Some("a sync failed".to_owned());
+    assert_eq!(report(&[given_up]).reasons, ["m: a sync failed"]);
+}
