@@ -21,7 +21,7 @@ pub struct Destination {
     /// True when a node serves the catalog to clients. The node opened every log before then, and
     /// what clients are told must hold for ever.
     pub is_served: bool,
-    /// How long the engine may take to close its logs.
+    /// How long closing all logs may take at the end.
     pub close_limit: Duration,
 }
 

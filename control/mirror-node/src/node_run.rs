@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  listen -> lock the directory -> open the logs -> serve -> mirror
-//!  SIGTERM: the server ends -> the engine and whoever else writes logs close them
+//!  SIGTERM: the server ends -> the engine closes its logs; work on other logs ends -> they are closed
 //!           -> checkpoints -> clean marker
 //! ```
 
@@ -22,6 +22,7 @@ use mirror_coordinator::mirror_states::MirrorStates;
 use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_uring::BrokerAddress;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -136,29 +137,28 @@ pub async fn run(
     destination.write_checkpoints(observe);
     let states = opened.states.map_err(|error| MirrorError::States(error.to_string()))?;
     let (orders, order_receiver) = MirrorOrders::new();
-    let side = NodeSide::new(
-        Arc::clone(&local),
-        states,
-        order_receiver,
-        (destination.directory.lock().meta.cluster_id.clone(), config.node_id),
-    );
-    let mut serving =
-        Some(Serving::start(&config, &destination, (local, orders), listener, observe)?);
+    let (release, released) = oneshot::channel();
+    let us = (destination.directory.lock().meta.cluster_id.clone(), config.node_id);
+    let side = NodeSide::new(Arc::clone(&local), states, order_receiver, us, release);
+    let serving = Serving::start(&config, &destination, (local, orders), listener, observe)?;
+    let mut serving = Some((serving, released));
     let mut closing = None;
     let stop = async {
         stop.await;
-        if let Some(serving) = serving.take() {
-            closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
+        if let Some((serving, released)) = serving.take() {
+            closing = Some(serving.stop(released).await);
         }
     };
     let NodeConfig { mirror, engine, retry, seed, .. } = config;
     let config = LoopConfig { mirror, engine, retry, until_caught_up: false, seed };
     let mut ended = control_loop::run_in(&destination, config, Some(side), stop, observe).await;
-    if let Some(serving) = serving {
-        closing = Some((Instant::now() + CLOSING_LIMIT, serving.stop().await));
+    if let Some((serving, released)) = serving {
+        // It ended by itself, before the server did.
+        closing = Some(serving.stop(released).await);
+        ended.deadline = ended.deadline.max(Instant::now() + LATE_CLOSE_LIMIT);
     }
-    if let Some((deadline, closing)) = closing
-        && let Err(elapsed) = timeout_at(deadline, closing).await
+    if let Some(closing) = closing
+        && let Err(elapsed) = timeout_at(ended.deadline, closing).await
     {
         tracing::warn!("not every log was closed in time: {elapsed}");
     }
@@ -226,7 +226,7 @@ impl Opening {
             closing.await.expect("closing logs does not panic");
         };
         // One log alone may take long to read.
-        let in_time = timeout(CLOSING_LIMIT, closed).await.is_ok();
+        let in_time = timeout(CLOSE_LIMIT, closed).await.is_ok();
         let Settled { closed, clean } = match in_time {
             true => destination.settle(are_opened_logs_closed(destination), observe),
             false => Settled { closed: false, clean: false },
@@ -287,10 +287,11 @@ fn machine_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "(none)")
 }
 
-/// How long the engine may take to close its logs, and those of topics made here from when clients
-/// are gone: less than the ten seconds that a service manager usually waits.
-const CLOSE_LIMIT: Duration = Duration::from_secs(6);
-const CLOSING_LIMIT: Duration = Duration::from_secs(7);
+/// How long closing all logs may take from when clients are gone, whoever has them: less than the
+/// ten seconds that a service manager usually waits.
+const CLOSE_LIMIT: Duration = Duration::from_secs(7);
+/// What is left for the logs of clients at least when the run ended before its clients did.
+const LATE_CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// More threads make the disk no faster.
 const OPENING_THREADS_MAX: usize = 4;
 

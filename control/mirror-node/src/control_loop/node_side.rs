@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kafka_wire::partition::BrokerId;
 use mirror_coordinator::mirror_states::MirrorStates;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::local_topics::LocalTopics;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
@@ -26,6 +26,8 @@ pub(crate) struct NodeSide {
     pub(super) broker: BrokerId,
     /// Id of the cluster that the node is.
     pub(super) cluster_id: String,
+    /// Tells whoever closes the logs of clients that the loop works on none any more.
+    released: Option<oneshot::Sender<()>>,
 }
 
 impl NodeSide {
@@ -34,11 +36,22 @@ impl NodeSide {
         (journal, restored): (MirrorStateJournal, MirrorStates),
         orders: mpsc::Receiver<MirrorOrder>,
         (cluster_id, broker): (String, BrokerId),
+        released: oneshot::Sender<()>,
     ) -> Self {
         let (told, changes) = mpsc::unbounded_channel();
         // Nobody listens any more when the loop is ending.
         topics.tell_bound_topic_news(move |news| drop(told.send(news)));
-        Self { topics, journal: Some(journal), restored, orders, changes, broker, cluster_id }
+        let (journal, released) = (Some(journal), Some(released));
+        Self { topics, journal, restored, orders, changes, broker, cluster_id, released }
+    }
+
+    /// Says that the loop opens and seals no log any more; a loop that ends without a word may
+    /// still be at it.
+    pub(super) fn release_logs(&mut self) {
+        if let Some(released) = self.released.take() {
+            // A node that ends otherwise does not wait.
+            let _ = released.send(());
+        }
     }
 
     pub(super) const fn topics(&self) -> &Arc<LocalTopics> {

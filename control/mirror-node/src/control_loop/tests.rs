@@ -13,6 +13,7 @@ mod aligning;
 mod left_closed;
 mod loop_rig;
 mod settings;
+mod shut_down;
 mod starting;
 mod state_order;
 mod states_given_up;

@@ -1,10 +1,12 @@
-//! What runs while clients are served, and how it ends: clients first, then groups, then logs.
+//! What runs while clients are served, and how it ends: clients first, then groups, then logs once
+//! the control loop has let go of them.
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_uring::BrokerAddress;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{NodeConfig, NodeError, advertised_by_default};
@@ -28,7 +30,7 @@ pub(super) struct Serving {
     keeper: Keeper,
 }
 
-/// Logs of topics made here that are being closed.
+/// Logs that clients wrote to and that are being closed.
 pub(super) type Closing = JoinHandle<()>;
 
 impl Serving {
@@ -78,17 +80,25 @@ impl Serving {
         Ok(Self { server, node, local, keeper })
     }
 
-    /// Ends the clients' connections and begins to close the logs that they wrote to.
-    pub(super) async fn stop(self) -> Closing {
+    /// Ends the clients' connections, and has the logs that they wrote to closed once the control
+    /// loop has `released` them: it may be sealing one or opening it. Without that word they are
+    /// left to recovery.
+    pub(super) async fn stop(self, released: oneshot::Receiver<()>) -> Closing {
         let Self { server, node, local, keeper } = self;
         let stopped = tokio::task::spawn_blocking(|| server.stop(SERVER_PATIENCE)).await;
         stopped.expect("stopping the server does not panic");
         drop(keeper);
-        tokio::task::spawn_blocking(move || {
-            if let Some(groups) = node.groups.get() {
-                groups.stop();
+        tokio::spawn(async move {
+            let ended = tokio::task::spawn_blocking(move || {
+                if let Some(groups) = node.groups.get() {
+                    groups.stop();
+                }
+            });
+            ended.await.expect("ending groups does not panic");
+            if released.await.is_ok() {
+                let closed = tokio::task::spawn_blocking(move || local.close_all());
+                closed.await.expect("closing logs does not panic");
             }
-            local.close_all();
         })
     }
 }

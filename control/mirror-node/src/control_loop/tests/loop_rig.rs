@@ -1,5 +1,6 @@
 //! A control loop over a directory with a topic whose mirroring was stopped: no source, no sockets.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_coordinator::stored_state::StoredState;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 
 use crate::catalog::Topic;
 use crate::control_loop::{EngineSettings, LoopConfig, MirrorLoop, NodeSide};
@@ -36,6 +38,8 @@ pub(super) struct Stopped {
     pub(super) destination: Destination,
     pub(super) topics: Arc<LocalTopics>,
     pub(super) topic: Arc<Topic>,
+    /// Hears from a loop that ends.
+    released: Cell<Option<oneshot::Receiver<()>>>,
     _root: TestDirectory,
 }
 
@@ -74,7 +78,12 @@ impl Stopped {
         let catalog = Arc::clone(&destination.catalog);
         let topics = Arc::new(LocalTopics::new(Arc::clone(&destination.directory), catalog));
         let topic = destination.show(&orders(), &topic);
-        Self { destination, topics, topic, _root: root }
+        Self { destination, topics, topic, released: Cell::default(), _root: root }
+    }
+
+    /// Waits for the word of the loop that it works on no log any more.
+    pub(super) async fn released(&self) -> Result<(), RecvError> {
+        self.released.take().expect("a loop has begun").await
     }
 
     /// The loop of a node that begins there.
@@ -96,7 +105,9 @@ impl Stopped {
         let (_, orders) = MirrorOrders::new();
         let topics = Arc::clone(&self.topics);
         let us = ("here".to_owned(), BrokerId::from_wire(7).unwrap());
-        let side = NodeSide::new(topics, (journal, states), orders, us);
+        let (release, released) = oneshot::channel();
+        self.released.set(Some(released));
+        let side = NodeSide::new(topics, (journal, states), orders, us, release);
         let mut begun = MirrorLoop::new(&self.destination, config(), Some(side), observe);
         begun.begin().await.unwrap();
         begun

@@ -80,17 +80,6 @@ async fn a_topic_is_not_bound_while_one_of_its_id_is_being_deleted() {
 }
 
 #[tokio::test]
-async fn a_run_that_ends_hears_out_the_work_on_logs_and_waits_no_longer() {
-    let node = Stopped::new();
-    let mut observe = |_| {};
-    let mut control = node.begun(&mut observe).await;
-    control.until(|control| control.work.is_running()).await;
-    control.hear_out_work().await;
-    assert!(!control.work.is_running());
-    assert!(node.topic.is_writable());
-}
-
-#[tokio::test]
 async fn a_directory_of_a_node_is_not_mirrored_into_from_another_cluster() {
     let node = Stopped::new();
     let mut observe = |_| {};
