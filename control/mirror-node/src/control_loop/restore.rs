@@ -1,6 +1,6 @@
 //! The beginning of a run: what is remembered becomes what the loop acts on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_wire::epoch::LeaderEpoch;
@@ -81,6 +81,7 @@ impl MirrorLoop<'_> {
         }
         let bound: Vec<TopicName> = self.metadata.topics().keys().cloned().collect();
         self.restore(&bound);
+        self.delete_left_states();
         Ok(())
     }
 
@@ -172,6 +173,17 @@ impl MirrorLoop<'_> {
             self.states.apply(record);
         }
         Ok(())
+    }
+
+    /// Deletes states of what an earlier run saw go, and did not live to delete.
+    fn delete_left_states(&mut self) {
+        let topics = self.metadata.topics().values();
+        let bound: BTreeSet<_> = topics.map(|bound| (&bound.mirror, bound.topic_id)).collect();
+        for (mirror, partition, ..) in self.states.iter() {
+            if !bound.contains(&(mirror, partition.topic_id)) {
+                self.persisting.delete_partition(mirror.clone(), partition);
+            }
+        }
     }
 
     fn add_configured(&mut self, configured: &ConfiguredMirror) {

@@ -91,6 +91,15 @@ impl Stopped {
         &'a self,
         observe: &'a mut dyn FnMut(MirrorNews),
     ) -> MirrorLoop<'a> {
+        self.begun_with(&[], observe).await
+    }
+
+    /// The same; these records are in the store of states, too.
+    pub(super) async fn begun_with<'a>(
+        &'a self,
+        stored_too: &[MirrorStateRecord],
+        observe: &'a mut dyn FnMut(MirrorNews),
+    ) -> MirrorLoop<'a> {
         let catalog = Arc::clone(&self.destination.catalog);
         let journal = MirrorStateJournal::new(catalog, Arc::clone(&self.topics));
         let mut states = MirrorStates::default();
@@ -102,6 +111,9 @@ impl Stopped {
         let state = MirrorPartitionState::Stopped;
         let stored = StoredState { state, ..StoredState::UNKNOWN };
         states.apply(&MirrorStateRecord::PartitionState(key, Some(stored.to_record())));
+        for record in stored_too {
+            states.apply(record);
+        }
         let (_, orders) = MirrorOrders::new();
         let topics = Arc::clone(&self.topics);
         let us = ("here".to_owned(), BrokerId::from_wire(7).unwrap());

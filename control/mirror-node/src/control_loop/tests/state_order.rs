@@ -2,7 +2,7 @@
 
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord, PartitionStateValue};
-use kafka_wire::partition::TopicIdPartition;
+use kafka_wire::partition::{TopicId, TopicIdPartition};
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::lifecycle::Input;
 use mirror_coordinator::partition_state::MirrorPartitionState;
@@ -16,9 +16,9 @@ fn bound(partition: TopicIdPartition) -> Input {
 }
 
 /// The ninth state of a partition, which failed for good.
-fn failed(partition: TopicIdPartition) -> MirrorStateRecord {
+fn failed(mirror_name: &str, partition: TopicIdPartition) -> MirrorStateRecord {
     let TopicIdPartition { topic_id, partition } = partition;
-    let key = MirrorPartitionKey { mirror_name: dr().to_string(), topic_id, partition };
+    let key = MirrorPartitionKey { mirror_name: mirror_name.to_owned(), topic_id, partition };
     let value = PartitionStateValue {
         state: MirrorPartitionState::Failed.number(),
         leader_epoch: Some(LeaderEpoch::ZERO),
@@ -42,7 +42,7 @@ async fn a_mirror_made_anew_under_the_name_of_a_deleted_one_inherits_no_state() 
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
     let id = node.topic.partitions[0].id;
-    control.states.apply(&failed(id));
+    control.states.apply(&failed("dr", id));
     control.persisting.delete(dr());
     control.inputs.extend([Input::Unbound(id), bound(id)]);
     control.after_input().await.unwrap();
@@ -73,4 +73,19 @@ async fn a_state_asked_for_before_its_partition_was_gone_does_not_outlive_it() {
     control.persisting.is_writing = false;
     settled(&mut control).await;
     assert_eq!(control.states.iter().count(), 0);
+}
+
+#[tokio::test]
+async fn states_of_what_was_gone_before_a_crash_are_deleted_by_the_next_run() {
+    let node = Stopped::new();
+    let id = node.topic.partitions[0].id;
+    let of_deleted_topic =
+        TopicIdPartition { topic_id: TopicId::from_wire([8; 16]).unwrap(), ..id };
+    let left = [failed("deleted", id), failed("dr", of_deleted_topic)];
+    let mut observe = |_| {};
+    let mut control = node.begun_with(&left, &mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    control.until(|control| !control.persisting.is_writing).await;
+    let kept: Vec<_> = control.states.iter().map(|(mirror, id, ..)| (mirror.clone(), id)).collect();
+    assert_eq!(kept, [(dr(), id)]);
 }
