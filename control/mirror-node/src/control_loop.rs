@@ -187,6 +187,8 @@ struct MirrorLoop<'a> {
     epochs_awaited: BTreeMap<TopicIdPartition, Ticket>,
     /// True while `ringmirror.json` could not be written; nothing new is begun meanwhile.
     is_state_dirty: bool,
+    /// It is not written before then, since the disk refused.
+    state_not_before: Option<Instant>,
     started: Instant,
     observe: &'a mut dyn FnMut(MirrorNews),
     /// What the lifecycle is to be told next.
@@ -225,6 +227,7 @@ impl<'a> MirrorLoop<'a> {
             confirmed: BTreeSet::new(),
             epochs_awaited: BTreeMap::new(),
             is_state_dirty: false,
+            state_not_before: None,
             started: Instant::now(),
             observe,
             inputs: VecDeque::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
@@ -12,6 +13,7 @@ use mirror_coordinator::mirrored_topic_config::{
     MirroredTopicConfig, SUPPORT_UNCLEAN_ELECTION, SUPPORT_UNCLEAN_ELECTION_ALIAS,
 };
 use mirror_uring::EngineCommand;
+use tokio::time::Instant;
 
 use super::{MirrorError, MirrorLoop};
 use crate::discovery::TopicFinding;
@@ -176,13 +178,19 @@ impl MirrorLoop<'_> {
         if !self.is_state_dirty {
             return true;
         }
+        if self.state_not_before.is_some_and(|at| Instant::now() < at) {
+            return false;
+        }
         let written = self.destination.directory.lock().write_state();
         match written {
             Ok(()) => {
                 self.is_state_dirty = false;
+                self.state_not_before = None;
                 true
             }
             Err(error) => {
+                // All of it is written each time: a full disk must not keep the loop busy.
+                self.state_not_before = Some(Instant::now() + STATE_PAUSE);
                 self.tell_directory_fault(&error);
                 false
             }
@@ -339,6 +347,9 @@ pub(super) fn unclean_election(
         false => UncleanElection::Fail,
     }
 }
+
+/// How long the disk is left alone after it refused `ringmirror.json`.
+const STATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Segment and index sizes by a topic's explicit settings; Kafka's defaults otherwise. A value
 /// out of Kafka's own range is not taken.

@@ -17,6 +17,7 @@ mod shut_down;
 mod starting;
 mod state_order;
 mod states_given_up;
+mod told_epochs;
 mod topic_changes;
 
 #[test]
