@@ -61,6 +61,6 @@ fn holds_what_it_should(
 fn the_example_fits_one_screen() -> Result<()> {
     let path = root().join("engine/mirror-uring/examples/embed.rs");
     let lines = std::fs::read_to_string(path)?.lines().count();
-    assert!(lines < 60, "{lines} lines");
+    assert!(lines <= 60, "{lines} lines, a screen has 60");
     Ok(())
 }
