@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  listen -> lock the directory -> open the logs -> serve -> mirror
-//!  SIGTERM: the server ends -> the engine closes its logs; work on other logs ends -> they are closed
+//!  SIGTERM: the server ends -> the engine closes its logs; work on others ends -> they are closed
 //!           -> checkpoints -> clean marker
 //! ```
 
