@@ -17,8 +17,10 @@
 //!
 //! **Reading order.** [`partition_state`], [`stored_state`], [`mirror_states`], [`lifecycle`] (its
 //! `partition.rs`, `working.rs`, `writing.rs`, `hearing.rs`), [`log_alignment`],
-//! [`epoch_fencing`], [`retry`]; [`cluster_metadata`], [`mirror_config`].
+//! [`epoch_fencing`], [`retry`]; [`cluster_metadata`], [`mirror_config`]; [`acl`], which is about
+//! who may do what and knows nothing of mirrors but their names.
 
+pub mod acl;
 pub mod cluster_metadata;
 pub mod desired_state;
 pub mod epoch_fencing;
