@@ -4,6 +4,7 @@
 //! .lock                             held while a process works in the directory
 //! meta.properties                   identity, as a stock broker keeps it
 //! ringmirror.json                   what is mirrored from where (directory_state.rs)
+//! ringmirror-acls.json              who may do what (acl_store.rs)
 //! recovery-point-offset-checkpoint  below it everything is durable
 //! log-start-offset-checkpoint       first offsets kept
 //! replication-offset-checkpoint     high watermarks
@@ -25,6 +26,7 @@ use kafka_log::{bootstrap_checkpoint, clean_shutdown};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, TopicPartition};
 
+use crate::acl_store::{self, AclStore, AclStoreError};
 use crate::directory_state::{DirectoryState, DirectoryStateError, STATE_BYTES_MAX};
 use crate::durable_file;
 use crate::random_id::random_id;
@@ -119,6 +121,14 @@ pub enum DirectoryError {
         path: PathBuf,
         /// What is wrong.
         error: DirectoryStateError,
+    },
+    /// `ringmirror-acls.json` is wrong or newer.
+    #[error("{}: {error}", path.display())]
+    Acls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: AclStoreError,
     },
     /// A checkpoint is wrong.
     #[error(
@@ -256,6 +266,17 @@ impl DataDirectory {
         };
         durable_file::replace_with(&path, &self.state.encode(), access)
             .map_err(|error| failed(&path, "write it", error))
+    }
+
+    /// Reads the access control lists.
+    ///
+    /// # Errors
+    /// When they are newer or damaged.
+    pub fn open_acls(&self) -> Result<AclStore, DirectoryError> {
+        AclStore::open(&self.root).map_err(|error| DirectoryError::Acls {
+            path: self.root.join(acl_store::FILE_NAME),
+            error,
+        })
     }
 
     /// Writes `meta.properties`.

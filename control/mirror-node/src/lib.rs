@@ -15,6 +15,7 @@
 //! **Reading order.** [`control_loop`], `discovery`, [`directory`], [`source_client`]; then
 //! [`verify`] and [`handover`].
 
+pub mod acl_store;
 pub mod batch_records;
 pub mod catalog;
 pub mod client_properties;

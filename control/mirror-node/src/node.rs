@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::acl::authorizer::Authorizer;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
@@ -15,6 +16,7 @@ use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
 use crate::server::open_files_limit;
 use crate::server::sending::{ColdReads, RecordSource};
+use crate::shared_directory::SharedDirectory;
 
 /// A node that answers the Kafka protocol over its own data directory.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Node {
     pub mirror_orders: OnceLock<MirrorOrders>,
     /// What clients write to; `None` when nobody may write to anything.
     pub writes: Option<Writes>,
+    /// Who may do what; `None` where everybody may do everything.
+    pub authorization: Option<Authorization>,
     /// Code for a client that writes to a mirrored topic.
     pub mirrored_write_error: i16,
     /// What clients fetch again and again.
@@ -51,6 +55,15 @@ pub struct Writes {
     pub topics: Arc<LocalTopics>,
     /// Ids for those who write to them.
     pub producer_ids: ProducerIds,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug)]
+pub struct Authorization {
+    /// What holds beside the rules.
+    pub authorizer: Arc<Authorizer>,
+    /// Where the rules are.
+    pub directory: Arc<SharedDirectory>,
 }
 
 /// What clients are told about the node: it is the only broker and the controller of its cluster.
@@ -81,6 +94,7 @@ impl Node {
             catalog,
             limits,
             writes: None,
+            authorization: None,
             mirrored_write_error: READ_ONLY_TOPIC,
             groups,
             mirror_orders: OnceLock::new(),

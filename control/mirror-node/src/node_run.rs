@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use group_coordinator::coordinator::GroupSettings;
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::acl::authorizer::Authorizer;
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_states::MirrorStates;
 use mirror_coordinator::partition_state::MirrorPartitionState;
@@ -62,6 +63,8 @@ pub struct NodeConfig {
     pub limits: ServerLimits,
     /// Error code for a client that writes to a mirrored topic.
     pub mirrored_write_error: i16,
+    /// Who may do what, beside the access control lists; `None` where everybody may do everything.
+    pub authorizer: Option<Authorizer>,
     /// How its consumer groups behave.
     pub groups: GroupSettings,
     /// The mirror that the configuration asks for, beside those that clients make.

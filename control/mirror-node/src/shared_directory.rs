@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicPartition;
 
+use crate::acl_store::AclStore;
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::log_ledger::{LogCheckpoint, LogLedger};
 
@@ -18,19 +19,21 @@ pub struct SharedDirectory {
     root: PathBuf,
     directory: Mutex<DataDirectory>,
     ledger: Mutex<LogLedger>,
+    acls: AclStore,
     /// Held while checkpoints are written: an older state never replaces a newer one.
     checkpointing: Mutex<()>,
 }
 
 impl SharedDirectory {
-    /// Shares a directory; its checkpoints are read now.
+    /// Shares a directory; its checkpoints and access control lists are read now.
     ///
     /// # Errors
-    /// Names the checkpoint that is damaged.
+    /// Names the checkpoint that is damaged, or the lists.
     pub fn new(directory: DataDirectory) -> Result<Arc<Self>, DirectoryError> {
         let ledger = Mutex::new(LogLedger::new(directory.read_checkpoints()?));
+        let acls = directory.open_acls()?;
         let (root, directory) = (directory.root().to_owned(), Mutex::new(directory));
-        Ok(Arc::new(Self { root, directory, ledger, checkpointing: Mutex::default() }))
+        Ok(Arc::new(Self { root, directory, ledger, acls, checkpointing: Mutex::default() }))
     }
 
     /// Where it is.
@@ -42,6 +45,12 @@ impl SharedDirectory {
     /// The directory, to look at or to change what it remembers.
     pub fn lock(&self) -> MutexGuard<'_, DataDirectory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The access control lists, which are under a lock of their own.
+    #[must_use]
+    pub const fn acls(&self) -> &AclStore {
+        &self.acls
     }
 
     /// Takes the clean-shutdown marker away, before any log is opened; says whether it was there

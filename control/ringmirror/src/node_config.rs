@@ -17,6 +17,7 @@ use crate::exit_code::CommandError;
 use effective::Effective;
 use raw::{MirroredWriteError, RawConfig, RawGroups};
 
+mod authorizer;
 pub(crate) mod effective;
 mod limits;
 mod mirrored;
@@ -55,6 +56,12 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let by_default_error = MirroredWriteError::default();
     let refusal =
         effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
+    let authorizer = authorizer::resolve(
+        raw.authorizer,
+        raw.super_users,
+        raw.allow_everyone_if_no_acl_found,
+        &mut effective,
+    )?;
     let groups = groups(&raw.groups, &mut effective)?;
     let limits = limits::resolve(&raw.limits, &mut effective)?;
     let mirrored = mirrored::resolve(args, raw.mirror, &mut effective)?;
@@ -71,6 +78,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         network_threads,
         limits,
         mirrored_write_error: refusal.code(),
+        authorizer,
         groups,
         mirror,
         engine,

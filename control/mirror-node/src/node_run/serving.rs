@@ -18,7 +18,7 @@ use crate::local_topics::LocalTopics;
 use crate::local_topics::keeper::Keeper;
 use crate::mirror_news::{MirrorNews, ServingNews};
 use crate::mirror_orders::MirrorOrders;
-use crate::node::{Node, NodeIdentity};
+use crate::node::{Authorization, Node, NodeIdentity};
 use crate::offsets_topic::LocalOffsetsTopic;
 use crate::server::Server;
 
@@ -68,6 +68,10 @@ impl Serving {
         let node = Node::new(identity, Arc::clone(catalog), config.limits);
         let mut node = node.with_writes(Arc::clone(&local));
         node.mirrored_write_error = config.mirrored_write_error;
+        node.authorization = config.authorizer.clone().map(|authorizer| Authorization {
+            authorizer: Arc::new(authorizer),
+            directory: Arc::clone(&destination.directory),
+        });
         let offsets = LocalOffsetsTopic::new(Arc::clone(catalog), Arc::clone(&local));
         let groups = Groups::start(Box::new(offsets), config.groups).map_err(NodeError::Server)?;
         node.groups.set(groups).expect("a new node has no groups");

@@ -38,6 +38,7 @@ fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
         network_threads: 1,
         limits: ServerLimits::default(),
         mirrored_write_error: READ_ONLY_TOPIC,
+        authorizer: None,
         groups: GroupSettings::default(),
         mirror: None,
         engine: EngineSettings::default(),

@@ -18,13 +18,13 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
-mod describe_configs;
+pub(super) mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
 mod elect_leaders;
 mod incremental_alter_configs;
-mod mentions;
-mod mirror_configs;
+pub(super) mod mentions;
+pub(super) mod mirror_configs;
 mod node_configs;
 mod partition_reassignments;
 mod scram_credentials;
@@ -38,6 +38,8 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         | RequestKind::CreateTopics(_)
         | RequestKind::DeleteTopics(_)
         | RequestKind::CreatePartitions(_)
+        | RequestKind::CreateAcls(_)
+        | RequestKind::DeleteAcls(_)
         | RequestKind::DeleteRecords(_) => {
             let node = Arc::clone(node);
             blocking(move || at_the_disk(&node, request.body)).await
@@ -69,9 +71,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
             partition_reassignments::alter(node, &asked).into()
         }
         RequestKind::ElectLeaders(asked) => elect_leaders::elect(node, &asked).into(),
-        RequestKind::DescribeAcls(_) => acls::describe().into(),
-        RequestKind::CreateAcls(asked) => acls::create(&asked).into(),
-        RequestKind::DeleteAcls(asked) => acls::delete(&asked).into(),
+        RequestKind::DescribeAcls(asked) => acls::describe(node, &asked).into(),
         RequestKind::DescribeClientQuotas(_) => client_quotas::describe().into(),
         RequestKind::AlterClientQuotas(asked) => client_quotas::alter(asked).into(),
         RequestKind::DescribeUserScramCredentials(asked) => {
@@ -93,6 +93,8 @@ fn at_the_disk(node: &Node, body: RequestKind) -> Answer {
         RequestKind::DeleteTopics(asked) => delete_topics::delete(node, asked).into(),
         RequestKind::CreatePartitions(asked) => create_partitions::create(node, &asked).into(),
         RequestKind::DeleteRecords(asked) => delete_records::delete(node, &asked).into(),
+        RequestKind::CreateAcls(asked) => acls::create(node, &asked).into(),
+        RequestKind::DeleteAcls(asked) => acls::delete(node, &asked).into(),
         other => Answer::Close { reason: format!("{other:?} needs no disk") },
     }
 }

@@ -130,7 +130,7 @@ pub(super) async fn answer_frame(
         Outcome::Request(request) => request,
         Outcome::Mirror(head, request) => {
             client.note(&head);
-            let answer = mirror_requests::answer(node, &head, *request).await?;
+            let answer = mirror_requests::answer(node, client, &head, *request).await?;
             drop(decoding);
             return Ok(rooms.answers.take(vec![Part::Bytes(answer)])?);
         }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::catalog::Partition;
 use crate::node::Node;
 use crate::server::answer::{Answer, Part};
+use crate::server::authorization::Gate;
 use crate::server::fetch_look::{FetchWish, Found, look};
 use crate::server::fetch_session::{AskedTopic, BegunFetch, FetchPlan};
 use crate::server::limits::{FEW_FETCH_PARTITIONS, MANY_PARTITIONS_WAIT_MAX};
@@ -36,8 +37,13 @@ enum FetchError {
 }
 
 /// Answers a fetch as soon as it has enough, or has waited long enough.
-pub(super) async fn fetch(node: &Arc<Node>, head: &RequestHead, asked: FetchRequest) -> Answer {
-    let wish = FetchWish::new(node, head, &asked);
+pub(super) async fn fetch(
+    node: &Arc<Node>,
+    gate: &Gate,
+    head: &RequestHead,
+    asked: FetchRequest,
+) -> Answer {
+    let wish = FetchWish::new(node, gate, head, &asked);
     let begun = {
         let mut sessions = node.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.begin(&asked, head.api_version, std::time::Instant::now())

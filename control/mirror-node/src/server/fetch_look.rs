@@ -9,6 +9,7 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::fetch_event::{CurrentLeader, DivergingEpoch};
 use kafka_wire::fetch_response::{AbortedTransaction, AnsweredPartition};
 use kafka_wire::offset::Offset;
+use mirror_coordinator::acl::AclResource;
 use tokio::task::JoinError;
 
 use crate::catalog::{Partition, Topic};
@@ -16,6 +17,7 @@ use crate::log_reader::{FileRange, epoch_end_offset};
 use crate::log_view::LogState;
 use crate::node::Node;
 use crate::server::answer::FoundRecords;
+use crate::server::authorization::Gate;
 use crate::server::fetch_look::placing::Placing;
 use crate::server::fetch_session::{AskedPartition, AskedTopic, FetchPlan, Told};
 use crate::server::request::RequestHead;
@@ -23,8 +25,10 @@ use crate::server::request::RequestHead;
 mod placing;
 
 /// What a request wants of all its partitions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FetchWish {
+    /// What the client may read.
+    gate: Gate,
     /// Only what is below the last stable offset, and which of it was aborted.
     reads_committed: bool,
     /// Bytes of records in the whole answer, but for a first batch that is larger.
@@ -57,8 +61,11 @@ pub(super) struct Found {
     us: i32,
 }
 
+/// A topic, when there is one; the error of a client that may not read it.
+type Readable = Result<Option<Arc<Topic>>, ResponseError>;
+
 impl FetchWish {
-    pub(super) fn new(node: &Node, head: &RequestHead, asked: &FetchRequest) -> Self {
+    pub(super) fn new(node: &Node, gate: &Gate, head: &RequestHead, asked: &FetchRequest) -> Self {
         let bytes_max = u32::try_from(asked.max_bytes).unwrap_or(0);
         let bytes_max = bytes_max.min(node.limits.fetch_bytes_max);
         let replica = if head.api_version >= REPLICA_STATE_SINCE {
@@ -67,6 +74,7 @@ impl FetchWish {
             asked.replica_id.0
         };
         Self {
+            gate: gate.clone(),
             reads_committed: asked.isolation_level == READ_COMMITTED,
             bytes_max,
             // More will never be there.
@@ -86,14 +94,14 @@ pub(super) async fn look(
     plan: &FetchPlan,
     wish: &FetchWish,
 ) -> Result<Vec<Found>, JoinError> {
-    let mut topic: Option<(AskedTopic, Option<Arc<Topic>>)> = None;
+    let mut topic: Option<(AskedTopic, Readable)> = None;
     let mut found = Vec::with_capacity(plan.partitions.len());
     let mut has_records = false;
     for (asked, known) in &plan.partitions {
         if topic.as_ref().is_none_or(|(key, _)| *key != asked.topic) {
-            topic = Some((asked.topic.clone(), find_topic(node, &asked.topic)));
+            topic = Some((asked.topic.clone(), may_read(node, wish, &asked.topic)));
         }
-        let topic = topic.as_ref().and_then(|(_, topic)| topic.as_deref());
+        let topic = topic.as_ref().map_or(&Ok(None), |(_, topic)| topic);
         let one = check(node, topic, asked, *known, wish);
         has_records |= one.readable(wish).is_some();
         found.push(one);
@@ -113,6 +121,26 @@ pub(super) async fn look(
     placed.await
 }
 
+/// The topic, unless the client may not read it: nothing else is told of it then.
+fn may_read(node: &Node, wish: &FetchWish, asked: &AskedTopic) -> Readable {
+    let topic = find_topic(node, asked);
+    let may = |name: &str| {
+        if wish.is_replica {
+            wish.gate.may_on_cluster()
+        } else {
+            wish.gate.may(AclResource::Topic, name)
+        }
+    };
+    let is_allowed = match (&topic, asked) {
+        (Some(topic), _) => may(topic.name.as_str()),
+        (None, AskedTopic::Name(name)) => may(name.as_str()),
+        (None, AskedTopic::BadName(name)) => may(name.as_str()),
+        // An id that no topic has is no secret.
+        (None, AskedTopic::Id(_) | AskedTopic::NoId) => true,
+    };
+    if is_allowed { Ok(topic) } else { Err(ResponseError::TopicAuthorizationFailed) }
+}
+
 fn find_topic(node: &Node, asked: &AskedTopic) -> Option<Arc<Topic>> {
     match asked {
         AskedTopic::Name(name) => node.catalog.topic(name),
@@ -124,19 +152,20 @@ fn find_topic(node: &Node, asked: &AskedTopic) -> Option<Arc<Topic>> {
 /// What can be said without looking into a file.
 fn check(
     node: &Node,
-    topic: Option<&Topic>,
+    topic: &Readable,
     asked: &AskedPartition,
     known: Option<Told>,
     wish: &FetchWish,
 ) -> Found {
-    let partition = topic.and_then(|topic| topic.partition(asked.index)).cloned();
+    let existing = topic.as_ref().ok().and_then(Option::as_deref);
+    let partition = existing.and_then(|topic| topic.partition(asked.index)).cloned();
     let state = partition.as_ref().and_then(|partition| partition.view.state());
     let mut found = Found {
         asked: asked.clone(),
         known,
         partition,
         state,
-        error: None,
+        error: topic.as_ref().err().cloned(),
         diverging_epoch: None,
         aborted: None,
         records: None,
@@ -144,6 +173,9 @@ fn check(
         is_full: false,
         us: node.identity.node_id.get(),
     };
+    if found.error.is_some() {
+        return found;
+    }
     match found.refusal(wish).and_then(|()| found.divergence()) {
         // Only now: a log that left ours may be longer than ours, and is to learn where it did.
         Ok(None) if !found.is_in_range() => found.error = Some(ResponseError::OffsetOutOfRange),

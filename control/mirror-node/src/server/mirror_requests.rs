@@ -17,6 +17,9 @@ use kafka_wire::mirror_api::{MirrorApiKey, MirrorRequest, MirrorResponse};
 
 use crate::mirror_orders::OrderRefusal;
 use crate::node::Node;
+use crate::server::api::AskedApi;
+use crate::server::authorization::{Gate, mirrors};
+use crate::server::dispatch::Client;
 use crate::server::limits::MIRROR_START_BYTES_MAX;
 use crate::server::request::RequestHead;
 
@@ -26,11 +29,20 @@ use crate::server::request::RequestHead;
 /// When the answer cannot be said at all.
 pub(super) async fn answer(
     node: &Node,
+    client: &Client,
     head: &RequestHead,
-    request: MirrorRequest,
+    mut request: MirrorRequest,
 ) -> Result<Bytes, MessageError> {
     let key = request.key();
-    let response = respond(node, request).await;
+    let gate = Gate::new(node, client, AskedApi::Mirror(key));
+    let response = match mirrors::admit(&gate, &mut request) {
+        Ok(completion) => {
+            let mut response = respond(node, request).await;
+            completion.complete(&gate, &mut response);
+            response
+        }
+        Err(refusal) => refusal,
+    };
     match response.encode_frame(head.correlation_id) {
         Err(MessageError::Fields { cause: FieldError::TooManyElements { .. }, .. }) => {
             let narrower = OrderRefusal::new(
@@ -48,25 +60,15 @@ async fn respond(node: &Node, request: MirrorRequest) -> MirrorResponse {
     let Some(orders) = node.mirror_orders.get() else {
         return refused(key, &OrderRefusal::no_mirrors());
     };
-    let wants_operations = match &request {
-        MirrorRequest::DescribeClusterMirrors(asked) => asked.include_authorized_operations,
-        _ => false,
-    };
     let request = match each_once(request) {
         Ok(request) => request,
         Err(refusal) => return refused(key, &refusal),
     };
-    let mut response = orders.ask(request).await;
+    let response = orders.ask(request).await;
     if response.key() != key {
         tracing::error!("{key} was answered with {}", response.key());
         let bug = OrderRefusal::new(ResponseError::UnknownServerError, "The answer was mixed up.");
         return refused(key, &bug);
-    }
-    if let MirrorResponse::DescribeClusterMirrors(described) = &mut response {
-        let operations = if wants_operations { ALL_OPERATIONS } else { i32::MIN };
-        for mirror in &mut described.mirrors {
-            mirror.authorized_operations = operations;
-        }
     }
     response
 }
@@ -154,10 +156,6 @@ fn check_start(asked: &mut StartMirrorTopicsRequest) -> Result<(), OrderRefusal>
     }
     Ok(())
 }
-
-/// What may be done with a mirror where no authorizer forbids anything: Read (bit 3), Create,
-/// Delete, Alter, Describe, DescribeConfigs and AlterConfigs (11).
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
 #[cfg(test)]
 mod tests;

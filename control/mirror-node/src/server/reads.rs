@@ -6,6 +6,7 @@ use kafka_protocol::messages::RequestKind;
 
 use crate::node::Node;
 use crate::server::answer::Answer;
+use crate::server::authorization::Gate;
 use crate::server::request::Request;
 use crate::server::writes::blocking;
 use crate::server::{
@@ -13,7 +14,7 @@ use crate::server::{
 };
 
 /// Answers a request of the family `Reads`.
-pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
+pub(super) async fn answer(node: &Arc<Node>, gate: &Gate, request: Request) -> Answer {
     let version = request.head.api_version;
     match request.body {
         RequestKind::ApiVersions(_) => {
@@ -24,7 +25,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request) -> Answer {
         RequestKind::DescribeTopicPartitions(asked) => {
             describe_topic_partitions::describe(node, &asked).into()
         }
-        RequestKind::Fetch(asked) => fetch::fetch(node, &request.head, asked).await,
+        RequestKind::Fetch(asked) => fetch::fetch(node, gate, &request.head, asked).await,
         RequestKind::ListOffsets(asked) => {
             let node = Arc::clone(node);
             blocking(move || list_offsets::list_offsets(&node, &asked, version).into()).await

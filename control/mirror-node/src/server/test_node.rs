@@ -13,6 +13,8 @@ use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response_kind};
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
+use mirror_coordinator::acl::AclBinding;
+use mirror_coordinator::acl::authorizer::Authorizer;
 use tokio::runtime::Runtime;
 
 use crate::catalog::{Binding, Catalog, Partition, Topic, TopicSpec};
@@ -20,7 +22,7 @@ use crate::directory::DataDirectory;
 use crate::directory_state::MirrorTopic;
 use crate::local_topics::LocalTopics;
 use crate::mirror_orders::{MirrorOrder, MirrorOrders};
-use crate::node::{Node, NodeIdentity};
+use crate::node::{Authorization, Node, NodeIdentity};
 use crate::random_id::random_id;
 use crate::server::answer::Answer;
 use crate::server::api::find;
@@ -63,6 +65,20 @@ impl TestNode {
         let topics = Arc::new(LocalTopics::new(directory, Arc::clone(&catalog)));
         let node = Node::new(node.identity.clone(), catalog, node.limits).with_writes(topics);
         Self { node: Arc::new(node), root }
+    }
+
+    /// Node 7, that clients may write to as far as rules allow it.
+    pub(super) fn guarded(authorizer: Authorizer, acls: &[AclBinding]) -> Self {
+        let mut made = Self::writable();
+        let node = Arc::get_mut(&mut made.node).expect("nobody else has the node yet");
+        let writes = node.writes.as_ref().expect("the node can be written to");
+        let directory = Arc::clone(writes.topics.directory());
+        let added = directory
+            .acls()
+            .change(|table| acls.iter().cloned().try_for_each(|acl| table.create(acl).map(|_| ())));
+        added.expect("the disk takes rules").expect("tests have few rules");
+        node.authorization = Some(Authorization { authorizer: Arc::new(authorizer), directory });
+        made
     }
 
     /// Makes a local topic.

@@ -37,6 +37,7 @@ impl EmbeddedNode {
             network_threads: 2,
             limits: ServerLimits::default(),
             mirrored_write_error: READ_ONLY_TOPIC,
+            authorizer: None,
             groups: group_settings(),
             mirror: None,
             engine: EngineSettings::default(),

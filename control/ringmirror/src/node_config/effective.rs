@@ -10,7 +10,7 @@ use mirror_uring::BrokerAddress;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::raw::MirroredWriteError;
+use super::raw::{AuthorizerKind, MirroredWriteError};
 use crate::cli::{Cores, UncleanElection};
 use crate::output::Output;
 
@@ -124,6 +124,8 @@ shown! {
     Cores: |cores| cores.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     UncleanElection: |policy| policy.name();
     MirroredWriteError: |error| error.name();
+    AuthorizerKind: |kind| kind.name();
+    Vec<String>: |list| list;
     MirrorName: |name| name.as_str();
 }
 

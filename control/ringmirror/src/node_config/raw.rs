@@ -21,6 +21,9 @@ pub(super) struct RawConfig {
     pub(super) node_id: Option<NodeId>,
     pub(super) network_threads: Option<Threads>,
     pub(super) mirrored_write_error: Option<MirroredWriteError>,
+    pub(super) authorizer: Option<AuthorizerKind>,
+    pub(super) super_users: Option<Vec<String>>,
+    pub(super) allow_everyone_if_no_acl_found: Option<bool>,
     pub(super) mirror: Option<RawMirror>,
     #[serde(default)]
     pub(super) groups: RawGroups,
@@ -108,6 +111,23 @@ impl MirroredWriteError {
         match self {
             Self::ReadOnlyTopic => 134,
             Self::PolicyViolation => 44,
+        }
+    }
+}
+
+/// Who decides what clients may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum AuthorizerKind {
+    /// Access control lists.
+    #[serde(rename = "acl")]
+    Acl,
+}
+
+impl AuthorizerKind {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Acl => "acl",
         }
     }
 }

@@ -152,10 +152,12 @@ fn taken_in_key(line: &str) -> Option<&str> {
 }
 
 /// Keys of the example file whose lines are examples.
-const WITHOUT_DEFAULT: [&str; 9] = [
+const WITHOUT_DEFAULT: [&str; 11] = [
     "data_dir",
     "advertised",
     "network_threads",
+    "authorizer",
+    "super_users",
     "mirror.bootstrap_servers",
     "mirror.topics",
     "mirror.exclude",
@@ -185,6 +187,12 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         ("data_dir = \"a\"\n[mirror]\nname = \"a b\"", &["line 3", "\"a b\"", "no name"]),
         ("listen = \"h:1\"", &["--data-dir", "data_dir"]),
         ("data_dir = \"a\"\nmirrored_write_error = \"NO\"", &["line 2", "NO", "POLICY_VIOLATION"]),
+        ("data_dir = \"a\"\nauthorizer = \"opa\"", &["line 2", "opa", "acl"]),
+        ("data_dir = \"a\"\nsuper_users = [\"User:a\"]", &["super_users", "authorizer = \"acl\""]),
+        (
+            "data_dir = \"a\"\nauthorizer = \"acl\"\nsuper_users = [\"admin\"]",
+            &["super_users", "\"admin\"", "User:admin"],
+        ),
         ("data_dir = \"a\"\ndata_dir = \"b\"", &["line 2", "duplicate"]),
         (
             "data_dir = \"a\"\n[limits]\nrequests_bytes_max = \"64MiB\"",

@@ -189,11 +189,11 @@ impl Entry {
     }
 }
 
-pub(super) const TOPIC: i8 = 2;
-pub(super) const BROKER: i8 = 4;
-pub(super) const BROKER_LOGGER: i8 = 8;
-pub(super) const CLIENT_METRICS: i8 = 16;
-pub(super) const GROUP: i8 = 32;
+pub(in crate::server) const TOPIC: i8 = 2;
+pub(in crate::server) const BROKER: i8 = 4;
+pub(in crate::server) const BROKER_LOGGER: i8 = 8;
+pub(in crate::server) const CLIENT_METRICS: i8 = 16;
+pub(in crate::server) const GROUP: i8 = 32;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// Counts how often each is named.
-pub(super) fn mentions<K: Eq + Hash>(named: impl Iterator<Item = K>) -> HashMap<K, usize> {
+pub(in crate::server) fn mentions<K: Eq + Hash>(
+    named: impl Iterator<Item = K>,
+) -> HashMap<K, usize> {
     let mut counts = HashMap::new();
     for key in named {
         *counts.entry(key).or_default() += 1;

@@ -116,7 +116,7 @@ fn too_many() -> Refusal {
 }
 
 /// Number of mirrors among the types of resources.
-pub(super) const CLUSTER_MIRROR: i8 = 64;
+pub(in crate::server) const CLUSTER_MIRROR: i8 = 64;
 
 #[cfg(test)]
 mod tests;

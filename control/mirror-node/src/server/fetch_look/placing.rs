@@ -31,8 +31,8 @@ pub(super) struct Wanted {
 }
 
 impl Placing {
-    pub(super) const fn new(wish: &FetchWish) -> Self {
-        Self { wish: *wish, room: wish.bytes_max, held: 0, next: 0 }
+    pub(super) fn new(wish: &FetchWish) -> Self {
+        Self { wish: wish.clone(), room: wish.bytes_max, held: 0, next: 0 }
     }
 
     /// Finds the records of all partitions, as far as the answer has room for them; false when
