@@ -24,6 +24,7 @@ use crate::local_log::{LocalLog, LocalLogError};
 use crate::partition_check::{self, PartitionCheck};
 use crate::recycled_files;
 
+mod acls;
 mod mirrored;
 
 pub use mirrored::HandedMirror;
@@ -226,7 +227,9 @@ pub fn hand_over(
     }
     directory.meta.node_id = node_id;
     let next_producer_id = next_producer_id(&checks).max(directory.state.next_producer_id);
-    let bootstrap = bootstrap(&directory, release, &handed, next_producer_id, &mut notes);
+    let mut bootstrap = bootstrap(&directory, release, &handed, next_producer_id, &mut notes);
+    let rules = directory.open_acls()?.current();
+    bootstrap.acls = acls::handed_over(&rules.table, release, &mut notes);
     directory.write_meta()?;
     directory.replace_file(bootstrap_checkpoint::FILE_NAME, &bootstrap.encode())?;
     for check in &checks {
@@ -507,6 +510,7 @@ fn bootstrap(
         metadata_version: release.metadata_version,
         features: if release.has_group_version { vec![group_version] } else { Vec::new() },
         topics,
+        acls: Vec::new(),
         next_producer_id,
     }
 }

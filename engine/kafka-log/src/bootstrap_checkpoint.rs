@@ -4,7 +4,7 @@
 //! ```text
 //!  offset 0     control batch   SNAPSHOT_HEADER
 //!  offset 1..   data batches    feature levels, then per topic: topic, configs, partitions;
-//!                               producer ids last
+//!                               access control lists, producer ids last
 //!  last offset  control batch   SNAPSHOT_FOOTER
 //! ```
 //! Source: `BootstrapDirectory`, `BatchFileReader` in Apache Kafka.
@@ -12,8 +12,8 @@
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
 use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::metadata_record::{
-    ConfigResource, DirectoryId, MetadataRecord, PartitionRecord, SNAPSHOT_FOOTER_KIND,
-    SNAPSHOT_FOOTER_VALUE, SNAPSHOT_HEADER_KIND, SNAPSHOT_HEADER_VALUE,
+    AccessControlEntryRecord, ConfigResource, DirectoryId, MetadataRecord, PartitionRecord,
+    SNAPSHOT_FOOTER_KIND, SNAPSHOT_FOOTER_VALUE, SNAPSHOT_HEADER_KIND, SNAPSHOT_HEADER_VALUE,
 };
 use kafka_wire::offset::{Offset, OffsetDelta};
 use kafka_wire::partition::{BrokerId, PartitionIndex, TopicId, TopicName};
@@ -36,6 +36,8 @@ pub struct BootstrapCheckpoint {
     pub features: Vec<(String, i16)>,
     /// Topics.
     pub topics: Vec<BootstrapTopic>,
+    /// Who may do what; only numbers that the broker's release knows.
+    pub acls: Vec<AccessControlEntryRecord>,
     /// First producer id to hand out; above every id in mirrored batches.
     pub next_producer_id: Option<ProducerId>,
 }
@@ -100,6 +102,7 @@ impl BootstrapCheckpoint {
         for topic in &self.topics {
             topic.push_records(&mut records);
         }
+        records.extend(self.acls.iter().cloned().map(MetadataRecord::AccessControlEntry));
         if let Some(next_producer_id) = self.next_producer_id {
             records.push(MetadataRecord::ProducerIds { next_producer_id });
         }

@@ -9,6 +9,8 @@
 //!    3 v1  Partition     partitionId i32, topicId, replicas, isr, removing, adding: [i32],
 //!                        leader i32, leaderEpoch i32, partitionEpoch i32, directories: [uuid]
 //!   15 v0  ProducerIds   brokerId i32, brokerEpoch i64, nextProducerId i64
+//!   18 v0  AccessControlEntry  id uuid, resourceType i8, resourceName, patternType i8,
+//!                        principal, host, operation i8, permissionType i8
 //! ```
 //! Strings and arrays are compact. Source: `metadata/src/main/resources/common/metadata` and
 //! `MetadataRecordSerde` in Apache Kafka.
@@ -63,6 +65,29 @@ pub enum MetadataRecord {
         /// First id to hand out.
         next_producer_id: ProducerId,
     },
+    /// Somebody may, or may not, do something.
+    AccessControlEntry(AccessControlEntryRecord),
+}
+
+/// A rule of an authorizer; numbers as in requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessControlEntryRecord {
+    /// Id of the rule; no other has it.
+    pub id: [u8; 16],
+    /// Number of the kind of resource.
+    pub resource_type: i8,
+    /// The resource's name.
+    pub resource_name: String,
+    /// Number of how the name is meant.
+    pub pattern_type: i8,
+    /// Who, as `User:ada`.
+    pub principal: String,
+    /// From where.
+    pub host: String,
+    /// Number of the operation.
+    pub operation: i8,
+    /// Number of the permission.
+    pub permission_type: i8,
 }
 
 /// What a configuration value is for.
@@ -151,6 +176,7 @@ impl MetadataRecord {
                 out.extend(NO_BROKER_EPOCH.to_be_bytes());
                 out.extend(next_producer_id.get().to_be_bytes());
             }
+            Self::AccessControlEntry(record) => push_acl(&mut out, record),
         }
         push_unsigned_varint(&mut out, NO_TAGS);
         out
@@ -184,6 +210,9 @@ impl MetadataRecord {
                 let next = ProducerId::from_wire(cursor.i64()?);
                 Self::ProducerIds { next_producer_id: next.ok_or(field("nextProducerId"))? }
             }
+            (FRAME_VERSION, ACCESS_CONTROL_ENTRY) => {
+                Self::AccessControlEntry(take_acl(&mut cursor)?)
+            }
             _ => return Err(MetadataRecordError::Unknown { frame, api_key, version }),
         };
         expect_field(cursor.unsigned_varint()? == NO_TAGS, "tagged field")?;
@@ -200,6 +229,7 @@ impl MetadataRecord {
             Self::Config { .. } => CONFIG,
             Self::Partition(_) => PARTITION,
             Self::ProducerIds { .. } => PRODUCER_IDS,
+            Self::AccessControlEntry(_) => ACCESS_CONTROL_ENTRY,
         }
     }
 }
@@ -239,6 +269,30 @@ fn take_partition(cursor: &mut ByteCursor<'_>) -> Result<PartitionRecord, Metada
         placed.push((broker, cursor.array()?));
     }
     Ok(PartitionRecord { partition, topic_id, replicas: placed, leader_epoch })
+}
+
+fn push_acl(out: &mut Vec<u8>, record: &AccessControlEntryRecord) {
+    out.extend(record.id);
+    out.extend(record.resource_type.to_be_bytes());
+    push_text(out, Some(&record.resource_name));
+    out.extend(record.pattern_type.to_be_bytes());
+    push_text(out, Some(&record.principal));
+    push_text(out, Some(&record.host));
+    out.extend(record.operation.to_be_bytes());
+    out.extend(record.permission_type.to_be_bytes());
+}
+
+fn take_acl(cursor: &mut ByteCursor<'_>) -> Result<AccessControlEntryRecord, MetadataRecordError> {
+    Ok(AccessControlEntryRecord {
+        id: cursor.array()?,
+        resource_type: cursor.i8()?,
+        resource_name: take_string(cursor, "resourceName")?,
+        pattern_type: cursor.i8()?,
+        principal: take_string(cursor, "principal")?,
+        host: take_string(cursor, "host")?,
+        operation: cursor.i8()?,
+        permission_type: cursor.i8()?,
+    })
 }
 
 fn push_resource(out: &mut Vec<u8>, resource: &ConfigResource) {
@@ -317,6 +371,7 @@ const TOPIC: (u32, u32) = (2, 0);
 const CONFIG: (u32, u32) = (4, 0);
 const PARTITION: (u32, u32) = (3, 1);
 const PRODUCER_IDS: (u32, u32) = (15, 0);
+const ACCESS_CONTROL_ENTRY: (u32, u32) = (18, 0);
 const FRAME_VERSION: u32 = 1;
 const NO_TAGS: u32 = 0;
 const RESOURCE_TOPIC: i8 = 2;

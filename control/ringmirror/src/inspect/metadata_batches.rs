@@ -79,7 +79,21 @@ fn describe(record: &MetadataRecord) -> String {
         MetadataRecord::ProducerIds { next_producer_id } => {
             format!("producer ids below {next_producer_id} are taken")
         }
+        MetadataRecord::AccessControlEntry(acl) => {
+            let permission = if acl.permission_type == DENY { "deny" } else { "allow" };
+            format!(
+                "access control: {permission} {} from {} operation {} on {} (type {}, pattern {})",
+                acl.principal,
+                acl.host,
+                acl.operation,
+                acl.resource_name,
+                acl.resource_type,
+                acl.pattern_type
+            )
+        }
     }
 }
 
 const BATCH_BYTES_MAX: u32 = i32::MAX.unsigned_abs();
+/// Number of the permission of a rule that forbids.
+const DENY: i8 = 2;

@@ -18,6 +18,7 @@ fn checkpoint(topics: usize) -> BootstrapCheckpoint {
         metadata_version: 22,
         features: vec![("group.version".to_owned(), 1)],
         topics: (0..topics).map(topic).collect(),
+        acls: Vec::new(),
         next_producer_id: ProducerId::from_wire(4000),
     }
 }

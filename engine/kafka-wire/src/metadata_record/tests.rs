@@ -74,6 +74,22 @@ fn producer_ids_belong_to_no_broker() {
 }
 
 #[test]
+fn a_rule_is_who_may_do_what_with_which_resource() {
+    let record = MetadataRecord::AccessControlEntry(AccessControlEntryRecord {
+        id: [6; 16],
+        resource_type: 2,
+        resource_name: "ab".to_owned(),
+        pattern_type: 3,
+        principal: "U:a".to_owned(),
+        host: "*".to_owned(),
+        operation: 4,
+        permission_type: 2,
+    });
+    let parts = [2, 3, b'a', b'b', 3, 4, b'U', b':', b'a', 2, b'*', 4, 2, 0];
+    check(&record, &[&[1, 18, 0][..], &[6; 16], &parts].concat());
+}
+
+#[test]
 fn records_we_never_write_are_refused() {
     let unknown = MetadataRecordError::Unknown { frame: 1, api_key: 12, version: 1 };
     assert_eq!(MetadataRecord::decode(&[1, 12, 1, 0]), Err(unknown));
@@ -97,7 +113,7 @@ fn every_cut_is_refused() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(
-        key in 0..16_u8,
+        key in 0..20_u8,
         bytes in prop::collection::vec(any::<u8>(), 0..80),
     ) {
         for version in 0..2 {
