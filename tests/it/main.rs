@@ -1,6 +1,7 @@
 //! Integration tests: everything that crosses crates, a module per feature.
 
 mod acceptance;
+mod access_control;
 mod clients;
 mod commands;
 mod copying;

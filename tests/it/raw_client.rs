@@ -1,14 +1,15 @@
 //! A client that sends just what it is told to, for tests of what no library would do.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use kafka_wire::message::{RequestHead, decode_response, encode_request};
 use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::mirrored::SOON;
 
@@ -26,6 +27,17 @@ impl RawClient {
         Ok(Self { socket })
     }
 
+    /// From one of this machine's addresses, which says who it is to rules about hosts.
+    pub(crate) fn connect_from(host: &str, address: &str) -> Result<Self> {
+        let fd = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        rustix::net::bind(&fd, &SocketAddrV4::new(host.parse()?, 0))?;
+        rustix::net::connect(&fd, &address.parse::<SocketAddrV4>()?)?;
+        let socket = TcpStream::from(fd);
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(SOON))?;
+        Ok(Self { socket })
+    }
+
     /// Sends a request, and waits for the answer.
     pub(crate) fn ask<R>(&mut self, request: &R, version: i16) -> Result<R::Response>
     where
@@ -33,7 +45,7 @@ impl RawClient {
         R::Response: Decodable + HeaderVersion,
     {
         self.send(request, version)?;
-        self.receive::<R>(version)
+        self.receive::<R>(version).with_context(|| format!("api {} version {version}", R::KEY))
     }
 
     /// Sends a request about mirrors, and waits for the answer.
