@@ -1,7 +1,8 @@
 //! Access control lists: the words, one rule, and why one is refused.
 //!
 //! A rule says who may, or may not, do what with which resource, from where. [`acl_filter`] picks
-//! rules, [`acl_table`] holds them with where they came from, [`authorizer`] decides by them.
+//! rules, [`acl_table`] holds them with where they came from, [`authorizer`] decides by them;
+//! [`include_rules`] and [`mirrored_acls`] are about rules of a mirror's source.
 //! Numbers and names are those of `AclOperation`, `AclPermissionType`, `PatternType` and
 //! `ResourceType` in Apache Kafka; `CLUSTER_MIRROR` is KIP-1279's.
 
@@ -10,6 +11,8 @@ use std::fmt;
 pub mod acl_filter;
 pub mod acl_table;
 pub mod authorizer;
+pub mod include_rules;
+pub mod mirrored_acls;
 
 /// Declares words that have a number on the wire and a name in files.
 macro_rules! numbered_words {

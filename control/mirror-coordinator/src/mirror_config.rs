@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::acl::include_rules::IncludeRuleError;
 use crate::topic_patterns::{PatternError, PatternList, TopicPatterns};
 use crate::topic_prefix::TopicPrefix;
 
@@ -85,6 +86,14 @@ pub enum MirrorConfigError {
         name: &'static str,
         /// What is wrong.
         error: PatternError,
+    },
+    /// A rule for access control lists.
+    #[error("{name}: {error}")]
+    AclRule {
+        /// Which.
+        name: &'static str,
+        /// What is wrong.
+        error: IncludeRuleError,
     },
     /// It has no value and must have one.
     #[error("{name} must be set: {what}")]

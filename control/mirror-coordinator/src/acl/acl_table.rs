@@ -9,7 +9,7 @@ use crate::mirror_name::MirrorName;
 /// Rules by what they say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AclTable {
-    origins: BTreeMap<AclBinding, AclOrigin>,
+    pub(super) origins: BTreeMap<AclBinding, AclOrigin>,
 }
 
 /// Who has a rule be here.

@@ -64,6 +64,8 @@ pub enum ConfigRule {
     Patterns,
     /// What names of topics may begin with.
     TopicPrefix,
+    /// Rules for access control lists.
+    AclRules,
     /// Only `PLAINTEXT`.
     Plaintext,
     /// Nobody but the node sets it.
@@ -250,8 +252,10 @@ pub static DEFINITIONS: [ConfigDefinition; 21] = [
         name: "acls.include",
         kind: ConfigKind::List,
         default: Some("*"),
-        rule: ConfigRule::Any,
-        documentation: "Rules for access control lists that are copied.",
+        rule: ConfigRule::AclRules,
+        documentation: "Rules for access control lists that are copied: \
+                        resourceType;resourceName;operation;permissionType;principal, each a \
+                        value or *, those at the end may be left out.",
     },
     ConfigDefinition {
         name: "security.protocol",

@@ -50,7 +50,7 @@ fn what_is_set_holds() {
         ("topic.properties.exclude", "retention.bytes"),
         ("groups.include", "app-.*"),
         ("groups.exclude", "app-x"),
-        ("acls.include", "TOPIC:a"),
+        ("acls.include", "TOPIC;a"),
     ]))
     .unwrap();
     let servers: Vec<_> = config.bootstrap_servers.iter().map(ToString::to_string).collect();
@@ -64,7 +64,7 @@ fn what_is_set_holds() {
     assert_eq!(config.topic_prefix.as_str(), "a.");
     assert_eq!(config.topic_properties_exclude, ["retention.bytes"]);
     assert!(config.groups_include.matches("app-x") && config.groups_exclude.matches("app-x"));
-    assert_eq!(config.acls_include, ["TOPIC:a"]);
+    assert_eq!(config.acls_include, ["TOPIC;a"]);
 }
 
 #[test]
@@ -76,6 +76,9 @@ fn every_setting_takes_its_default_and_what_its_rule_allows_and_nothing_else() {
         }
         let refused: Vec<(String, &str)> = match definition.rule {
             ConfigRule::Any => Vec::new(),
+            ConfigRule::AclRules => {
+                vec![("TOPIC;a,TROPIC".to_owned(), "\"TROPIC\" is no resource type")]
+            }
             ConfigRule::Between(least, most) => vec![
                 ((least - 1).to_string(), "a number between"),
                 ((i128::from(most) + 1).to_string(), "a number between"),
@@ -256,7 +259,7 @@ fn only_changes_of_what_is_copied_keep_the_connections() {
         ("topics.exclude", "a", false),
         ("groups.include", "a", false),
         ("groups.exclude", "a", false),
-        ("acls.include", "a", false),
+        ("acls.include", "GROUP", false),
         ("topic.properties.exclude", "a", true),
         ("topics.prefix", "a.", true),
         ("bootstrap.servers", "h:2", true),

@@ -2,6 +2,7 @@
 
 use super::definitions::{self, ConfigDefinition, ConfigKind, ConfigRule};
 use super::{MirrorConfigError, SourceAddress, list, security_names};
+use crate::acl::include_rules::IncludeRules;
 use crate::cluster_metadata::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::topic_patterns::{PatternList, beginning};
 use crate::topic_prefix::TopicPrefix;
@@ -63,6 +64,10 @@ fn check_known(definition: &ConfigDefinition, value: &str) -> Result<(), MirrorC
                     .to_owned(),
             )),
         },
+        ConfigRule::AclRules => {
+            let parsed = IncludeRules::parse(&list(value));
+            parsed.map(|_| ()).map_err(|error| MirrorConfigError::AclRule { name, error })
+        }
         ConfigRule::Plaintext if value.trim() == "PLAINTEXT" => Ok(()),
         ConfigRule::Plaintext => match value.trim() {
             "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => Err(MirrorConfigError::NoSecurity { name }),
