@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicPartition;
 
-use crate::acl_store::AclStore;
+use crate::acl_store::{AclStore, AclStoreError};
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::log_ledger::{LogCheckpoint, LogLedger};
 
@@ -33,7 +33,11 @@ impl SharedDirectory {
         let ledger = Mutex::new(LogLedger::new(directory.read_checkpoints()?));
         let acls = directory.open_acls()?;
         let (root, directory) = (directory.root().to_owned(), Mutex::new(directory));
-        Ok(Arc::new(Self { root, directory, ledger, acls, checkpointing: Mutex::default() }))
+        let shared = Self { root, directory, ledger, acls, checkpointing: Mutex::default() };
+        if let Err(error) = shared.free_acls() {
+            tracing::warn!("rules of mirrors that are gone are kept as theirs: {error}");
+        }
+        Ok(Arc::new(shared))
     }
 
     /// Where it is.
@@ -51,6 +55,16 @@ impl SharedDirectory {
     #[must_use]
     pub const fn acls(&self) -> &AclStore {
         &self.acls
+    }
+
+    /// Has rules that were brought by mirrors which are gone be this node's own.
+    ///
+    /// # Errors
+    /// What the system said; it is done at the next start then.
+    pub fn free_acls(&self) -> Result<(), AclStoreError> {
+        let directory = self.lock();
+        let mirrors = directory.state.cluster_mirrors.mirrors();
+        self.acls.change(|table| table.forget_mirrors(|name| mirrors.contains_key(name)))
     }
 
     /// Takes the clean-shutdown marker away, before any log is opened; says whether it was there

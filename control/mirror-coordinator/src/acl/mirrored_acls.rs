@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::acl_table::{AclOrigin, AclTable};
-use super::{AclBinding, AclRefusal};
+use super::{AclBinding, AclPattern, AclRefusal, AclResource, WILDCARD};
 use crate::mirror_name::MirrorName;
 
 /// What is to be done, each in order.
@@ -32,6 +32,23 @@ impl AclChanges {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// A rule of a source whose topics have a prefix here: what it is about there, under the names of
+/// here. One for all topics is one for those of this source.
+#[must_use]
+pub fn named_here(acl: AclBinding, prefix: &str) -> AclBinding {
+    if prefix.is_empty() || acl.resource != AclResource::Topic {
+        return acl;
+    }
+    match acl.pattern {
+        AclPattern::Literal if acl.name == WILDCARD => {
+            AclBinding { name: prefix.to_owned(), pattern: AclPattern::Prefixed, ..acl }
+        }
+        AclPattern::Literal | AclPattern::Prefixed => {
+            AclBinding { name: format!("{prefix}{}", acl.name), ..acl }
+        }
     }
 }
 
@@ -93,22 +110,18 @@ impl AclTable {
         refused
     }
 
-    /// Keeps the rules that a mirror brought when there is no such mirror any more: applications
-    /// that moved over need them. Those that no other mirror brought are this node's own from then
-    /// on. Says how many rules it had.
-    pub fn forget_mirror(&mut self, mirror: &MirrorName) -> usize {
-        let mut count = 0;
+    /// Forgets mirrors that are not there any more. The rules that they brought stay, since
+    /// applications that moved over need them: those that no other mirror brought are this node's
+    /// own from then on.
+    pub fn forget_mirrors(&mut self, is_there: impl Fn(&MirrorName) -> bool) {
         for origin in self.origins.values_mut() {
-            if let AclOrigin::Mirrors(names) = origin
-                && names.remove(mirror)
-            {
-                count += 1;
+            if let AclOrigin::Mirrors(names) = origin {
+                names.retain(&is_there);
                 if names.is_empty() {
                     *origin = AclOrigin::Local;
                 }
             }
         }
-        count
     }
 
     fn let_go(&mut self, mirror: &MirrorName, acl: &AclBinding) {
@@ -204,11 +217,35 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_topics_are_for_the_names_that_these_have_here() {
+        for (there, here) in [
+            ("TOPIC orders", "TOPIC a.orders"),
+            ("TOPIC or*", "TOPIC a.or*"),
+            ("TOPIC *", "TOPIC a.*"),
+            ("GROUP *", "GROUP *"),
+        ] {
+            let (kind, name) = there.split_once(' ').unwrap();
+            let acl = acl(|acl| {
+                acl.resource = AclResource::from_name(kind).unwrap();
+                name.strip_suffix('*').unwrap_or(name).clone_into(&mut acl.name);
+                if name == WILDCARD {
+                    acl.name = name.to_owned();
+                } else if name.ends_with('*') {
+                    acl.pattern = AclPattern::Prefixed;
+                }
+            });
+            assert_eq!(named_here(acl.clone(), ""), acl);
+            let told = named_here(acl, "a.").to_string();
+            assert!(told.ends_with(&format!("on {here}")), "{told}");
+        }
+    }
+
+    #[test]
     fn rules_of_a_mirror_that_is_gone_stay() {
         let mut table = AclTable::default();
         sync(&mut table, "a", &["x", "y"]);
         sync(&mut table, "b", &["y"]);
-        assert_eq!(table.forget_mirror(&mirror("a")), 2);
+        table.forget_mirrors(|name| *name == mirror("b"));
         assert_eq!(table.origin(&named("x")), Some(&AclOrigin::Local));
         sync(&mut table, "b", &[]);
         assert_eq!(names(&table), ["x"]);

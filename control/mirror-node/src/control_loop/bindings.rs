@@ -198,6 +198,9 @@ impl MirrorLoop<'_> {
                     }
                 }
                 self.persisting.delete(name.clone());
+                if let Err(error) = self.destination.directory.free_acls() {
+                    tracing::warn!("rules of mirror {name} are kept as its own: {error}");
+                }
                 if let Some(source) = self.sources.remove(name) {
                     self.sources_to_remove.push(source.id);
                 }
