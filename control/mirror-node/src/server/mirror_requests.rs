@@ -41,7 +41,7 @@ pub(super) async fn answer(
             completion.complete(&gate, &mut response);
             response
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     };
     match response.encode_frame(head.correlation_id) {
         Err(MessageError::Fields { cause: FieldError::TooManyElements { .. }, .. }) => {

@@ -24,7 +24,7 @@ pub(in crate::server) struct MirrorCompletion {
 pub(in crate::server) fn admit(
     gate: &Gate,
     request: &mut MirrorRequest,
-) -> Result<MirrorCompletion, MirrorResponse> {
+) -> Result<MirrorCompletion, Box<MirrorResponse>> {
     let key = request.key();
     let of_mirror = |name: &str| {
         if gate.may(ClusterMirror, name) { Ok(()) } else { Err(refused(key, ClusterMirror)) }
@@ -55,7 +55,7 @@ pub(in crate::server) fn admit(
 fn describe(
     gate: &Gate,
     asked: &mut DescribeClusterMirrorsRequest,
-) -> Result<MirrorCompletion, MirrorResponse> {
+) -> Result<MirrorCompletion, Box<MirrorResponse>> {
     let mut completion = MirrorCompletion {
         refused: Vec::new(),
         wants_operations: asked.include_authorized_operations,
@@ -71,7 +71,7 @@ fn describe(
                 described.error_message = None;
             }
             completion.complete(gate, &mut response);
-            return Err(response);
+            return Err(response.into());
         }
     }
     Ok(completion)
@@ -116,8 +116,8 @@ fn unseen(name: String) -> DescribedMirror {
     }
 }
 
-fn refused(key: MirrorApiKey, resource: AclResource) -> MirrorResponse {
-    MirrorResponse::refusal(key, refusal_code(resource), refusal_text(resource))
+fn refused(key: MirrorApiKey, resource: AclResource) -> Box<MirrorResponse> {
+    Box::new(MirrorResponse::refusal(key, refusal_code(resource), refusal_text(resource)))
 }
 
 const NOT_ASKED: i32 = i32::MIN;
