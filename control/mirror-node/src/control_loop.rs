@@ -34,6 +34,8 @@ use crate::source_connection::SourceError;
 mod align;
 mod bindings;
 mod carry_out;
+mod create_mirror;
+mod denials;
 mod describe;
 mod engine_news;
 mod engine_start;
@@ -340,6 +342,7 @@ impl<'a> MirrorLoop<'a> {
             }
             LoopEvent::Persisted(states) => self.on_persisted(states),
             LoopEvent::PeerAsked(asked) => self.on_peer_asked(asked),
+            LoopEvent::CreateAsked(asked) => self.on_create_asked(*asked),
             LoopEvent::StartResolved(resolved) => self.on_start_resolved(*resolved).await?,
             LoopEvent::LogWorked(worked) => self.on_log_worked(worked),
         }

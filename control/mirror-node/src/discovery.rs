@@ -1,10 +1,11 @@
 //! What one look at the source's metadata means for the topics of one mirror.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_wire::partition::{TopicId, TopicName};
 
 use crate::directory_state::{DirectoryState, MirrorTopic};
+use crate::source_client::rights::NamedTopic;
 use crate::source_client::{SourceMetadata, SourceTopic};
 use crate::topic_selection::TopicSelection;
 
@@ -69,7 +70,13 @@ pub(crate) enum TopicFinding<'a> {
         /// The topic here.
         owner: TopicName,
     },
-    /// A topic of ours is gone from the source, twice in a row.
+    /// The source hides a topic of ours from us.
+    Denied {
+        /// Its name.
+        name: TopicName,
+    },
+    /// A topic of ours is gone from the source: it was missing twice in a row, and the source says
+    /// so when it is asked by name.
     Deleted {
         /// Its name.
         name: TopicName,
@@ -79,13 +86,19 @@ pub(crate) enum TopicFinding<'a> {
 }
 
 impl Discovery {
-    /// Compares what the source says with what we remember, in the order of names.
+    /// Topics of ours that the last look did not find. Whether they are gone is asked by name.
+    pub(crate) fn missing(&self) -> BTreeSet<TopicName> {
+        self.missing_counts.keys().cloned().collect()
+    }
+
+    /// Compares what the source says with what we remember, in the order of names. `named` is what
+    /// it says of topics that earlier looks did not find.
     pub(crate) fn look<'a>(
         &mut self,
         selection: &TopicSelection,
         ours: &DirectoryState,
         standing: impl Fn(&TopicName) -> Standing,
-        source: &'a SourceMetadata,
+        (source, named): (&'a SourceMetadata, &BTreeMap<TopicName, NamedTopic>),
     ) -> Vec<TopicFinding<'a>> {
         let mut findings = Vec::new();
         // Few looks find a new topic.
@@ -112,8 +125,15 @@ impl Discovery {
             }
             let count = self.missing_counts.entry(name.clone()).or_insert(0);
             *count = count.saturating_add(1);
-            if *count >= MISSING_COUNT_DELETED {
-                findings.push(TopicFinding::Deleted { name: name.clone(), ours: known.topic_id });
+            match named.get(name) {
+                Some(told) if told.is_denied() => {
+                    findings.push(TopicFinding::Denied { name: name.clone() });
+                }
+                Some(told) if told.is_gone() && *count >= MISSING_COUNT_DELETED => {
+                    let (name, ours) = (name.clone(), known.topic_id);
+                    findings.push(TopicFinding::Deleted { name, ours });
+                }
+                _ => {}
             }
         }
         findings

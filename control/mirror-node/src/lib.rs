@@ -56,6 +56,7 @@ pub mod server;
 pub mod shared_directory;
 pub mod source_client;
 pub mod source_connection;
+mod source_rights;
 mod source_watch;
 #[cfg(test)]
 mod test_directory;

@@ -29,6 +29,7 @@ use crate::client_properties::ClientProperties;
 use crate::source_connection::{SourceConnection, SourceError};
 
 pub mod mirrors;
+pub(crate) mod rights;
 
 /// Asks a source cluster; connections are made when needed and kept.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::control_loop::LoopEvent;
+use crate::source_client::rights::NamedTopic;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::{SourceError, error_name};
 use crate::topic_selection::TopicSelection;
@@ -26,6 +27,8 @@ pub(crate) struct SourceLook {
     pub(crate) configs: BTreeMap<TopicName, BTreeMap<String, String>>,
     /// Where logs ended, of partitions not asked about before.
     pub(crate) log_ends: BTreeMap<TopicPartition, Offset>,
+    /// What the source said of topics of ours that it had not shown before.
+    pub(crate) named: BTreeMap<TopicName, NamedTopic>,
 }
 
 /// What to look for and how often.
@@ -35,6 +38,7 @@ pub(crate) struct WatchPlan {
     /// Tells this watch from one that its mirror had before.
     pub(crate) number: u64,
     pub(crate) selection: SharedSelection,
+    pub(crate) missing: SharedNames,
     pub(crate) refresh: Duration,
     /// Ask once for the log end of every partition.
     pub(crate) wants_log_ends: bool,
@@ -55,6 +59,20 @@ impl SharedSelection {
 
     pub(crate) fn set(&self, selection: TopicSelection) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(selection);
+    }
+}
+
+/// Topics that the source did not show, to be asked for by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedNames(Arc<Mutex<BTreeSet<TopicName>>>);
+
+impl SharedNames {
+    pub(crate) fn get(&self) -> BTreeSet<TopicName> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, names: BTreeSet<TopicName>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
 
@@ -154,7 +172,13 @@ impl Watcher {
         } else {
             BTreeMap::new()
         };
-        Ok(SourceLook { metadata, configs, log_ends })
+        let missing = self.plan.missing.get();
+        // One that cannot be asked by name is asked again with the next look.
+        let named = match missing.is_empty() {
+            true => BTreeMap::new(),
+            false => self.client.topics_named(&missing).await.unwrap_or_default(),
+        };
+        Ok(SourceLook { metadata, configs, log_ends, named })
     }
 
     async fn due_configs(

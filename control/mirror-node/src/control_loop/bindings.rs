@@ -311,7 +311,7 @@ impl MirrorLoop<'_> {
         }
     }
 
-    fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
+    pub(super) fn client_properties(&self, config: &MirrorConfig) -> ClientProperties {
         ClientProperties::of_mirror(config, &self.node_config())
     }
 

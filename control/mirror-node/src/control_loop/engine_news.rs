@@ -19,6 +19,11 @@ impl MirrorLoop<'_> {
         match report {
             EngineReport::Partition { partition, mut event } => {
                 self.note(partition, &event);
+                if let PartitionEvent::SourceError { error_code: TOPIC_AUTHORIZATION_FAILED } =
+                    event
+                {
+                    self.on_partition_denied(partition);
+                }
                 self.add_cure(partition, &mut event);
                 if let Some(event) = self.translated(event) {
                     self.inputs.push_back(Input::Engine { partition, event });
@@ -190,6 +195,8 @@ impl MirrorLoop<'_> {
     }
 }
 
+/// The source does not let us read a topic.
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 /// What the operator of a node can do about a source that lost records.
 const DIVERGED_CURE: &str =
     " To follow it, set mirror.support.unclean.leader.election=true on the topic and recover it";

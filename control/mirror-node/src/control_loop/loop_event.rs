@@ -5,6 +5,7 @@ use mirror_coordinator::lifecycle::{Input, LogEnd, Ticket};
 use mirror_coordinator::mirror_name::MirrorName;
 
 use super::align::PeerAsked;
+use super::create_mirror::AskedCreate;
 use super::persist::PersistedStates;
 use super::start_topics::ResolvedStart;
 use crate::source_connection::SourceError;
@@ -35,6 +36,8 @@ pub(crate) enum LoopEvent {
     Persisted(PersistedStates),
     /// A source was asked what it knows of partitions that are to be aligned with it.
     PeerAsked(PeerAsked),
+    /// The source of a mirror that is to be made was asked what it allows.
+    CreateAsked(Box<AskedCreate>),
     /// The topics of a start were looked up at the source.
     StartResolved(Box<ResolvedStart>),
     /// A log was worked on.

@@ -5,7 +5,6 @@ use kafka_protocol::error::ResponseError;
 use kafka_wire::mirror_api::bump_leader_epochs::{
     BumpLeaderEpochsRequest, BumpLeaderEpochsResponse, BumpedPartitionOutcome, BumpedTopicOutcome,
 };
-use kafka_wire::mirror_api::create_cluster_mirror::CreateClusterMirrorResponse;
 use kafka_wire::mirror_api::delete_cluster_mirror::DeleteClusterMirrorResponse;
 use kafka_wire::mirror_api::mirror_topic::{MirrorTopic, TopicOutcome as WireOutcome};
 use kafka_wire::mirror_api::pause_mirror_topics::PauseMirrorTopicsResponse;
@@ -75,6 +74,7 @@ impl MirrorLoop<'_> {
         }
         match request {
             MirrorRequest::StartMirrorTopics(request) => self.begin_start(request, reply),
+            MirrorRequest::CreateClusterMirror(request) => self.begin_create(request, reply),
             request => {
                 let _ = reply.send(self.answer(request));
             }
@@ -84,16 +84,6 @@ impl MirrorLoop<'_> {
     fn answer(&mut self, request: MirrorRequest) -> MirrorResponse {
         let key = request.key();
         let answered = match request {
-            MirrorRequest::CreateClusterMirror(request) => {
-                let configs = request.configs.into_iter();
-                let configs: Vec<_> = configs.map(|one| (one.name, one.value.0)).collect();
-                let planned = self.metadata.plan_create(&request.mirror_name, &configs);
-                planned.map(|change| {
-                    self.committed(key, &change, || {
-                        CreateClusterMirrorResponse::outcome(0, None).into()
-                    })
-                })
-            }
             MirrorRequest::DeleteClusterMirror(request) => {
                 let offset = checked_offset(request.state_offset);
                 let name = request.mirror_name;
@@ -216,7 +206,7 @@ impl MirrorLoop<'_> {
     }
 
     /// Puts a change on disk and answers.
-    fn committed(
+    pub(super) fn committed(
         &mut self,
         key: MirrorApiKey,
         change: &MetadataChange,

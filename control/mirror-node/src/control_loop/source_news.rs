@@ -90,6 +90,7 @@ impl MirrorLoop<'_> {
                     );
                     self.tell_lost(mirror, name.to_string(), reason);
                 }
+                TopicFinding::Denied { name } => self.on_topic_denied(mirror, &name),
                 TopicFinding::Deleted { name, ours } => {
                     let reason = "the topic was deleted at the source".to_owned();
                     self.on_topic_lost(mirror, name, ours, reason);
@@ -148,7 +149,10 @@ impl MirrorLoop<'_> {
         let selection = source.selection.get();
         let metadata = &self.metadata;
         let standing = |name: &TopicName| Self::standing(metadata, mirror, name);
-        source.discovery.look(&selection, &directory.state, standing, &look.metadata)
+        let told = (&look.metadata, &look.named);
+        let findings = source.discovery.look(&selection, &directory.state, standing, told);
+        source.missing.set(source.discovery.missing());
+        findings
     }
 
     /// Notes a topic's size and settings.

@@ -14,7 +14,7 @@ use super::LoopEvent;
 use crate::client_properties::ClientProperties;
 use crate::discovery::Discovery;
 use crate::source_client::SourceClient;
-use crate::source_watch::{SharedSelection, SourceWatch, WatchPlan};
+use crate::source_watch::{SharedNames, SharedSelection, SourceWatch, WatchPlan};
 use crate::topic_filter::TopicFilter;
 use crate::topic_selection::TopicSelection;
 
@@ -38,6 +38,8 @@ pub(super) struct MirrorSource {
     pub(super) properties: ClientProperties,
     pub(super) selection: SharedSelection,
     pub(super) discovery: Discovery,
+    /// Topics that the last look did not find.
+    pub(super) missing: SharedNames,
     /// Looks at the source; `None` while nobody wants that.
     pub(super) watch: Option<SourceWatch>,
     /// How the engine was told to ask it.
@@ -93,6 +95,7 @@ impl MirrorSource {
             mirror: mirror.clone(),
             number: self.watch_number,
             selection: self.selection.clone(),
+            missing: self.missing.clone(),
             refresh: Duration::from_millis(self.properties.metadata_refresh_ms),
             wants_log_ends,
         };
@@ -124,6 +127,7 @@ impl Sources {
             properties,
             selection: SharedSelection::new(selection),
             discovery: Discovery::default(),
+            missing: SharedNames::default(),
             watch: None,
             limits: None,
             // No source has the number of one that was before, so no watch has either.

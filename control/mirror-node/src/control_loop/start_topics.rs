@@ -18,9 +18,10 @@ use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
 use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
 use mirror_coordinator::lifecycle::AlignmentFailure;
 use mirror_coordinator::log_alignment::{AlignmentCut, PeerMirrors};
+use mirror_coordinator::mirror_config::{BOOTSTRAP_SERVERS, topic_patterns};
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
-use mirror_coordinator::topic_patterns::PatternList;
+use mirror_coordinator::topic_patterns::{PatternList, TopicPatterns};
 use tokio::sync::oneshot;
 
 use super::align::cut_of;
@@ -33,6 +34,7 @@ use crate::mirror_orders::start_timeout;
 use crate::peer_answers::ask_peer;
 use crate::random_id::random_id;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
+use crate::source_rights::{MissingRight, missing_on_topics, told};
 use crate::source_watch::SourceLook;
 
 /// A start whose topics were looked up.
@@ -53,6 +55,8 @@ pub(super) struct Resolved {
     pub(super) peer: Option<PeerMirrors>,
     /// Where logs end at the source, when only a plan is wanted.
     pub(super) log_ends: BTreeMap<TopicPartition, Offset>,
+    /// Rights on the topics that the source does not give us.
+    pub(super) missing: Vec<MissingRight>,
 }
 
 impl MirrorLoop<'_> {
@@ -75,11 +79,12 @@ impl MirrorLoop<'_> {
         };
         let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
         let source = source.id;
+        let exclude = self.excluded(&request.mirror_name);
         let catalog = Arc::clone(&self.destination.catalog);
         tokio::spawn(async move {
             let limit = start_timeout(request.timeout_ms);
             let mut client = SourceClient::new(properties);
-            let resolving = resolve(&mut client, &request, &cluster_id, &catalog);
+            let resolving = resolve(&mut client, &request, (&cluster_id, exclude), &catalog);
             let outcome = match tokio::time::timeout(limit, resolving).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(no_answer(limit)),
@@ -88,6 +93,21 @@ impl MirrorLoop<'_> {
             let resolved = Box::new(ResolvedStart { request, reply, source, outcome });
             let _ = events.send(LoopEvent::StartResolved(resolved)).await;
         });
+    }
+
+    /// `topics.exclude` of a mirror.
+    fn excluded(&self, mirror: &str) -> Vec<String> {
+        let mirror = MirrorName::parse(mirror);
+        let mirror = mirror.and_then(|mirror| self.metadata.mirrors().get(&mirror));
+        let patterns = mirror.and_then(|mirror| topic_patterns(&mirror.configs).ok());
+        patterns.map(|patterns| patterns.exclude.patterns().to_vec()).unwrap_or_default()
+    }
+
+    /// Where to begin to look for the source of a mirror.
+    pub(super) fn bootstrap_servers(&self, mirror: &str) -> String {
+        let mirror = MirrorName::parse(mirror);
+        let mirror = mirror.and_then(|mirror| self.metadata.mirrors().get(&mirror));
+        mirror.and_then(|mirror| mirror.configs.get(BOOTSTRAP_SERVERS)).cloned().unwrap_or_default()
     }
 
     pub(super) async fn on_start_resolved(
@@ -121,6 +141,18 @@ impl MirrorLoop<'_> {
                 return Ok(());
             }
         };
+        if let Some(first) = resolved.missing.first() {
+            let code = first.error().code();
+            let servers = self.bootstrap_servers(&request.mirror_name);
+            let message = format!(
+                "mirror {}: nothing was started: {}",
+                request.mirror_name,
+                told(&resolved.missing, &servers)
+            );
+            let key = MirrorApiKey::StartMirrorTopics;
+            let _ = reply.send(MirrorResponse::refusal(key, code, &message));
+            return Ok(());
+        }
         let started = self.start(&request, resolved).await?;
         let _ = reply.send(started);
         Ok(())
@@ -272,7 +304,7 @@ fn position_of(
 async fn resolve(
     client: &mut SourceClient,
     request: &StartMirrorTopicsRequest,
-    cluster_id: &str,
+    (cluster_id, exclude): (&str, Vec<String>),
     catalog: &Catalog,
 ) -> Result<Resolved, String> {
     let metadata = client.metadata().await.map_err(|error| error.to_string())?;
@@ -312,7 +344,24 @@ async fn resolve(
         }
         false => BTreeMap::new(),
     };
-    Ok(Resolved { metadata, peer, log_ends })
+    let missing = match selected(request, exclude) {
+        // A source that does not say what it allows may allow it.
+        Some(selected) => missing_on_topics(client, &selected, &metadata).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Ok(Resolved { metadata, peer, log_ends, missing })
+}
+
+/// What a start means of the topics of its mirror, which leaves out `exclude`; the plan says what
+/// is wrong with patterns that are none.
+fn selected(request: &StartMirrorTopicsRequest, mut exclude: Vec<String>) -> Option<TopicPatterns> {
+    let names = request.topics.iter().map(|one| one.topic_name.replace('.', "\\."));
+    let include: Vec<String> = request.include_patterns.iter().cloned().chain(names).collect();
+    // A start takes a pattern of its own out of topics.exclude.
+    exclude.retain(|entry| !include.contains(entry) || entry == INTERNAL);
+    exclude.extend(request.exclude_patterns.iter().cloned());
+    let include = PatternList::parse(&include).ok()?;
+    Some(TopicPatterns { include, exclude: PatternList::parse(&exclude).ok()? })
 }
 
 /// The request as the metadata plans it.
@@ -379,6 +428,9 @@ fn has_records(partition: &Partition) -> bool {
     let state = partition.view.state();
     state.is_some_and(|state| state.log_end.offset() > state.log_start.offset())
 }
+
+/// Stays among the exclusions whatever is started.
+const INTERNAL: &str = "__.*";
 
 fn no_answer(limit: Duration) -> String {
     format!("no answer within {} ms", limit.as_millis())

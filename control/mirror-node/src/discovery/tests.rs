@@ -4,6 +4,7 @@ use kafka_wire::partition::{TopicId, TopicName};
 
 use super::{Discovery, Standing, TopicFinding};
 use crate::directory_state::{DirectoryState, MirrorTopic};
+use crate::source_client::rights::NamedTopic;
 use crate::source_client::{SourceMetadata, SourceTopic};
 use crate::topic_filter::TopicFilter;
 use crate::topic_selection::TopicSelection;
@@ -37,6 +38,8 @@ struct Looking {
     discovery: Discovery,
     selection: TopicSelection,
     standing: Standing,
+    /// What the source says of topics that it is asked for by name.
+    says: NamedTopic,
 }
 
 impl Looking {
@@ -48,14 +51,17 @@ impl Looking {
         let known = self.standing;
         let standing =
             |name: &TopicName| if ours.topics.contains_key(name) { known } else { Standing::Free };
-        self.discovery.look(&self.selection, ours, standing, source)
+        let missing = self.discovery.missing().into_iter();
+        let named = missing.map(|name| (name, self.says)).collect();
+        self.discovery.look(&self.selection, ours, standing, (source, &named))
     }
 }
 
 fn discovery(include: &str) -> Looking {
     let filter = Some(TopicFilter::new(include, None).unwrap());
     let selection = TopicSelection { patterns: None, filter };
-    Looking { discovery: Discovery::default(), selection, standing: Standing::Active }
+    let says = NamedTopic { error_code: 3, operations: None };
+    Looking { discovery: Discovery::default(), selection, standing: Standing::Active, says }
 }
 
 #[test]
@@ -129,4 +135,23 @@ fn a_topic_that_is_here_under_another_name_is_not_new() {
         panic!("{findings:?}")
     };
     assert_eq!((at, owner, new), (&name("b.x"), &name("a.x"), &name("b.y")));
+}
+
+#[test]
+fn a_topic_that_the_source_hides_is_not_deleted() {
+    let state = ours("a", 1, true);
+    let mut looking = discovery(".*");
+    let (without, with) = (source(&[]), source(&[("a", 1)]));
+    looking.says.error_code = 29;
+    assert!(looking.look(&state, &without).is_empty(), "it is asked for by name first");
+    for _ in 0..3 {
+        let findings = looking.look(&state, &without);
+        assert!(matches!(&findings[..], [TopicFinding::Denied { name: at }] if *at == name("a")));
+    }
+    assert!(matches!(looking.look(&state, &with)[..], [TopicFinding::Known { .. }]));
+    // One that is there all the same, and one that nobody could be asked about, are neither.
+    for error_code in [0, 5] {
+        looking.says.error_code = error_code;
+        assert!((0..3).all(|_| looking.look(&state, &without).is_empty()));
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_wire::mirror_api::MirrorRequest;
 use kafka_wire::mirror_api::create_cluster_mirror::{
     ConfigValue, CreateClusterMirrorRequest, MirrorConfig,
 };
-use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
@@ -147,7 +147,7 @@ impl MirrorLoop<'_> {
     }
 
     /// Has a mirror made; returns the error code.
-    pub(super) fn create(&mut self, name: &str) -> i16 {
+    pub(super) async fn create(&mut self, name: &str) -> i16 {
         let config = MirrorConfig {
             name: "bootstrap.servers".to_owned(),
             value: ConfigValue(Some("127.0.0.1:1".to_owned())),
@@ -158,7 +158,13 @@ impl MirrorLoop<'_> {
         });
         let (reply, mut replied) = oneshot::channel();
         self.on_order(MirrorOrder::Api { request, reply });
-        let response: MirrorResponse = replied.try_recv().unwrap();
-        response.outcome().0
+        loop {
+            // Nobody answers at that address, which keeps no mirror from being made.
+            let event = self.events.recv().await.unwrap();
+            self.on_event(event).await.unwrap();
+            if let Ok(response) = replied.try_recv() {
+                return response.outcome().0;
+            }
+        }
     }
 }

@@ -45,7 +45,7 @@ async fn start(
         confirm: asked == Asked::Confirmed,
         plan_only: asked == Asked::Plan,
     };
-    let resolved = Resolved { metadata, peer: Some(peer), log_ends: BTreeMap::new() };
+    let resolved = Resolved { metadata, peer: Some(peer), ..Resolved::default() };
     match control.start(&request, resolved).await.unwrap() {
         MirrorResponse::StartMirrorTopics(told) => told,
         other => panic!("{other:?}"),
@@ -60,8 +60,8 @@ async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, asked: Asked) 
     (orders.error_code, orders.error_message.clone().unwrap_or_default())
 }
 
-fn begun(control: &mut MirrorLoop<'_>) -> ClusterMetadata {
-    assert_eq!(control.create("back"), 0);
+async fn begun(control: &mut MirrorLoop<'_>) -> ClusterMetadata {
+    assert_eq!(control.create("back").await, 0);
     control.metadata.clone()
 }
 
@@ -71,7 +71,7 @@ async fn a_start_that_makes_a_loop_is_refused_with_the_cure_whatever_was_confirm
     let mut observe = |_| {};
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
-    let before = begun(&mut control);
+    let before = begun(&mut control).await;
     let forward = ListedMirror {
         mirror_name: "forward".to_owned(),
         source_bootstrap: String::new(),
@@ -98,7 +98,7 @@ async fn records_of_a_topic_whose_source_does_not_tell_are_put_at_risk_on_the_op
     let mut observe = |_| {};
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
-    let before = begun(&mut control);
+    let before = begun(&mut control).await;
     write_one(&node);
     let peer = PeerMirrors::silent("here", &[], "broker 3 is gone");
     let (code, reason) = refusal(&mut control, peer, Asked::Start).await;
@@ -116,7 +116,7 @@ async fn a_plan_tells_of_records_in_partitions_that_the_source_does_not_have() {
     let mut observe = |_| {};
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
-    begun(&mut control);
+    begun(&mut control).await;
     write_one(&node);
     let told = start(&mut control, PeerMirrors::default(), Asked::Plan).await;
     let [planned] = told.plan.as_slice() else { panic!("{told:?}") };

@@ -75,7 +75,7 @@ async fn after_a_sync_of_states_failed_they_stay_and_orders_are_refused_with_the
     assert_eq!(control.stored(&dr(), id), before);
     assert_eq!(control.lifecycle.state(id), MirrorPartitionState::Stopped);
     assert!(node.topic.is_writable(), "clients are served");
-    assert_eq!(control.create("other"), KAFKA_STORAGE_ERROR);
+    assert_eq!(control.create("other").await, KAFKA_STORAGE_ERROR);
     let topics = Vec::new();
     let recover = RecoverMirrorTopicsRequest { mirror_name: dr().to_string(), topics };
     let refused = asked(&mut control, recover);

@@ -12,7 +12,7 @@ async fn a_stopped_topic_that_clients_delete_is_forgotten_before_the_next_comman
     let mut control = node.begun(&mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
     node.topics.delete(node.topic.id).unwrap();
-    assert_eq!(control.create("other"), 0, "the loop plans with what is left");
+    assert_eq!(control.create("other").await, 0, "the loop plans with what is left");
     assert!(control.metadata.topics().is_empty());
     assert_eq!(control.metadata, node.destination.directory.lock().state.cluster_mirrors);
     control.after_input().await.unwrap();

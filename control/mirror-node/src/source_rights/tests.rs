@@ -1,0 +1,55 @@
+use super::*;
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+#[test]
+fn a_missing_right_is_told_with_the_command_that_gives_it() {
+    let prefix = TopicPrefix::parse("a.").unwrap();
+    let missing = [
+        MissingRight::to_read(&topic("a.orders"), &prefix),
+        MissingRight { operation: Operation::Describe, resource: Resource::Group("*".to_owned()) },
+        MissingRight { operation: Operation::Describe, resource: Resource::Cluster },
+    ];
+    let text = told(&missing, "kafka-1:9092");
+    for part in [
+        "READ on topic orders, DESCRIBE on all groups",
+        "kafka-acls.sh --bootstrap-server kafka-1:9092 --add --allow-principal User:ANONYMOUS \
+         --operation Read --topic 'orders'",
+        "--operation Describe --group '*'",
+        "--operation Describe --cluster",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let many: Vec<_> = (0..9)
+        .map(|number| MissingRight::to_read(&topic(&format!("t{number}")), &Default::default()))
+        .collect();
+    let text = told(&many, "h:1");
+    assert!(text.contains("t4 and 4 more") && !text.contains("t5"), "{text}");
+}
+
+#[test]
+fn only_what_a_source_says_is_missing() {
+    let prefix = TopicPrefix::default();
+    let told = |error_code, operations| {
+        missing_on(&topic("t"), NamedTopic { error_code, operations }, &prefix)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let all = 1 << READ | 1 << DESCRIBE_CONFIGS;
+    assert_eq!(told(0, Some(all)), Vec::<String>::new());
+    assert_eq!(told(0, Some(1 << READ)), ["DESCRIBE_CONFIGS on topic t"]);
+    assert_eq!(told(0, Some(1 << DESCRIBE_CONFIGS)), ["READ on topic t"]);
+    assert_eq!(told(29, Some(0)), ["READ on topic t"]);
+    assert_eq!(told(0, None), Vec::<String>::new(), "an old source tells no operations");
+    assert_eq!(told(3, Some(0)), Vec::<String>::new(), "it is not there");
+}
+
+#[test]
+fn groups_are_asked_about_by_name_or_for_all() {
+    assert_eq!(group_to_ask(".*"), Some(PROBE));
+    assert_eq!(group_to_ask("app-1"), Some("app-1"));
+    assert_eq!(group_to_ask("app-.*"), None);
+}
