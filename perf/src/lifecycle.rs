@@ -30,9 +30,26 @@ pub struct LifecyclePlan {
     pub ringmirror: PathBuf,
     /// Partitions mirrored, in topics of a hundred.
     pub partitions: u32,
+    /// What is measured after the first start.
+    pub phases: Vec<Phase>,
 }
 
-/// What was measured; times in seconds.
+/// A part of the measurement; the first start comes before all, the rest in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Phase {
+    /// Memory and processor time while nothing happens.
+    Rest,
+    /// The source goes away and comes back.
+    Flap,
+    /// The node is stopped and started, then killed and started.
+    Restart,
+    /// One partition cannot go on.
+    Poison,
+    /// Every topic is stopped; then the node is started again, after a stop and a kill.
+    StopAll,
+}
+
+/// What was measured; times in seconds, 0 in phases that were left out.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LifecycleRow {
     /// Partitions mirrored.
@@ -72,7 +89,7 @@ pub struct LifecycleRow {
 pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<LifecycleRow> {
     let root = WorkDirectory::create(&plan.directory, "perf-lifecycle")?;
     let mut spec = source_spec(plan.partitions)?;
-    let source = SyntheticSource::start(&spec)?;
+    let mut source = SyntheticSource::start(&spec)?;
     spec.listen = source.brokers().first().context("a source has a broker")?.1;
     let node = Run::launch(plan, &root)?;
     let mut row = LifecycleRow { partitions: plan.partitions, ..LifecycleRow::default() };
@@ -87,38 +104,11 @@ pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<Lifec
     row.caught_up = run.until_caught_up(begun)?;
     tell(&format!("first start {:.2} s, caught up {:.2} s", row.first_start, row.caught_up));
 
-    (row.resident_mib, row.idle_cpu) = run.rest()?;
-    tell(&format!("{:.0} MiB resident, {:.3} s/s idle", row.resident_mib, row.idle_cpu));
-
-    source.stop();
-    thread::sleep(FLAP);
-    tell(&format!("states without the source: {:?}", run.client()?.states()?));
-    let source = SyntheticSource::start(&spec)?;
-    row.source_flap = run.until_all("MIRRORING", Instant::now())?;
-    tell(&format!("source flap {:.2} s", row.source_flap));
-
-    row.node_stop = run.stop()?;
-    row.restart = run.restart("MIRRORING")?;
-    tell(&format!("node stop {:.2} s, restart {:.2?} s", row.node_stop, row.restart));
-    run.node.kill()?;
-    row.restart_after_kill = run.restart("MIRRORING")?;
-    tell(&format!("restart after kill -9 {:.2?} s", row.restart_after_kill));
-
-    (row.poisoned, row.poisoned_rate_ratio) = run.poison(&source)?;
-    let ratio = row.poisoned_rate_ratio;
-    tell(&format!("poisoned: FAILED after {:.2} s, rate {ratio:.3}", row.poisoned));
-
-    let begun = Instant::now();
-    run.client()?.stop_all()?;
-    tell(&format!("the order to stop was answered after {:.2} s", seconds(begun)));
-    row.stop_all = run.until_all("STOPPED", begun)?;
-    tell(&format!("stop of all {:.2} s", row.stop_all));
-    let stopped = run.stop()?;
-    row.restart_stopped = run.restart("STOPPED")?.0;
-    tell(&format!("node stop {stopped:.2} s, restart {:.2} s", row.restart_stopped));
-    run.node.kill()?;
-    row.restart_stopped_after_kill = run.restart("STOPPED")?.0;
-    tell(&format!("restart after kill -9 {:.2} s", row.restart_stopped_after_kill));
+    for phase in <Phase as clap::ValueEnum>::value_variants() {
+        if plan.phases.contains(phase) {
+            source = run.measure(*phase, source, &spec, &mut row, &mut tell)?;
+        }
+    }
     Ok(row)
 }
 
@@ -134,6 +124,69 @@ impl Run<'_> {
         let mut node = ServerProcess::start_node(&plan.ringmirror, &data, None)?;
         node.wait_until("its first answer", |client| Ok(Some(client.offsets("none", 0, END)?)))?;
         Ok(node)
+    }
+
+    /// Returns the source that runs afterwards.
+    fn measure(
+        &mut self,
+        phase: Phase,
+        source: SyntheticSource,
+        spec: &SyntheticSpec,
+        row: &mut LifecycleRow,
+        tell: &mut impl FnMut(&str),
+    ) -> Result<SyntheticSource> {
+        match phase {
+            Phase::Rest => {
+                (row.resident_mib, row.idle_cpu) = self.rest()?;
+                tell(&format!(
+                    "{:.0} MiB resident, {:.3} s/s idle",
+                    row.resident_mib, row.idle_cpu
+                ));
+            }
+            Phase::Flap => {
+                source.stop();
+                thread::sleep(FLAP);
+                tell(&format!("states without the source: {:?}", self.client()?.states()?));
+                let source = SyntheticSource::start(spec)?;
+                row.source_flap = self.until_all("MIRRORING", Instant::now())?;
+                tell(&format!("source flap {:.2} s", row.source_flap));
+                return Ok(source);
+            }
+            Phase::Restart => {
+                row.node_stop = self.stop()?;
+                row.restart = self.restart("MIRRORING")?;
+                tell(&format!("node stop {:.2} s, restart {:.2?} s", row.node_stop, row.restart));
+                self.node.kill()?;
+                row.restart_after_kill = self.restart("MIRRORING")?;
+                tell(&format!("restart after kill -9 {:.2?} s", row.restart_after_kill));
+            }
+            Phase::Poison => {
+                (row.poisoned, row.poisoned_rate_ratio) = self.poison(&source)?;
+                let ratio = row.poisoned_rate_ratio;
+                tell(&format!("poisoned: FAILED after {:.2} s, rate {ratio:.3}", row.poisoned));
+            }
+            Phase::StopAll => self.measure_stop_of_all(row, tell)?,
+        }
+        Ok(source)
+    }
+
+    fn measure_stop_of_all(
+        &mut self,
+        row: &mut LifecycleRow,
+        tell: &mut impl FnMut(&str),
+    ) -> Result<()> {
+        let begun = Instant::now();
+        self.client()?.stop_all()?;
+        tell(&format!("the order to stop was answered after {:.2} s", seconds(begun)));
+        row.stop_all = self.until_all("STOPPED", begun)?;
+        tell(&format!("stop of all {:.2} s", row.stop_all));
+        let stopped = self.stop()?;
+        row.restart_stopped = self.restart("STOPPED")?.0;
+        tell(&format!("node stop {stopped:.2} s, restart {:.2} s", row.restart_stopped));
+        self.node.kill()?;
+        row.restart_stopped_after_kill = self.restart("STOPPED")?.0;
+        tell(&format!("restart after kill -9 {:.2} s", row.restart_stopped_after_kill));
+        Ok(())
     }
 
     fn client(&self) -> Result<MirrorsClient> {
@@ -251,7 +304,8 @@ impl LifecycleRow {
             ("the same after kill -9, s", self.restart_stopped_after_kill, "-"),
         ];
         let mut text = format!("{} partitions {:>30} {:>8}", self.partitions, "figure", "goal");
-        for (what, figure, goal) in figures {
+        // Of phases that were left out there is no line.
+        for (what, figure, goal) in figures.into_iter().filter(|(_, figure, _)| *figure > 0.0) {
             let _ = write!(text, "\n{what:<46} {figure:>8.3} {goal:>8}");
         }
         text

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use harness::kafka_jars;
 use perf::consume::{self, ConsumePlan};
 use perf::consume_row::ConsumeRow;
 use perf::latency::{self, LatencyPlan};
 use perf::latency_row::LatencyRow;
-use perf::lifecycle::{self, LifecyclePlan};
+use perf::lifecycle::{self, LifecyclePlan, Phase};
 use perf::log_fetcher::Discard;
 use perf::measurement::TRIES_MAX;
 use perf::private_network;
@@ -130,6 +130,9 @@ pub(crate) struct LifecycleArgs {
         value_parser = clap::value_parser!(u32).range(2..=100_000),
     )]
     partitions: u32,
+    /// What to measure after the first start; all by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    phases: Vec<Phase>,
 }
 
 impl ServingArgs {
@@ -236,10 +239,15 @@ pub(crate) fn readers(args: &ReadersArgs) -> Result<()> {
 }
 
 pub(crate) fn lifecycle(args: &LifecycleArgs) -> Result<()> {
+    let phases = match args.phases.is_empty() {
+        true => Phase::value_variants().to_vec(),
+        false => args.phases.clone(),
+    };
     let plan = LifecyclePlan {
         directory: args.directory.clone(),
         ringmirror: ringmirror_program(args.ringmirror.as_deref())?,
         partitions: args.partitions,
+        phases,
     };
     let row = lifecycle::measure(&plan, |line| eprintln!("{line}"))?;
     print(args.json, &row, &row.text())
