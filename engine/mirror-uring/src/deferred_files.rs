@@ -103,6 +103,17 @@ impl DeferredFiles {
         Self { files, directory, replaced: BTreeMap::new(), removed: Vec::new() }
     }
 
+    /// Creates the directory unless it exists.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create_directory(&self) -> io::Result<()> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn path(&self, file: FileName) -> PathBuf {
         self.directory.join(file.text())
     }

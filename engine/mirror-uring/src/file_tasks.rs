@@ -7,7 +7,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kafka_log::closing::ClosedLog;
 use kafka_log::recovery::LoadError;
 use mirror_shard::op::{FileFault, FileOutcome, FileTask, PartitionSlot};
 use tokio::sync::mpsc::UnboundedSender;
@@ -20,14 +19,14 @@ use crate::recycled::RecycledFiles;
 /// only fight for the disk.
 pub(crate) const FILE_TASKS_MAX: usize = 4;
 /// Tasks handed to the helpers ahead, so that none waits for the shard between two short ones,
-/// or close their logs together.
-const HANDED_OUT_MAX: usize = 256;
-/// Fewer logs are closed one by one: syncing the file system writes what others have in the page
+/// and short ones are done together.
+const HANDED_OUT_MAX: usize = 1024;
+/// Fewer tasks are done one by one: syncing the file system writes what others have in the page
 /// cache.
-const CLOSED_TOGETHER_MIN: usize = 16;
+const DONE_TOGETHER_MIN: usize = 16;
 
-/// A log to be closed.
-type Closing = (PartitionSlot, PathBuf, Box<ClosedLog>);
+/// A task and where its files are.
+type Task = (PartitionSlot, PathBuf, FileTask);
 
 /// The end of a task.
 #[derive(Debug)]
@@ -55,8 +54,19 @@ pub(crate) struct FileTasks {
 /// Where the helpers take tasks from.
 #[derive(Debug, Default)]
 struct Desk {
-    tasks: VecDeque<(PartitionSlot, PathBuf, FileTask)>,
+    tasks: VecDeque<Task>,
+    /// Tasks that take longer to sync than to do, see [`file_work::is_short`].
+    short: VecDeque<Task>,
+    /// True while a helper does many of these together: those that come meanwhile wait, so that
+    /// they are done together as well.
+    has_group: bool,
     helper_count: usize,
+}
+
+/// What a helper does next.
+enum NextWork {
+    One(Task),
+    Together(Vec<Task>),
 }
 
 impl FileTasks {
@@ -118,9 +128,13 @@ impl FileTasks {
             let queue = self.queues.get_mut(&slot).expect("a waiting slot has a queue");
             let (directory, task) = queue.pop_front().expect("a waiting slot has a task");
             self.handed_out_count += 1;
-            desk.tasks.push_back((slot, directory, task));
+            let queue = match file_work::is_short(&task) {
+                true => &mut desk.short,
+                false => &mut desk.tasks,
+            };
+            queue.push_back((slot, directory, task));
         }
-        while desk.helper_count < FILE_TASKS_MAX.min(self.handed_out_count) {
+        while desk.has_work() && desk.helper_count < FILE_TASKS_MAX.min(self.handed_out_count) {
             desk.helper_count += 1;
             let helper = Helper {
                 desk: Arc::clone(&self.desk),
@@ -150,49 +164,26 @@ struct Helper {
 
 impl Helper {
     fn work(self) {
-        while let Some((slot, directory, task)) = self.next() {
-            let task = match task {
-                FileTask::CloseLog(log) => {
-                    let mut closings = vec![(slot, directory, log)];
-                    closings.append(&mut self.more_closings());
-                    self.close(closings);
-                    continue;
+        while let Some(next) = self.next() {
+            match next {
+                NextWork::One((slot, directory, task)) => {
+                    let result = run_caught(&directory, &self.recycled, task);
+                    // Nobody listens when the shard has ended.
+                    let _ = self.done.send(FileTaskDone { slot, result });
                 }
-                task => task,
-            };
-            let result = run_caught(&directory, &self.recycled, task);
-            // Nobody listens when the shard has ended.
-            let _ = self.done.send(FileTaskDone { slot, result });
+                NextWork::Together(tasks) => {
+                    self.run_together(tasks);
+                    lock(&self.desk).has_group = false;
+                }
+            }
         }
     }
 
-    /// Logs to be closed that come next.
-    fn more_closings(&self) -> Vec<Closing> {
-        let mut desk = lock(&self.desk);
-        let mut closings = Vec::new();
-        while let Some((slot, directory, task)) = desk.tasks.pop_front() {
-            let FileTask::CloseLog(log) = task else {
-                desk.tasks.push_front((slot, directory, task));
-                break;
-            };
-            closings.push((slot, directory, log));
-        }
-        closings
-    }
-
-    fn close(&self, closings: Vec<Closing>) {
-        let run_alone = |(slot, directory, log): Closing| {
-            let result = run_caught(&directory, &self.recycled, FileTask::CloseLog(log));
-            let _ = self.done.send(FileTaskDone { slot, result });
-        };
-        if closings.len() < CLOSED_TOGETHER_MIN {
-            closings.into_iter().for_each(run_alone);
-            return;
-        }
-        let slots: Vec<_> = closings.iter().map(|(slot, ..)| *slot).collect();
-        let logs = closings.into_iter().map(|(_, directory, log)| (directory, log)).collect();
+    fn run_together(&self, tasks: Vec<Task>) {
+        let slots: Vec<_> = tasks.iter().map(|(slot, ..)| *slot).collect();
+        let tasks = tasks.into_iter().map(|(_, directory, task)| (directory, task)).collect();
         let results = panic::catch_unwind(AssertUnwindSafe(|| {
-            file_work::close_together(logs, &self.recycled)
+            file_work::run_together(tasks, &self.recycled)
         }));
         let results =
             results.unwrap_or_else(|panic| slots.iter().map(|_| Err(bug(&*panic))).collect());
@@ -202,14 +193,30 @@ impl Helper {
         }
     }
 
-    /// The next task; without one the helper has left, and another one comes with the next task.
-    fn next(&self) -> Option<(PartitionSlot, PathBuf, FileTask)> {
+    /// What to do next; without anything the helper has left, and another one comes with the next
+    /// task. Whoever does many together looks again before it leaves.
+    fn next(&self) -> Option<NextWork> {
         let mut desk = lock(&self.desk);
-        let task = desk.tasks.pop_front();
-        if task.is_none() {
+        let next = desk.next();
+        if next.is_none() {
             desk.helper_count -= 1;
         }
-        task
+        next
+    }
+}
+
+impl Desk {
+    fn has_work(&self) -> bool {
+        !self.tasks.is_empty() || !self.has_group && !self.short.is_empty()
+    }
+
+    fn next(&mut self) -> Option<NextWork> {
+        if !self.has_group && self.short.len() >= DONE_TOGETHER_MIN {
+            self.has_group = true;
+            return Some(NextWork::Together(self.short.drain(..).collect()));
+        }
+        let one = self.tasks.pop_front();
+        one.or_else(|| self.short.pop_front_if(|_| !self.has_group)).map(NextWork::One)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kafka_log::closing::{self, ClosedLog};
+use kafka_log::closing;
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
 use kafka_log::recovery::{self, LogCut};
 use mirror_shard::op::{FileFault, FileOutcome, FileTask};
@@ -59,38 +59,77 @@ pub(crate) fn run(
     })
 }
 
-/// Closes many logs with two syncs of the file system, which writes more than their own bytes, but
-/// costs less than a few syncs of files each. One that fails is recovered by whoever opens it next.
-pub(crate) fn close_together(
-    logs: Vec<(PathBuf, Box<ClosedLog>)>,
+/// True for a task that takes longer to sync than to do: many of them are done together.
+pub(crate) const fn is_short(task: &FileTask) -> bool {
+    match task {
+        FileTask::CloseLog(_) | FileTask::WriteEpochs(_) => true,
+        // A log that no checkpoint knows was never written for long.
+        FileTask::Load { request, .. } => {
+            request.recovery_point.is_none() && matches!(request.cut, LogCut::Keep)
+        }
+        FileTask::CloseSegment(_) | FileTask::RetireSegments(_) | FileTask::Remove => false,
+    }
+}
+
+/// Does short tasks of many logs with two syncs of the file system, which writes more than their
+/// own bytes, but costs less than a few syncs of files each. A log whose task fails is recovered by
+/// whoever opens it next.
+pub(crate) fn run_together(
+    tasks: Vec<(PathBuf, FileTask)>,
     recycled: &RecycledFiles,
 ) -> Vec<Result<FileOutcome, FileFault>> {
-    let root = logs.first().and_then(|(directory, _)| directory.parent());
+    let root = tasks.first().and_then(|(directory, _)| directory.parent());
     let sync = match SharedSync::open(root.unwrap_or_else(|| Path::new("."))) {
         Ok(sync) => sync,
         Err(error) => {
             let refused = || io::Error::new(error.kind(), error.to_string());
-            return logs.iter().map(|_| Err(refused().into())).collect();
+            return tasks.iter().map(|_| Err(refused().into())).collect();
         }
     };
-    let close = |(directory, log): &(PathBuf, Box<ClosedLog>)| {
-        let mut files = DeferredFiles::new(directory.clone());
-        closing::close_log(&mut files, log)?;
-        files.release();
-        recycled.clear(directory)?;
-        Ok(files)
-    };
     let (mut written, mut outcomes) = (Vec::new(), Vec::new());
-    for outcome in logs.iter().map(close) {
-        outcomes.push(outcome.map(|files| written.push(files)));
+    for (directory, task) in tasks {
+        let mut files = DeferredFiles::new(directory.clone());
+        outcomes.push(run_deferred(&directory, &mut files, recycled, task).map(|outcome| {
+            files.release();
+            written.push(files);
+            outcome
+        }));
     }
     let mut settled = sync.settle(written).into_iter();
-    let settled = outcomes.into_iter().map(|outcome: io::Result<()>| {
-        outcome?;
+    let settled = outcomes.into_iter().map(|outcome| {
+        let outcome = outcome?;
         settled.next().expect("every log that was written is settled")?;
-        Ok(FileOutcome::LogClosed)
+        Ok(outcome)
     });
     settled.collect()
+}
+
+/// Does a short task but for making it durable.
+fn run_deferred(
+    directory: &Path,
+    files: &mut DeferredFiles,
+    recycled: &RecycledFiles,
+    task: FileTask,
+) -> Result<FileOutcome, FileFault> {
+    Ok(match task {
+        FileTask::Load { request, .. } => {
+            files.create_directory()?;
+            recycled.adopt(directory)?;
+            FileOutcome::Loaded(Box::new(recovery::load(files, &request)?))
+        }
+        FileTask::WriteEpochs(contents) => {
+            files.replace(FileName::LEADER_EPOCH_CHECKPOINT, &contents)?;
+            FileOutcome::EpochsWritten
+        }
+        FileTask::CloseLog(log) => {
+            closing::close_log(files, &log)?;
+            recycled.clear(directory)?;
+            FileOutcome::LogClosed
+        }
+        FileTask::CloseSegment(_) | FileTask::RetireSegments(_) | FileTask::Remove => {
+            unreachable!("{task:?} is not short")
+        }
+    })
 }
 
 /// Deletes a partition's directory as Kafka does: out of the way by rename first, so that a

@@ -1,8 +1,11 @@
 use super::*;
 use crate::test_directory::TestDirectory;
-use kafka_log::closing::{ClosedSegment, IndexTail};
+use kafka_log::closing::{ClosedLog, ClosedSegment, IndexTail};
+use kafka_log::log_config::LogConfig;
 use kafka_log::partition_files::FileName;
+use kafka_log::recovery::{LoadRequest, LogCut};
 use kafka_wire::offset::Offset;
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use tokio::sync::mpsc;
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -123,7 +126,7 @@ fn many_logs_are_closed_together_and_one_that_cannot_be_fails_alone() {
     let directory = TestDirectory::new();
     let log = FileName::log(Offset::ZERO);
     let end = Offset::from_wire(1).unwrap();
-    let count = u32::try_from(CLOSED_TOGETHER_MIN).unwrap() + 4;
+    let count = u32::try_from(DONE_TOGETHER_MIN).unwrap() + 4;
     run(async {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut tasks = tasks();
@@ -162,5 +165,66 @@ fn many_logs_are_closed_together_and_one_that_cannot_be_fails_alone() {
         assert_eq!(read(FileName::snapshot(end)), b"producers");
         assert_eq!(read(FileName::LEADER_EPOCH_CHECKPOINT), b"epochs");
         assert_eq!(read(FileName::time_index(Offset::ZERO)).len(), 12);
+    }
+}
+
+#[test]
+fn short_tasks_that_come_while_others_are_done_wait_to_be_done_together() {
+    let mut desk = Desk::default();
+    let come = |desk: &mut Desk, count: usize| {
+        let slots = (0..count).map(|slot| PartitionSlot(slot.try_into().unwrap()));
+        desk.short.extend(slots.map(|slot| (slot, PathBuf::new(), FileTask::WriteEpochs(vec![]))));
+    };
+    let taken = |desk: &mut Desk| match desk.next() {
+        None => 0,
+        Some(NextWork::One(..)) => 1,
+        Some(NextWork::Together(tasks)) => tasks.len(),
+    };
+    come(&mut desk, 2);
+    assert_eq!(taken(&mut desk), 1, "few are not worth a sync of everything");
+    come(&mut desk, DONE_TOGETHER_MIN);
+    assert_eq!(taken(&mut desk), DONE_TOGETHER_MIN + 1);
+    come(&mut desk, 1);
+    assert!(!desk.has_work());
+    assert_eq!(taken(&mut desk), 0, "others are being done");
+    desk.tasks.push_back((PartitionSlot(0), PathBuf::new(), FileTask::Remove));
+    assert_eq!(taken(&mut desk), 1, "nobody waits for them who has something else to do");
+    come(&mut desk, DONE_TOGETHER_MIN);
+    desk.has_group = false;
+    assert_eq!(taken(&mut desk), DONE_TOGETHER_MIN + 1);
+}
+
+#[test]
+fn many_new_logs_are_made_together() {
+    let directory = TestDirectory::new();
+    let count = u32::try_from(DONE_TOGETHER_MIN).unwrap();
+    let topic_id = TopicId::from_wire([7; 16]).unwrap();
+    let path = |slot: u32| directory.path().join(format!("orders-{slot}"));
+    let mut tasks: Vec<_> = (0..count)
+        .map(|slot| {
+            let request = LoadRequest {
+                topic_id,
+                config: LogConfig::default(),
+                recovery_point: None,
+                log_start: None,
+                clean: false,
+                cut: LogCut::Keep,
+            };
+            let index = PartitionIndex::from_wire(i32::try_from(slot).unwrap()).unwrap();
+            let topic = TopicName::parse("orders").unwrap();
+            let partition = TopicPartition { topic, partition: index };
+            (path(slot), FileTask::Load { partition, request })
+        })
+        .collect();
+    tasks.push((path(count), FileTask::WriteEpochs(vec![0])));
+    assert!(tasks.iter().all(|(_, task)| file_work::is_short(task)));
+    let mut results = file_work::run_together(tasks, &RecycledFiles::new(true));
+    assert!(results.pop().unwrap().is_err(), "there is no such log");
+    for (slot, result) in (0..count).zip(results) {
+        let Ok(FileOutcome::Loaded(loaded)) = result else { panic!("{result:?}") };
+        assert_eq!(loaded.log.accepted_end().offset(), Offset::ZERO);
+        let metadata = std::fs::read(path(slot).join("partition.metadata")).unwrap();
+        assert!(String::from_utf8(metadata).unwrap().contains(&topic_id.to_string()));
+        assert!(path(slot).join(FileName::log(Offset::ZERO).text()).exists());
     }
 }
