@@ -61,6 +61,7 @@ pub use append_error::AppendError;
 pub use retention::{DeleteRecordsError, Retired};
 pub use settings::LogSettings;
 pub use sync_watch::SyncFailed;
+pub(crate) use upkeep::ClosedLogState;
 
 /// What is needed to open a log.
 #[derive(Clone, Debug)]
@@ -146,16 +147,6 @@ impl WritableLog<DeferredFiles> {
     pub(crate) fn open_deferred(spec: LogSpec) -> Result<(Self, Vec<LoadFinding>), LoadError> {
         RealFiles::new(spec.view.directory().to_owned()).create_directory()?;
         Self::open_in(spec, DeferredFiles::new)
-    }
-
-    /// Closes the log as [`WritableLog::close_shown`] does; it is closed once these files were
-    /// settled.
-    pub(crate) fn close_deferred(self) -> io::Result<(Offset, DeferredFiles)> {
-        let end = self.close_shown()?;
-        let finisher = self.finisher.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut files = finisher.into_files();
-        files.release();
-        Ok((end, files))
     }
 }
 

@@ -416,6 +416,12 @@ impl PartitionLog {
     pub fn close(&self) -> ClosedLog {
         ClosedLog { active: self.closed_active(self.accepted_end.offset()) }
     }
+
+    /// Notes that what [`Self::close`] returned was written: the log is now as a load would find
+    /// it, and whatever is appended next goes behind.
+    pub fn note_closed(&mut self) {
+        self.active.note_closed();
+    }
 }
 
 #[cfg(test)]

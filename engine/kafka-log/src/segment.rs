@@ -176,6 +176,14 @@ impl Segment {
         tail
     }
 
+    /// Forgets what was left to write: the segment was closed on disk.
+    pub(crate) fn note_closed(&mut self) {
+        self.push_time_entry();
+        self.offset_index.mark_written();
+        self.time_index.mark_written();
+        self.transaction_index.mark_written();
+    }
+
     /// Largest timestamp of the segment, milliseconds; -1 when it has none.
     pub(crate) fn max_timestamp_ms(&self) -> i64 {
         self.max_timestamp.map_or(NO_TIMESTAMP_MS, time_of)

@@ -13,7 +13,7 @@ use crate::stored_state::StoredState;
 
 /// Names one thing that was asked for in an action; the answer repeats it. An answer to something
 /// that is no longer wanted is thereby known and ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
 
 /// What to do when the source lost records that we have (unclean election at the source).

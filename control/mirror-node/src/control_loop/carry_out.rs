@@ -42,7 +42,7 @@ impl MirrorLoop<'_> {
             }
             Action::OpenForWriting { partition, ticket, leader_epoch } => {
                 self.note_leader_epoch(partition, leader_epoch);
-                self.work_on_log(partition, LogWork::OpenForWriting(ticket));
+                self.open_for_writing(partition, ticket);
             }
             Action::RaiseLeaderEpoch { partition, ticket, above } => {
                 self.raise_leader_epoch(partition, ticket, above);
@@ -153,6 +153,20 @@ impl MirrorLoop<'_> {
                 self.work.add_seal(SealOrder { partition, ticket, leader_epoch });
             }
             None => self.work_on_log(id, LogWork::Seal(ticket)),
+        }
+    }
+
+    /// Lets clients write to a log; at once when it was left open for that.
+    fn open_for_writing(&mut self, id: TopicIdPartition, ticket: Ticket) {
+        let work = LogWork::OpenForWriting(ticket);
+        let leader_epoch = self.known_leader_epoch(id);
+        let shown = self.destination.catalog.partition(id).filter(|_| self.work.is_done_with(id));
+        if let (Some(node), Some(shown)) = (&self.node, shown)
+            && node.topics().open_if_held(&shown, leader_epoch)
+        {
+            self.inputs.extend(work.done(id, Ok(())));
+        } else {
+            self.work_on_log(id, work);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What clients are told of our leader epochs: never one that a later start may take back.
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::error::ResponseError;
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::partition::TopicIdPartition;
@@ -93,7 +95,7 @@ impl MirrorLoop<'_> {
         if self.epochs_to_announce.is_empty() {
             return;
         }
-        let mut before = Vec::new();
+        let mut before = BTreeMap::new();
         {
             let mut directory = self.destination.directory.lock();
             for (id, epoch) in &self.epochs_to_announce {
@@ -103,10 +105,12 @@ impl MirrorLoop<'_> {
                 let Some(topic) = topic.filter(|topic| topic.topic_id == id.topic_id) else {
                     continue;
                 };
-                let told = topic.leader_epochs.clone();
-                if topic.raise_leader_epoch(id.partition, *epoch) {
+                if topic.leader_epoch(id.partition) < *epoch {
+                    if !before.contains_key(&name.topic) {
+                        before.insert(name.topic.clone(), topic.leader_epochs.clone());
+                    }
+                    topic.raise_leader_epoch(id.partition, *epoch);
                     self.is_state_dirty = true;
-                    before.push((name.topic.clone(), told));
                 }
             }
         }
@@ -114,7 +118,7 @@ impl MirrorLoop<'_> {
             // Who looks there for what may be told must not find it. Tried again with the next
             // input.
             let mut directory = self.destination.directory.lock();
-            for (topic, told) in before.into_iter().rev() {
+            for (topic, told) in before {
                 if let Some(topic) = directory.state.topics.get_mut(&topic) {
                     topic.leader_epochs = told;
                 }

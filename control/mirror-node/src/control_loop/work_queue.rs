@@ -123,10 +123,17 @@ impl WorkQueue {
         !self.busy.is_empty()
     }
 
+    /// One group at a time, so that what comes meanwhile is sealed together as well; a second one
+    /// works while the first waits for the disk when that makes no small group.
+    fn may_begin_group(&self) -> bool {
+        let is_whole = self.sealing.len() >= SEALED_TOGETHER_MAX;
+        self.sealed_now == 0 || is_whole && self.sealed_now <= SEALED_TOGETHER_MAX
+    }
+
     /// Begins to seal what waits, when not too much is being sealed.
     fn begin_seals(&mut self) {
         let Some(sealer) = &self.sealer else { return };
-        while !self.sealing.is_empty() && self.sealed_now <= SEALED_TOGETHER_MAX {
+        while !self.sealing.is_empty() && self.may_begin_group() {
             let count = self.sealing.len().min(SEALED_TOGETHER_MAX);
             let orders: Vec<_> = self.sealing.drain(..count).collect();
             self.busy.extend(orders.iter().map(|order| order.partition.id));

@@ -1,27 +1,26 @@
 //! Sealing the logs of many partitions whose mirroring was stopped together: each is written, all
-//! are made durable at once, and each is left closed.
+//! are made durable at once, and each is left open, so that clients get it without its being read.
 
 use std::sync::Arc;
 
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::offset::{LogEndOffset, Offset};
+use kafka_wire::offset::LogEndOffset;
 use mirror_uring::deferred_files::{DeferredFiles, SharedSync};
 
 use super::stopped_mirrors::Sealed;
 use super::{LocalTopics, log_settings};
 use crate::catalog::Partition;
 use crate::finding_text::finding_text;
-use crate::writable_log::WritableLog;
+use crate::writable_log::{ClosedLogState, WritableLog};
 
 /// A log that was sealed and closed, but for being durable.
 struct UnsettledSeal {
     aborted: usize,
-    end: Offset,
+    log: ClosedLogState,
 }
 
 impl LocalTopics {
-    /// Does what [`Self::seal`] does to each of these logs; one outcome for each. A log that nobody
-    /// had open is closed when this returns.
+    /// Does what [`Self::seal`] does to each of these logs; one outcome for each.
     pub fn seal_together(
         &self,
         logs: &[(Arc<Partition>, LeaderEpoch)],
@@ -62,7 +61,7 @@ impl LocalTopics {
             Written::Unsettled(seal) => {
                 let settled = settled.next().expect("every log that was written is settled");
                 settled.map_err(|error| failed(partition, &error))?;
-                Ok(self.note_sealed(partition, &seal))
+                Ok(self.hold_sealed(partition, seal))
             }
         });
         outcomes.collect()
@@ -93,18 +92,19 @@ impl LocalTopics {
         self.catalog.note_producer_id(log.producer_id_max());
         log.set_leader_epoch(leader_epoch);
         let aborted = log.end_mirroring(now_ms).map_err(|error| failed(partition, &error))?;
-        let (end, files) = log.close_deferred().map_err(|error| failed(partition, &error))?;
-        Ok((UnsettledSeal { aborted, end }, files))
+        let (log, files) = log.close_deferred().map_err(|error| failed(partition, &error))?;
+        Ok((UnsettledSeal { aborted, log }, files))
     }
 
-    fn note_sealed(&self, partition: &Partition, seal: &UnsettledSeal) -> Sealed {
-        let log_start = partition.view.state().map(|state| state.log_start);
-        self.note(partition, seal.end, log_start.unwrap_or_default());
-        self.directory.note_closed(&partition.name);
-        // Its epoch was raised for the stop: another one for the repair would be a write of
-        // `ringmirror.json` for each of these logs when clients get them.
+    /// Nobody has the log: those of these logs were locked before they were opened.
+    fn hold_sealed(&self, partition: &Partition, seal: UnsettledSeal) -> Sealed {
+        let UnsettledSeal { aborted, log } = seal;
+        let (log_start, end) = (partition.view.state().map(|state| state.log_start), log.end());
+        self.note(partition, end, log_start.unwrap_or_default());
+        // Its epoch was raised for the stop: the repair needs no other one.
         self.directory.note_epoch_told(&partition.name);
-        Sealed { aborted: seal.aborted, log_end: LogEndOffset::new(seal.end) }
+        partition.hold_log(Arc::new(log.reopened()));
+        Sealed { aborted, log_end: LogEndOffset::new(end) }
     }
 }
 

@@ -122,6 +122,21 @@ impl LocalTopics {
         Ok(())
     }
 
+    /// Lets clients write to a log that was sealed and is open for this node; false when that is not
+    /// so, or needs the disk or a wait.
+    pub fn open_if_held(&self, partition: &Partition, leader_epoch: LeaderEpoch) -> bool {
+        let Some(_alone) = partition.try_lock_upkeep() else { return false };
+        let Some(log) = partition.held_log() else { return false };
+        let leader_epoch = leader_epoch.max(self.told(partition));
+        if log.leader_epoch() != Some(leader_epoch)
+            || self.directory.lock().state.leader_epoch(&partition.name) < leader_epoch
+        {
+            return false;
+        }
+        partition.set_log(log);
+        true
+    }
+
     /// Lets clients write to logs that were sealed in an earlier run: with one write of
     /// `ringmirror.json` for all. Gives up between two logs when `stop` is set.
     pub fn open_stopped(&self, partitions: &[Arc<Partition>], stop: &AtomicBool) -> Vec<LogNews> {

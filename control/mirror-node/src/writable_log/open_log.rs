@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use kafka_log::closing::ClosedSegment;
+use kafka_log::closing::{ClosedSegment, close_log, close_segment, retire_segments};
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_files::{FileKind, FileName, PartitionFiles};
 use kafka_log::partition_log::{AppendPlan, IndexBytes, IndexBytesKind, LogPlace, PartitionLog};
@@ -53,7 +53,8 @@ pub(super) struct OpenLog<F> {
     pub(super) recovery_point: Offset,
     /// Version of the epochs in the checkpoint file.
     pub(super) epochs_checkpointed: u64,
-    /// How the log stood when it was opened, when its files were as closing it leaves them.
+    /// How the log stood when it was opened or closed last, when its files were then as closing it
+    /// leaves them.
     opened_closed: Option<LogMark>,
 }
 
@@ -90,6 +91,29 @@ struct HeldIndex {
     bytes: Vec<u8>,
 }
 
+impl<F> OpenLog<F> {
+    /// The same log in other files.
+    pub(super) fn with_files<G>(self, (log_files, index_files): (G, G)) -> OpenLog<G> {
+        OpenLog {
+            log: self.log,
+            log_files,
+            index_files,
+            leader_epoch: self.leader_epoch,
+            windows: self.windows,
+            epochs: self.epochs,
+            cut_count: self.cut_count,
+            remains: self.remains,
+            held: self.held,
+            unfinished: self.unfinished,
+            closed: self.closed,
+            leaving: self.leaving,
+            recovery_point: self.recovery_point,
+            epochs_checkpointed: self.epochs_checkpointed,
+            opened_closed: self.opened_closed,
+        }
+    }
+}
+
 impl<F: PartitionFiles> OpenLog<F> {
     /// `is_trusted` says that the log was opened without being read.
     pub(super) fn new(
@@ -123,6 +147,27 @@ impl<F: PartitionFiles> OpenLog<F> {
             recovery_point,
             opened_closed,
         })
+    }
+
+    /// Closes the log; nothing more is done when it was not written to since it was closed last.
+    pub(super) fn finish(&mut self, finisher: &mut impl PartitionFiles) -> io::Result<()> {
+        if self.is_closed_on_disk() {
+            return Ok(());
+        }
+        self.cut_remains()?;
+        self.write_index()?;
+        for segment in &self.unfinished {
+            close_segment(finisher, segment)?;
+        }
+        retire_segments(finisher, &self.leaving)?;
+        close_log(finisher, &self.log.close())?;
+        self.unfinished.clear();
+        self.leaving.clear();
+        self.log.note_closed();
+        self.recovery_point = self.log.accepted_end().offset();
+        self.epochs_checkpointed = self.log.epochs_version();
+        self.opened_closed = Some(LogMark::of(&self.log));
+        Ok(())
     }
 
     /// True when the files are as closing the log leaves them: nothing was written since.

@@ -1,16 +1,29 @@
 //! Making a log durable, closing it, deleting it.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use kafka_log::closing::{ClosedSegment, close_log, close_segment, retire_segments};
+use kafka_log::closing::{ClosedSegment, close_segment, retire_segments};
 use kafka_log::partition_files::{FileName, PartitionFiles};
 use kafka_wire::offset::Offset;
 use kafka_wire::producer::ProducerId;
+use mirror_uring::deferred_files::DeferredFiles;
+use mirror_uring::real_files::RealFiles;
 
 use super::open_log::OpenLog;
+use super::settings::LogSettings;
 use super::sync_watch::SyncWatch;
 use super::{WritableLog, closed_error};
 use crate::doomed_directory;
+use crate::log_view::LogView;
+
+/// A log that was closed, and can be written to again without being read.
+#[derive(Debug)]
+pub(crate) struct ClosedLogState {
+    view: Arc<LogView>,
+    settings: LogSettings,
+    open: OpenLog<()>,
+}
 
 /// What a flush has to make durable.
 struct FlushWork {
@@ -20,6 +33,43 @@ struct FlushWork {
     end: Offset,
     /// Contents of the epoch checkpoint and their version, when the file is older.
     epochs: Option<(u64, Vec<u8>)>,
+}
+
+impl WritableLog<DeferredFiles> {
+    /// Closes the log as [`WritableLog::close_shown`] does; it is closed once these files were
+    /// settled.
+    pub(crate) fn close_deferred(self) -> io::Result<(ClosedLogState, DeferredFiles)> {
+        self.sync_fault.check()?;
+        let mut finisher = self.finisher.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut open = open.ok_or_else(closed_error)?;
+        open.finish(&mut finisher)?;
+        let mut files = finisher.into_files();
+        files.release();
+        let settings = self.settings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((ClosedLogState { view: self.view, settings, open: open.with_files(((), ())) }, files))
+    }
+}
+
+impl ClosedLogState {
+    /// Where the log ends.
+    pub(crate) fn end(&self) -> Offset {
+        self.open.log.accepted_end().offset()
+    }
+
+    /// The log, open for writing; its files were settled.
+    pub(crate) fn reopened(self) -> WritableLog {
+        let Self { view, settings, open } = self;
+        let files = || RealFiles::new(view.directory().to_owned());
+        let finisher = SyncWatch::new(files(), view.directory().to_owned());
+        WritableLog {
+            settings: RwLock::new(settings),
+            open: Mutex::new(Some(open.with_files((files(), files())))),
+            sync_fault: finisher.fault().clone(),
+            finisher: Mutex::new(finisher),
+            view,
+        }
+    }
 }
 
 impl<F: PartitionFiles> WritableLog<F> {
@@ -150,16 +200,7 @@ impl<F: PartitionFiles> WritableLog<F> {
     fn finish(&self, taken: Option<OpenLog<F>>, finisher: &mut SyncWatch<F>) -> io::Result<Offset> {
         let mut open = taken.ok_or_else(closed_error)?;
         self.sync_fault.check()?;
-        if open.is_closed_on_disk() {
-            return Ok(open.log.accepted_end().offset());
-        }
-        open.cut_remains()?;
-        open.write_index()?;
-        for segment in &open.unfinished {
-            close_segment(finisher, segment)?;
-        }
-        retire_segments(finisher, &open.leaving)?;
-        close_log(finisher, &open.log.close())?;
+        open.finish(finisher)?;
         Ok(open.log.accepted_end().offset())
     }
 

@@ -153,6 +153,10 @@ proptest! {
         expected.active.time_index = loaded.log.active.time_index.clone();
         expected.active.last_time_entry_ms = expected.active.max_timestamp_ms();
         prop_assert_eq!(settled(&loaded.log), expected);
+        // Whoever closed it and has it in memory can go on as well.
+        let mut kept = test.log.clone();
+        kept.note_closed();
+        prop_assert_eq!(settled(&kept), settled(&loaded.log));
     }
 
     #[test]

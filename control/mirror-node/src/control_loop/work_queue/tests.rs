@@ -1,7 +1,10 @@
-use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition};
+use std::path::PathBuf;
+
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicIdPartition, TopicName};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::catalog::{Binding, Catalog, TopicSpec};
 
 fn log(index: i32) -> TopicIdPartition {
     let topic_id = TopicId::from_wire([7; 16]).unwrap();
@@ -41,5 +44,42 @@ async fn work_that_is_forgotten_is_not_counted_any_more() {
     queue.forget_waiting();
     assert!(queue.is_done_with(log(1)));
     queue.go_on();
+    assert!(!queue.is_running());
+}
+
+#[tokio::test]
+async fn logs_that_come_while_others_are_sealed_are_sealed_together() {
+    let (sender, mut events) = mpsc::channel(8);
+    let mut queue = WorkQueue::new(sender);
+    let (begun, groups) = std::sync::mpsc::channel();
+    queue.set_sealer(move |orders| {
+        begun.send(orders.len()).unwrap();
+        let worked = |order: SealOrder| LogWorked::answered(order.partition.id, None);
+        orders.into_iter().map(worked).collect()
+    });
+    let catalog = Catalog::new(PathBuf::new());
+    let (id, binding, partition_count) = (log(0).topic_id, Binding::Bound, 4);
+    let spec = TopicSpec { id, binding, configs: BTreeMap::new(), partition_count };
+    let topic = catalog.put(&TopicName::parse("orders").unwrap(), spec);
+    for (number, partition) in topic.partitions.iter().enumerate() {
+        queue.add_seal(SealOrder {
+            partition: Arc::clone(partition),
+            ticket: Ticket::default(),
+            leader_epoch: LeaderEpoch::ZERO,
+        });
+        // The first one does not wait for others, and these wait for it.
+        queue.go_on();
+        assert_eq!(queue.sealed_now, 1, "after {number}");
+    }
+    let mut sealed = Vec::new();
+    for count in 1..=topic.partitions.len() {
+        let Some(LoopEvent::LogWorked(worked)) = events.recv().await else { panic!() };
+        queue.note_done(worked.partition);
+        sealed.push(worked.partition);
+        queue.go_on();
+        assert_eq!(queue.sealed_now, topic.partitions.len() - count);
+    }
+    assert_eq!(sealed, Vec::from_iter((0..4).map(log)));
+    assert_eq!(groups.try_iter().collect::<Vec<_>>(), [1, 3]);
     assert!(!queue.is_running());
 }

@@ -397,20 +397,58 @@ fn ids_given_out_stay_above_those_that_a_reset_makes_the_log_forget() {
 }
 
 #[test]
-fn logs_sealed_together_are_as_those_sealed_alone_but_closed() {
+fn logs_sealed_together_are_as_those_sealed_alone() {
     let root = TestDirectory::new();
     let node = Node::start(&root);
     node.mirror(&[transactional(5, 0), idempotent(6, 0)]);
     let orders = [(Arc::clone(&node.partition), epoch(9))];
     let sealed = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
     assert_eq!((sealed.aborted, sealed.log_end.offset().get()), (1, 4));
-    assert!(node.partition.held_log().is_none());
-    assert!(node.topics.directory.is_closed(&node.partition.name));
+    assert!(node.partition.log().is_none(), "clients do not write to it yet");
     assert_eq!(node.state().leader_epoch, epoch(9));
     assert_eq!((node.end(), node.state().last_stable_offset.offset().get()), (4, 4));
     node.open(9);
     assert_eq!(node.produce(&idempotent(6, 0)).unwrap(), 4, "its producer begins anew");
     node.stop();
+    let node = Node::start(&root);
+    node.open(9);
+    assert_eq!(node.produce(&idempotent(6, 0)).unwrap(), 4, "a repetition");
+    assert_eq!(node.produce(&idempotent(6, 1)).unwrap(), 5);
+}
+
+#[test]
+fn logs_sealed_together_are_on_disk_as_a_clean_start_needs_them() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[plain()]);
+    let orders = [(Arc::clone(&node.partition), epoch(9))];
+    node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
+    let directory = node.partition.view.directory().to_owned();
+    let contents = || {
+        let entries = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
+    };
+    let sealed = contents();
+    assert!(node.topics.open_if_held(&node.partition, epoch(9)));
+    node.stop();
+    assert_eq!(contents(), sealed, "nothing is left to be written");
+    let node = Node::start(&root);
+    let spec = node.topics.spec_of_log(&node.partition, LogSettings::default());
+    let (_, findings) = WritableLog::open(LogSpec { clean: true, ..spec }).unwrap();
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_log_is_handed_to_clients_at_once_only_when_it_is_open_and_its_epoch_is_told() {
+    let root = TestDirectory::new();
+    let node = Node::start(&root);
+    node.mirror(&[plain()]);
+    assert!(!node.topics.open_if_held(&node.partition, epoch(9)), "nobody has it open");
+    node.seal(9);
+    assert!(!node.topics.open_if_held(&node.partition, epoch(10)), "that is not on disk");
+    assert!(node.partition.log().is_none());
+    assert!(node.topics.open_if_held(&node.partition, epoch(9)));
+    assert_eq!(node.produce(&plain()).unwrap(), 2);
 }
 
 #[test]
