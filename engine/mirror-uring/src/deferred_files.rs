@@ -131,9 +131,19 @@ impl DeferredFiles {
         fs::metadata(self.path(file)).ok().map(|metadata| metadata.len())
     }
 
-    /// Writes new contents beside the old ones.
+    /// True when a file holds these contents and is to stay.
+    fn is_on_disk(&self, file: FileName, contents: &[u8]) -> bool {
+        !self.removed.contains(&file)
+            && self.bytes_on_disk(file) == Some(contents.len() as u64)
+            && fs::read(self.path(file)).is_ok_and(|found| found == contents)
+    }
+
+    /// Writes new contents beside the old ones. What was emptied and written again may be as it was.
     fn stage(&mut self) -> io::Result<()> {
         self.files.release();
+        let mut replaced = std::mem::take(&mut self.replaced);
+        replaced.retain(|file, contents| !self.is_on_disk(*file, contents));
+        self.replaced = replaced;
         let write = |(file, contents): (&FileName, &Vec<u8>)| {
             File::create(self.temporary(*file))?.write_all(contents)
         };
@@ -178,9 +188,20 @@ impl PartitionFiles for DeferredFiles {
     }
 
     fn write_at(&mut self, file: FileName, position: u64, bytes: &[u8]) -> io::Result<()> {
-        if let Some(contents) = self.replaced.remove(&file) {
+        if let Some(contents) = self.replaced.get_mut(&file) {
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let from = usize::try_from(position).map_err(io::Error::other)?;
+            let end = from.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+            if end <= REPLACED_BYTES_MAX {
+                contents.resize(contents.len().max(end), 0);
+                contents[from..end].copy_from_slice(bytes);
+                return Ok(());
+            }
             // It is written to piece by piece: no file to be replaced as a whole.
-            self.files.replace(file, &contents)?;
+            self.files.replace(file, contents)?;
+            self.replaced.remove(&file);
         }
         if let Some(at) = self.removed.iter().position(|removed| *removed == file) {
             self.removed.swap_remove(at);
@@ -214,13 +235,11 @@ impl PartitionFiles for DeferredFiles {
 
     /// Takes place at [`SharedSync::settle`], unless the file says that already.
     fn replace(&mut self, file: FileName, contents: &[u8]) -> io::Result<()> {
-        let is_removed = self.removed.contains(&file);
-        self.removed.retain(|removed| *removed != file);
-        let is_long_enough = self.bytes_on_disk(file) == Some(contents.len() as u64);
-        if !is_removed && is_long_enough && fs::read(self.path(file))? == contents {
+        if self.is_on_disk(file, contents) {
             self.replaced.remove(&file);
             return Ok(());
         }
+        self.removed.retain(|removed| *removed != file);
         self.replaced.insert(file, contents.to_vec());
         Ok(())
     }
@@ -244,6 +263,8 @@ impl PartitionFiles for DeferredFiles {
     }
 }
 
+/// Largest file whose new contents are kept in memory while it is written to.
+const REPLACED_BYTES_MAX: usize = 16 << 20;
 /// Threads for many logs: names wait for the file system's locks more than for a core.
 const THREADS: usize = 4;
 /// So many logs are not worth another thread.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use kafka_log::partition_files::{FileName, PartitionFiles as _};
 use kafka_wire::offset::Offset;
@@ -66,6 +67,37 @@ fn what_is_there_already_is_not_written_again() {
     assert!(!files.is_anything_left());
     assert!(sync.settle(vec![files]).remove(0).is_ok());
     assert_eq!((written(EPOCHS), written(log)), before);
+}
+
+#[test]
+fn a_file_that_is_emptied_and_written_as_it_was_is_left_alone() {
+    let directory = TestDirectory::new();
+    let sync = SharedSync::open(directory.path()).unwrap();
+    let index = FileName::time_index(Offset::ZERO);
+    let path = directory.path().join(index.text());
+    fs::write(&path, "an entry").unwrap();
+    let before = fs::metadata(&path).unwrap();
+    // What recovery and closing do to the last entry of a log that was closed before.
+    let mut files = DeferredFiles::new(directory.path().to_owned());
+    files.replace(index, b"").unwrap();
+    files.write_at(index, 0, b"an entry").unwrap();
+    files.truncate(index, 8).unwrap();
+    files.sync(index).unwrap();
+    assert_eq!(files.list().unwrap(), [(index, 8)]);
+    assert!(sync.settle(vec![files]).remove(0).is_ok());
+    assert_eq!(fs::read(&path).unwrap(), b"an entry");
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!(
+        (after.ino(), after.modified().unwrap()),
+        (before.ino(), before.modified().unwrap())
+    );
+    // Also pieces behind what was replaced.
+    let mut files = DeferredFiles::new(directory.path().to_owned());
+    files.replace(index, b"two").unwrap();
+    files.write_at(index, 2, b"ice").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"an entry", "as before until then");
+    assert!(sync.settle(vec![files]).remove(0).is_ok());
+    assert_eq!(fs::read(&path).unwrap(), b"twice");
 }
 
 #[test]
