@@ -89,11 +89,12 @@ pub(crate) fn run_together(
     let (mut written, mut outcomes) = (Vec::new(), Vec::new());
     for (directory, task) in tasks {
         let mut files = DeferredFiles::new(directory.clone());
-        outcomes.push(run_deferred(&directory, &mut files, recycled, task).map(|outcome| {
+        let outcome = run_deferred(&directory, &mut files, recycled, task);
+        if outcome.is_ok() {
             files.release();
             written.push(files);
-            outcome
-        }));
+        }
+        outcomes.push(outcome);
     }
     let mut settled = sync.settle(written).into_iter();
     let settled = outcomes.into_iter().map(|outcome| {

@@ -49,7 +49,7 @@ impl LocalTopics {
                 match self.write_seal(partition, *leader_epoch, now_ms) {
                     Ok((seal, of_log)) => {
                         files.push(of_log);
-                        Written::Unsettled(seal)
+                        Written::Unsettled(Box::new(seal))
                     }
                     Err(reason) => Written::AtOnce(Err(reason)),
                 }
@@ -61,7 +61,7 @@ impl LocalTopics {
             Written::Unsettled(seal) => {
                 let settled = settled.next().expect("every log that was written is settled");
                 settled.map_err(|error| failed(partition, &error))?;
-                Ok(self.hold_sealed(partition, seal))
+                Ok(self.hold_sealed(partition, *seal))
             }
         });
         outcomes.collect()
@@ -113,7 +113,7 @@ enum Written {
     /// Done, or failed.
     AtOnce(Result<Sealed, String>),
     /// Written, and not durable.
-    Unsettled(UnsettledSeal),
+    Unsettled(Box<UnsettledSeal>),
 }
 
 fn failed(partition: &Partition, error: &dyn std::error::Error) -> String {
