@@ -32,6 +32,7 @@ mod mirror_lifecycle_deletion;
 mod mirror_lifecycle_failover;
 mod mirror_lifecycle_filters;
 mod mirror_lifecycle_gaps;
+mod mirror_lifecycle_groups;
 mod mirror_lifecycle_lost_tails;
 mod mirror_lifecycle_pause;
 mod mirror_lifecycle_recovery;

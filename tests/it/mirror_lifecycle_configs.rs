@@ -48,6 +48,61 @@ pub(crate) fn goes_on_from(
     expect_count(node.driver(), topic, 6)
 }
 
+/// 30.1 test_props_exclude, and the rest of what the proposal says of settings of topics.
+#[test]
+fn settings_of_topics_go_over_but_for_those_left_out() -> Result<()> {
+    let name = "settings_of_topics_go_over_but_for_those_left_out";
+    let Some(source) = shared_source(name)? else { return Ok(()) };
+    let node = MirrorNode::start(source.driver())?;
+    create_with_records(source.driver(), "configured", 3)?;
+    let settings = [("topic.properties.exclude", "retention.bytes,min.insync.replicas")];
+    node.create_mirror("from-stock", &source.bootstrap_servers(), &settings)?;
+    source.driver().alter_topic_configs("configured", &[("segment.ms", "86400000")])?;
+    let plan =
+        node.command("plan", &["--start", "--mirror", "from-stock", "--topics", "configured"])?;
+    let planned = "setting: topic configured: segment.ms=86400000, was not set";
+    ensure!(plan.stdout.contains(planned), "{plan}");
+    node.start_topics("from-stock", "configured")?;
+    node.await_all_of(source.driver(), "configured")?;
+    let set = |configs: &[(&str, &str)]| source.driver().alter_topic_configs("configured", configs);
+    set(&[
+        ("retention.ms", "100002"),
+        ("retention.bytes", "123456789"),
+        ("min.insync.replicas", "2"),
+        ("cleanup.policy", "compact"),
+    ])?;
+    let told = node.await_carried(CONFIGS, "told of retention.ms", |carried| {
+        carried.changed.iter().any(|one| one.contains("retention.ms=100002, was not set"))
+    })?;
+    ensure!(told.skipped.iter().any(|one| one.contains("does not compact")), "{told:?}");
+    let found = node.driver().topic_configs("configured")?;
+    ensure!(found.get("retention.ms").map(String::as_str) == Some("100002"), "{found:?}");
+    for left_out in ["retention.bytes", "min.insync.replicas"] {
+        ensure!(!found.contains_key(left_out), "{left_out}: {found:?}");
+    }
+    // What is taken away at the source stays; what is set there counts whatever is set here.
+    source.driver().delete_topic_config("configured", "cleanup.policy")?;
+    set(&[("retention.ms", "100003")])?;
+    node.await_carried(CONFIGS, "told of the second change", |carried| {
+        carried.changed.iter().any(|one| one.contains("retention.ms=100003, was 100002"))
+    })?;
+    let found = node.driver().topic_configs("configured")?;
+    ensure!(found.get("cleanup.policy").map(String::as_str) == Some("compact"), "{found:?}");
+
+    node.stop_topics("from-stock", &["configured"])?;
+    set(&[("retention.ms", "100004")])?;
+    create_with_records(source.driver(), "configured-later", 1)?;
+    node.start_topics("from-stock", "configured-later")?;
+    node.await_all_of(source.driver(), "configured-later")?;
+    source.driver().alter_topic_configs("configured-later", &[("retention.ms", "7")])?;
+    node.await_carried(CONFIGS, "told of another topic", |carried| {
+        carried.changed.iter().any(|one| one.contains("retention.ms=7"))
+    })?;
+    let found = node.driver().topic_configs("configured")?;
+    ensure!(found.get("retention.ms").map(String::as_str) == Some("100003"), "{found:?}");
+    Ok(())
+}
+
 /// A name that is none, a mirror that is there, a setting nobody knows, no address.
 #[test]
 fn a_mirror_that_cannot_be_made_is_refused() -> Result<()> {
@@ -104,4 +159,6 @@ fn described(node: &MirrorNode, mirror: &str, name: &str) -> Result<String> {
 const CLUSTER_MIRROR: i8 = 64;
 const SET: i8 = 0;
 const NONE: i16 = 0;
+/// The mirror of the test about settings of topics, and the task.
+const CONFIGS: (&str, &str) = ("from-stock", "topic-configs");
 const INVALID_CONFIG: i16 = 40;

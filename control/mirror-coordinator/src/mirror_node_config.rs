@@ -16,6 +16,9 @@ pub struct MirrorNodeConfig {
     /// `mirror.metadata.refresh.interval.ms`: how often sources are looked at; 0 is as often as
     /// the node can.
     pub metadata_refresh_ms: u64,
+    /// `mirror.group.offsets.refresh.interval.ms`: how often offsets that groups committed are
+    /// carried over; 0 is as often as the node can.
+    pub group_offsets_ms: u64,
     /// `mirror.failed.retry.*`: when failed partitions are tried again.
     pub retry: RetryPolicy,
     /// `mirror.replication.throttled.rate`: bytes per second of throttled partitions; `None` for
@@ -27,6 +30,7 @@ impl Default for MirrorNodeConfig {
     fn default() -> Self {
         Self {
             metadata_refresh_ms: 60_000,
+            group_offsets_ms: 5_000,
             retry: RetryPolicy::default(),
             throttled_bytes_per_second: None,
         }
@@ -168,6 +172,7 @@ impl MirrorNodeConfig {
         let rate = number(THROTTLED_RATE);
         Ok(Self {
             metadata_refresh_ms: number("mirror.metadata.refresh.interval.ms"),
+            group_offsets_ms: number(GROUP_OFFSETS_INTERVAL),
             retry: RetryPolicy {
                 initial_ms: number("mirror.failed.retry.initial.backoff.ms"),
                 max_ms: number("mirror.failed.retry.max.backoff.ms"),
@@ -258,6 +263,8 @@ const fn ineffective(
 
 /// Bytes per second of partitions that are throttled.
 pub const THROTTLED_RATE: &str = "mirror.replication.throttled.rate";
+/// Milliseconds between two looks at what groups committed at a source.
+pub const GROUP_OFFSETS_INTERVAL: &str = "mirror.group.offsets.refresh.interval.ms";
 const INT_MAX: i64 = 2_147_483_647;
 const SHORT_MAX: i64 = 32_767;
 const LONG_MAX: i64 = i64::MAX;
@@ -266,12 +273,19 @@ const UNLIMITED: u64 = 9_223_372_036_854_775_807;
 const ONE_THREAD: &str = "the thread that decides about mirrors keeps their states itself";
 
 /// Every setting of a broker that the proposal has, but for those that switch early access on.
-pub static DEFINITIONS: [NodeDefinition; 12] = [
+pub static DEFINITIONS: [NodeDefinition; 13] = [
     effective(
         "mirror.metadata.refresh.interval.ms",
         "60000",
         (0, LONG_MAX),
         "How often sources are asked for new topics, partitions, leaders and settings.",
+    ),
+    effective(
+        GROUP_OFFSETS_INTERVAL,
+        "5000",
+        (0, LONG_MAX),
+        "How often offsets that consumer groups committed at sources are carried over; no setting \
+         of the proposal, where it is mirror.metadata.refresh.interval.ms.",
     ),
     effective(
         "mirror.failed.retry.initial.backoff.ms",

@@ -143,9 +143,18 @@ impl Groups {
     /// # Errors
     /// When groups cannot be asked now.
     pub async fn ask(&self, body: Request) -> Result<Answer, Refusal> {
+        self.begin(body)?.await.map_err(|_| Refusal::CoordinatorNotAvailable)
+    }
+
+    /// Asks one group at once: before all that is asked from now on. No answer comes when the
+    /// groups end.
+    ///
+    /// # Errors
+    /// When groups cannot be asked now.
+    pub(crate) fn begin(&self, body: Request) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.call(Call::Ask { body: Box::new(body), answer })?;
-        answered.await.map_err(|_| Refusal::CoordinatorNotAvailable)
+        Ok(answered)
     }
 
     /// Looks at the groups; `look` must not take long.

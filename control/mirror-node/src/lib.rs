@@ -57,6 +57,7 @@ pub mod shared_directory;
 pub mod source_client;
 pub mod source_connection;
 mod source_rights;
+pub mod source_sync;
 mod source_watch;
 #[cfg(test)]
 mod test_directory;

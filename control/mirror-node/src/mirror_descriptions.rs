@@ -77,6 +77,9 @@ impl Merging {
                     held.error_message = held.error_message.take().or(told.error_message);
                 }
                 held.source_cluster_id = held.source_cluster_id.take().or(told.source_cluster_id);
+                if held.syncs.is_empty() {
+                    held.syncs = told.syncs;
+                }
             }
             held => *held = Some(told),
         }

@@ -28,7 +28,7 @@ pub struct Node {
     /// How big anything may get.
     pub limits: ServerLimits,
     /// Its consumer groups; while there are none, the coordinator is said not to be available.
-    pub groups: OnceLock<Groups>,
+    pub groups: OnceLock<Arc<Groups>>,
     /// The way to the control loop for requests about mirrors; while it is not there, they are
     /// neither advertised nor answered with anything but a refusal.
     pub mirror_orders: OnceLock<MirrorOrders>,

@@ -144,6 +144,7 @@ pub async fn run(
     let us = (destination.directory.lock().meta.cluster_id.clone(), config.node_id);
     let side = NodeSide::new(Arc::clone(&local), states, order_receiver, us, release);
     let serving = Serving::start(&config, &destination, (local, orders), listener, observe)?;
+    let side = side.with_groups(serving.groups());
     let mut serving = Some((serving, released));
     let mut closing = None;
     let stop = async {

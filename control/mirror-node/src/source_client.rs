@@ -26,8 +26,9 @@ use mirror_uring::BrokerAddress;
 use tokio::time::timeout;
 
 use crate::client_properties::ClientProperties;
-use crate::source_connection::{SourceConnection, SourceError};
+use crate::source_connection::{FRAME_BYTES_MAX, SourceConnection, SourceError, error_name};
 
+pub(crate) mod groups;
 pub mod mirrors;
 pub(crate) mod rights;
 
@@ -37,6 +38,8 @@ pub struct SourceClient {
     properties: ClientProperties,
     connections: BTreeMap<BrokerAddress, SourceConnection>,
     brokers: BTreeMap<BrokerId, BrokerAddress>,
+    /// Longer responses are not taken.
+    response_bytes_max: u32,
 }
 
 /// What the source says of itself.
@@ -105,7 +108,18 @@ impl SourceClient {
     /// A client of the cluster behind `properties.bootstrap_servers`; connects nothing yet.
     #[must_use]
     pub fn new(properties: ClientProperties) -> Self {
-        Self { properties, connections: BTreeMap::new(), brokers: BTreeMap::new() }
+        Self {
+            properties,
+            connections: BTreeMap::new(),
+            brokers: BTreeMap::new(),
+            response_bytes_max: FRAME_BYTES_MAX,
+        }
+    }
+
+    /// The same, for answers of so many bytes at most.
+    #[must_use]
+    pub(crate) fn with_responses_up_to(self, response_bytes_max: u32) -> Self {
+        Self { response_bytes_max, ..self }
     }
 
     /// Asks for every topic; any broker can answer.
@@ -133,12 +147,12 @@ impl SourceClient {
     /// Settings explicitly made for each topic; defaults are not among them.
     ///
     /// # Errors
-    /// When no broker answers; a topic the source refuses to describe is left out.
+    /// When no broker answers; a topic the source refuses to describe is among the answers.
     pub async fn topic_configs(
         &mut self,
         topics: &[TopicName],
-    ) -> Result<BTreeMap<TopicName, BTreeMap<String, String>>, SourceError> {
-        let mut configs = BTreeMap::new();
+    ) -> Result<TopicConfigs, SourceError> {
+        let mut told = TopicConfigs::default();
         for some in topics.chunks(CONFIGS_PER_REQUEST) {
             let resource = |topic: &TopicName| {
                 DescribeConfigsResource::default()
@@ -153,11 +167,7 @@ impl SourceClient {
             for result in response.results {
                 let Ok(topic) = self.prefix().name_here(&result.resource_name) else { continue };
                 if result.error_code != 0 {
-                    tracing::warn!(
-                        %topic,
-                        error = crate::source_connection::error_name(result.error_code),
-                        "the source does not show the topic's settings"
-                    );
+                    told.refused.insert(topic, error_name(result.error_code));
                     continue;
                 }
                 let explicit = result.configs.into_iter().filter(|config| {
@@ -166,10 +176,10 @@ impl SourceClient {
                 let pairs = explicit.filter_map(|config| {
                     Some((config.name.to_string(), config.value?.to_string()))
                 });
-                configs.insert(topic, pairs.collect());
+                told.configs.insert(topic, pairs.collect());
             }
         }
-        Ok(configs)
+        Ok(told)
     }
 
     /// Asks each partition's leader for one end of its log. Partitions without a leader, or whose
@@ -225,7 +235,7 @@ impl SourceClient {
         let refused = |code| SourceError::Refused {
             address: format!("broker {}", target.leader),
             request: format!("Fetch of {} at {offset}", target.name),
-            error: crate::source_connection::error_name(code),
+            error: error_name(code),
             code,
         };
         if response.error_code != 0 {
@@ -270,8 +280,9 @@ impl SourceClient {
     }
 
     /// A client of the same brokers with connections of its own, which may be dropped at any time.
-    pub(crate) fn for_pulses(&self) -> Self {
-        Self { brokers: self.brokers.clone(), ..Self::new(self.properties.clone()) }
+    pub(crate) fn with_own_connections(&self) -> Self {
+        let new = Self::new(self.properties.clone());
+        Self { brokers: self.brokers.clone(), response_bytes_max: self.response_bytes_max, ..new }
     }
 
     /// The brokers that answer a request for next to nothing, each within `patience`.
@@ -345,11 +356,21 @@ impl SourceClient {
         address: &BrokerAddress,
     ) -> Result<&mut SourceConnection, SourceError> {
         if !self.connections.contains_key(address) {
-            let connection = SourceConnection::connect(address, &self.properties).await?;
+            let mut connection = SourceConnection::connect(address, &self.properties).await?;
+            connection.limit_responses(self.response_bytes_max);
             self.connections.insert(address.clone(), connection);
         }
         Ok(self.connections.get_mut(address).expect("inserted above when it was missing"))
     }
+}
+
+/// Settings of topics as the source told them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicConfigs {
+    /// Those explicitly made, by topic.
+    pub configs: BTreeMap<TopicName, BTreeMap<String, String>>,
+    /// Topics whose settings it does not show, with the name of the error.
+    pub refused: BTreeMap<TopicName, String>,
 }
 
 /// Ends of logs as leaders told them, and what they refused.

@@ -40,6 +40,7 @@ pub struct SourceConnection {
     request_timeout: Duration,
     correlation_id: i32,
     versions: ApiVersionRanges,
+    response_bytes_max: u32,
 }
 
 /// Why the source cannot be asked.
@@ -100,8 +101,7 @@ pub enum SourceError {
     },
     /// A length no response has.
     #[error(
-        "{address} announces a response of {bytes} bytes to {request}, at most \
-         {FRAME_BYTES_MAX} are taken"
+        "{address} announces a response of {bytes} bytes to {request}, at most {most} are taken"
     )]
     FrameTooLong {
         /// Where.
@@ -110,6 +110,8 @@ pub enum SourceError {
         request: String,
         /// The announced length.
         bytes: i32,
+        /// The longest that is taken.
+        most: u32,
     },
     /// Bytes that are not the response they should be.
     #[error("{address} answers {request} with something else: {error}")]
@@ -231,6 +233,7 @@ impl SourceConnection {
             request_timeout: Duration::from_millis(properties.request_timeout_ms),
             correlation_id: 0,
             versions: ApiVersionRanges::default(),
+            response_bytes_max: FRAME_BYTES_MAX,
         };
         connection.learn_versions().await.map_err(in_handshake)?;
         Ok(connection)
@@ -240,6 +243,11 @@ impl SourceConnection {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Takes no longer responses from now on.
+    pub(crate) fn limit_responses(&mut self, bytes_max: u32) {
+        self.response_bytes_max = bytes_max;
     }
 
     /// Newest version of request `R` both sides speak, at most `newest`.
@@ -379,11 +387,12 @@ impl SourceConnection {
         self.stream.read_exact(&mut prefix).await.map_err(closed)?;
         let announced = i32::from_be_bytes(prefix);
         let bytes = u32::try_from(announced).unwrap_or(u32::MAX);
-        if !(MIN_RESPONSE_BYTES..=FRAME_BYTES_MAX).contains(&bytes) {
+        if !(MIN_RESPONSE_BYTES..=self.response_bytes_max).contains(&bytes) {
             let (request, address) = (name.to_owned(), address.clone());
+            let most = self.response_bytes_max;
             return Err(match foreign_protocol(prefix) {
                 Some(seen) => SourceError::NotKafka { address, seen: seen.to_owned() },
-                None => SourceError::FrameTooLong { address, request, bytes: announced },
+                None => SourceError::FrameTooLong { address, request, bytes: announced, most },
             });
         }
         // The buffer grows with what arrives, not with what was announced.

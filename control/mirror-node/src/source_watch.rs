@@ -10,12 +10,13 @@ use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
 use mirror_coordinator::mirror_name::MirrorName;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::control_loop::LoopEvent;
 use crate::source_client::rights::NamedTopic;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::{SourceError, error_name};
+use crate::source_sync::topic_configs::ConfigsLook;
 use crate::topic_selection::TopicSelection;
 
 /// What one look at the source brought.
@@ -24,7 +25,7 @@ pub(crate) struct SourceLook {
     /// Brokers, topics, leaders.
     pub(crate) metadata: SourceMetadata,
     /// Explicit settings of topics not asked about for a while.
-    pub(crate) configs: BTreeMap<TopicName, BTreeMap<String, String>>,
+    pub(crate) configs: ConfigsLook,
     /// Where logs ended, of partitions not asked about before.
     pub(crate) log_ends: BTreeMap<TopicPartition, Offset>,
     /// What the source said of topics of ours that it had not shown before.
@@ -133,6 +134,7 @@ impl Watcher {
     ) {
         loop {
             let began = Instant::now();
+            self.plan.refresh = *refreshes.borrow_and_update();
             let outcome = self.look().await;
             let has_answered = outcome.is_ok();
             let looked = Instant::now();
@@ -144,11 +146,12 @@ impl Watcher {
             loop {
                 let refresh = pause_after(*refreshes.borrow_and_update(), look);
                 let pause = if has_answered { refresh } else { SILENT_PAUSE };
+                let pulses = self.client.with_own_connections();
                 // A pause may be as long as a client likes; what cannot be added has no end.
                 let due = looked.checked_add(pause);
                 tokio::select! {
                     () = sleep_until_some(due) => break,
-                    () = feel_pulse(self.client.for_pulses(), &self.plan, &events) => return,
+                    () = feel_pulse(pulses, &self.plan, &events) => return,
                     // Someone in a hurry does not make us storm the source.
                     () = now.notified() => {
                         sleep_until(looked + HURRY_PAUSE.min(pause)).await;
@@ -166,7 +169,7 @@ impl Watcher {
 
     async fn look(&mut self) -> Result<SourceLook, SourceError> {
         let metadata = self.client.metadata().await?;
-        let configs = self.due_configs(&metadata).await?;
+        let configs = self.due_configs(&metadata).await;
         let log_ends = if self.plan.wants_log_ends {
             self.new_log_ends(&metadata).await?
         } else {
@@ -181,21 +184,36 @@ impl Watcher {
         Ok(SourceLook { metadata, configs, log_ends, named })
     }
 
-    async fn due_configs(
-        &mut self,
-        metadata: &SourceMetadata,
-    ) -> Result<BTreeMap<TopicName, BTreeMap<String, String>>, SourceError> {
+    /// A source that shows no settings is mirrored all the same.
+    async fn due_configs(&mut self, metadata: &SourceMetadata) -> ConfigsLook {
         let now = Instant::now();
         let selection = self.plan.selection.get();
         let selected = metadata.topics.keys().filter(|name| selection.selects(name));
         let is_due = |name: &&TopicName| self.configs_due.get(name).is_none_or(|due| *due <= now);
         let due: Vec<TopicName> = selected.filter(is_due).cloned().collect();
+        let mut look = ConfigsLook { was_due: !due.is_empty(), ..ConfigsLook::default() };
         if due.is_empty() {
-            return Ok(BTreeMap::new());
+            return look;
         }
-        let configs = self.client.topic_configs(&due).await?;
-        self.configs_due.extend(due.into_iter().map(|name| (name, now + CONFIGS_REFRESH)));
-        Ok(configs)
+        let told = timeout(CONFIGS_PATIENCE, self.client.topic_configs(&due)).await;
+        match told.unwrap_or_else(|_| {
+            // An answer that is still to come must not be taken for another's.
+            self.client = self.client.with_own_connections();
+            Err(SourceError::TimedOut {
+                address: "the source".to_owned(),
+                request: "DescribeConfigs".to_owned(),
+                timeout_ms: CONFIGS_PATIENCE.as_millis(),
+            })
+        }) {
+            Ok(told) => {
+                let next = now + CONFIGS_REFRESH_MAX.min(self.plan.refresh * CONFIGS_SHARE);
+                self.configs_due.extend(due.into_iter().map(|name| (name, next)));
+                look.told = told;
+            }
+            Err(error) => look.failed = Some(error.to_string()),
+        }
+        look.took = now.elapsed();
+        look
     }
 
     async fn new_log_ends(
@@ -269,8 +287,11 @@ const PULSE_PAUSE: Duration = Duration::from_secs(1);
 const HURRY_PAUSE: Duration = Duration::from_millis(250);
 /// How long a source that did not answer is left alone before it is asked again.
 const SILENT_PAUSE: Duration = Duration::from_secs(1);
-/// How often a topic's settings are asked for.
-const CONFIGS_REFRESH: Duration = Duration::from_secs(30);
+/// A topic's settings are asked for in one look of so many, and as often as that at least.
+const CONFIGS_SHARE: u32 = 5;
+const CONFIGS_REFRESH_MAX: Duration = Duration::from_secs(30);
+/// How long settings may be waited for while leaders are.
+const CONFIGS_PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

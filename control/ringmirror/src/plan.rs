@@ -12,7 +12,7 @@ use crate::cluster_mirrors::{patterns, refusal_line};
 use crate::exit_code::{CommandError, ExitCode};
 use crate::node_client::{NodeClient, StartWish};
 use crate::output::Output;
-use crate::table::{known, table};
+use crate::table::{beginning, known, table};
 
 pub(crate) fn run(args: &PlanArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let include = patterns("--topics", Some(&args.topics))?;
@@ -65,6 +65,10 @@ pub(crate) struct PlanReport {
     refusals: Vec<String>,
     /// Topics that the mirror follows already.
     already_mirrored: Vec<String>,
+    /// Settings of topics that would be others here.
+    changed_configs: Vec<String>,
+    /// Settings of topics that would count for nothing here.
+    ineffective_configs: Vec<String>,
 }
 
 /// Of a topic, or of all.
@@ -115,7 +119,15 @@ impl PlanReport {
         let already = told.topics.iter().filter(is_left);
         let already_mirrored = already.map(|outcome| outcome.name.clone()).collect();
         let topics = topics.into_values().collect();
-        Self { topics, total, needs_confirmation, refusals, already_mirrored }
+        Self {
+            topics,
+            total,
+            needs_confirmation,
+            refusals,
+            already_mirrored,
+            changed_configs: told.changed_configs.clone(),
+            ineffective_configs: told.ineffective_configs.clone(),
+        }
     }
 
     pub(crate) fn has_refusals(&self) -> bool {
@@ -156,6 +168,12 @@ impl PlanReport {
                 self.already_mirrored.join(", ")
             ));
         }
+        let changed = self.changed_configs.iter();
+        lines.extend(changed.map(|one| format!("setting: {}", beginning(one, LINE_CHARS_MAX))));
+        let ineffective = self.ineffective_configs.iter();
+        lines.extend(
+            ineffective.map(|one| format!("no effect here: {}", beginning(one, LINE_CHARS_MAX))),
+        );
         if self.needs_confirmation {
             lines.push(String::new());
             lines.push(format!(
@@ -210,6 +228,8 @@ fn partition_refusal(partition: &PlannedPartition) -> String {
     let said = said.map_or_else(String::new, |text| format!(": {text}"));
     format!("{topic}-{index}: {name} ({code}){said}")
 }
+
+const LINE_CHARS_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,7 @@ pub(crate) fn mirror(name: &str, topics: &[(&str, Vec<DescribedPartition>)]) -> 
         source_cluster_id: Some("abc".to_owned()),
         authorized_operations: i32::MIN,
         topics: topics.collect(),
+        syncs: Vec::new(),
     }
 }
 

@@ -64,7 +64,7 @@ impl FuzzedNode {
         let node = Node::new(identity, catalog, ServerLimits::default()).with_writes(local);
         let settings = GroupSettings { initial_rebalance_delay_ms: 0, ..GroupSettings::default() };
         let groups = Groups::start(Box::new(Offsets(root.join("groups"))), settings);
-        node.groups.set(groups.expect("the system gives threads")).expect("a new node");
+        node.groups.set(Arc::new(groups.expect("the system gives threads"))).expect("a new node");
         // Nobody takes them: every order comes to nothing at once.
         let (orders, _) = MirrorOrders::new();
         node.mirror_orders.set(orders).expect("a new node");

@@ -306,8 +306,13 @@ public final class Driver {
         ConfigResource.Type type = ConfigResource.Type.valueOf(request.get("kind").asText());
         ConfigResource resource = new ConfigResource(type, request.get("name").asText());
         Collection<AlterConfigOp> changes = new ArrayList<>();
-        strings(request.get("configs")).forEach((key, value) -> changes.add(
-            new AlterConfigOp(new ConfigEntry(key, value), AlterConfigOp.OpType.SET)));
+        request.get("configs").fields().forEachRemaining(change -> {
+            JsonNode value = change.getValue();
+            AlterConfigOp.OpType what =
+                value.isNull() ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET;
+            String text = value.isNull() ? null : value.asText();
+            changes.add(new AlterConfigOp(new ConfigEntry(change.getKey(), text), what));
+        });
         admin.incrementalAlterConfigs(Map.of(resource, changes)).all().get();
     }
 

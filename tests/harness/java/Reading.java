@@ -153,10 +153,18 @@ final class Reading {
         config.put("max.poll.records", wanted);
         long deadline = System.currentTimeMillis() + Driver.WAIT_MS / 2;
         int read = 0;
+        if (request.has("protocol")) {
+            config.put("group.protocol", request.get("protocol").asText());
+        }
+        ArrayNode offsets = answer.putArray("offsets");
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
             consumer.subscribe(List.of(request.get("topic").asText()));
             while (read < wanted && System.currentTimeMillis() < deadline) {
-                read += consumer.poll(Duration.ofMillis(200)).count();
+                var records = consumer.poll(Duration.ofMillis(200));
+                for (ConsumerRecord<byte[], byte[]> record : records) {
+                    read++;
+                    offsets.add(record.offset());
+                }
             }
             consumer.commitSync();
         }

@@ -331,6 +331,84 @@ impl MirrorNode {
     }
 }
 
+impl MirrorNode {
+    /// How what a mirror carries beside records goes, as `status --json` tells it.
+    ///
+    /// # Errors
+    /// When the node does not tell.
+    pub fn carried(&self, mirror: &str, task: &str) -> Result<Carried> {
+        let told = self.command("status", &["--json", "--mirror", mirror])?;
+        let document = told.document()?;
+        let tasks = document["mirrors"][0]["carried"].as_array().cloned().unwrap_or_default();
+        match tasks.into_iter().find(|one| one["task"] == task) {
+            Some(found) => serde_json::from_value(found).with_context(|| format!("{told}")),
+            None => Ok(Carried { success_age_ms: -1, ..Carried::default() }),
+        }
+    }
+
+    /// Waits until `is_it` holds for what a mirror carries beside records.
+    ///
+    /// # Errors
+    /// When that takes too long; `what` is in the error.
+    pub fn await_carried(
+        &self,
+        (mirror, task): (&str, &str),
+        what: &str,
+        is_it: impl Fn(&Carried) -> bool,
+    ) -> Result<Carried> {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let carried = self.carried(mirror, task)?;
+            if is_it(&carried) {
+                return Ok(carried);
+            }
+            if Instant::now() > deadline {
+                bail!("{task} of {mirror}: not {what} within {WAIT:?}: {carried:?}");
+            }
+            thread::sleep(POLL_PAUSE);
+        }
+    }
+
+    /// Waits until a group's committed offsets are just these, by `topic-partition`.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn await_group_offsets(&self, group: &str, expected: &[(&str, i64)]) -> Result<()> {
+        let expected = expected.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let found = self.driver.group_offsets(group)?;
+            if found == expected {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{group}: not at {expected:?} within {WAIT:?}: {found:?}");
+            }
+            thread::sleep(POLL_PAUSE);
+        }
+    }
+}
+
+/// How what a mirror carries beside records goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Carried {
+    /// How long ago all of it was done; -1 for never.
+    pub success_age_ms: i64,
+    /// Things that are here as at the source.
+    pub in_step: i64,
+    /// Things that were written.
+    pub written: i64,
+    /// Things that failed.
+    pub error_count: i64,
+    /// The last of them.
+    pub last_error: Option<String>,
+    /// What a rule left out.
+    pub skipped: Vec<String>,
+    /// What was changed last.
+    pub changed: Vec<String>,
+}
+
 /// The arguments that make a mirror from a file of settings.
 #[must_use]
 pub fn create<'a>(mirror: &'a str, config: &'a str) -> [&'a str; 5] {
@@ -340,7 +418,10 @@ pub fn create<'a>(mirror: &'a str, config: &'a str) -> [&'a str; 5] {
 /// What makes a node quick enough for tests, in its file,
 const TEST_SETTINGS: &str = "[groups]\ninitial_rebalance_delay_ms = 0";
 /// and among the settings that are kept.
-const TEST_BROKER_SETTINGS: [(&str, &str); 1] = [("mirror.metadata.refresh.interval.ms", "500")];
+const TEST_BROKER_SETTINGS: [(&str, &str); 2] = [
+    ("mirror.metadata.refresh.interval.ms", "500"),
+    ("mirror.group.offsets.refresh.interval.ms", "200"),
+];
 /// What makes a mirror so.
 const QUICK: &str = "fetch.wait.max.ms=200";
 /// Takes the place of a question on a terminal.

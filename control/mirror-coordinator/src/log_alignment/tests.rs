@@ -129,6 +129,7 @@ fn described(name: &str, source: Option<&str>, partitions: &[(&str, i32, i64)]) 
         source_cluster_id: source.map(str::to_owned),
         authorized_operations: i32::MIN,
         topics: vec![topic],
+        syncs: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which topic belongs to which mirror: changes are on disk before anything follows from them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 use mirror_coordinator::cluster_metadata::{
@@ -13,6 +14,7 @@ use mirror_coordinator::mirror_name::MirrorName;
 use mirror_uring::EngineCommand;
 
 use super::engine_start::source_limits;
+use super::node_settings::sync_intervals;
 use super::topic_changes::CommitError;
 use super::{MirrorError, MirrorLoop};
 use crate::catalog::{Binding, TopicSpec};
@@ -23,6 +25,7 @@ use crate::discovery::Standing;
 use crate::mirror_news::MirrorNews;
 use crate::random_id::random_id;
 use crate::source_client::SourceTopic;
+use crate::source_sync::Mirrored;
 use crate::topic_selection::TopicSelection;
 
 impl MirrorLoop<'_> {
@@ -204,6 +207,9 @@ impl MirrorLoop<'_> {
                 if let Some(source) = self.sources.remove(name) {
                     self.sources_to_remove.push(source.id);
                 }
+                if let Some(node) = &self.node {
+                    node.board.forget(name);
+                }
             }
             MetadataRecord::TopicBound { topic, .. } => {
                 self.open_in_book(topic);
@@ -278,6 +284,7 @@ impl MirrorLoop<'_> {
             let unclean_election = mirror_coordinator::lifecycle::UncleanElection::Fail;
             let source = self.sources.add(name, properties, selection, unclean_election);
             source.watch(name, wants_log_ends, events);
+            self.carry_over(name);
             return;
         }
         let reconnects =
@@ -292,10 +299,29 @@ impl MirrorLoop<'_> {
             source.brokers.clear();
             source.watch(name, self.config.until_caught_up, events);
             self.inputs.push_back(Input::SourceForgotten(name.clone()));
+            self.carry_over(name);
         } else {
             source.hurry();
         }
         self.tell_limits(name);
+    }
+
+    /// Carries over what a mirror has beside records, where there is a node to carry it to.
+    pub(super) fn carry_over(&mut self, name: &MirrorName) {
+        let intervals = sync_intervals(&self.node_config());
+        let Some(node) = &self.node else { return };
+        let (Some(source), Some(groups)) = (self.sources.get_mut(name), &node.groups) else {
+            return;
+        };
+        let mirrored = Mirrored {
+            mirror: name.clone(),
+            directory: Arc::clone(&self.destination.directory),
+            catalog: Arc::clone(&self.destination.catalog),
+            groups: Arc::clone(groups),
+            board: Arc::clone(&node.board),
+            lost_topics: source.lost_topics.clone(),
+        };
+        source.carry_over(&mirrored, intervals);
     }
 
     /// Tells the engine how a source is to be asked, when that is news: it hears of it before it

@@ -18,8 +18,7 @@ impl MirrorLoop<'_> {
     pub(super) fn on_topic_denied(&mut self, mirror: &MirrorName, name: &TopicName) {
         let Some(reason) = self.denial(mirror, name) else { return };
         let Some(source) = self.sources.get_mut(mirror) else { return };
-        if source.lost_topics.get(name) != Some(&reason) {
-            source.lost_topics.insert(name.clone(), reason.clone());
+        if source.lost_topics.note(name, &reason) {
             self.tell(MirrorNews::TopicLost { topic: name.to_string(), reason: reason.clone() });
         }
         for partition in self.partitions_of(name) {

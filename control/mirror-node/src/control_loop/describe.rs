@@ -7,7 +7,7 @@ use std::time::Duration;
 use kafka_protocol::error::ResponseError;
 use kafka_wire::mirror_api::describe_cluster_mirrors::{
     DescribeClusterMirrorsRequest, DescribeClusterMirrorsResponse, DescribedMirror,
-    DescribedPartition, DescribedTopic,
+    DescribedPartition, DescribedSync, DescribedTopic,
 };
 use kafka_wire::mirror_api::list_cluster_mirrors::{
     ListClusterMirrorsRequest, ListClusterMirrorsResponse, ListedMirror,
@@ -111,7 +111,14 @@ impl MirrorLoop<'_> {
             source_cluster_id: mirror.source_cluster_id.clone(),
             authorized_operations: i32::MIN, // said by the server
             topics: topics.collect(),
+            syncs: if wanted.states { self.syncs(name) } else { Vec::new() },
         }
+    }
+
+    /// How what the mirror carries beside records goes.
+    fn syncs(&self, mirror: &MirrorName) -> Vec<DescribedSync> {
+        let board = self.node.as_ref().map(|node| node.board.of(mirror)).unwrap_or_default();
+        board.iter().map(|(task, report)| report.described(*task)).collect()
     }
 
     fn describe_topic(
@@ -320,6 +327,7 @@ fn unknown_mirror(name: &str) -> DescribedMirror {
         source_cluster_id: None,
         authorized_operations: i32::MIN,
         topics: Vec::new(),
+        syncs: Vec::new(),
     }
 }
 

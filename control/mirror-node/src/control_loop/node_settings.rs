@@ -9,6 +9,7 @@ use mirror_uring::EngineCommand;
 
 use super::MirrorLoop;
 use crate::client_properties::metadata_refresh_ms;
+use crate::source_sync::SyncIntervals;
 
 impl MirrorLoop<'_> {
     /// What holds.
@@ -25,6 +26,11 @@ impl MirrorLoop<'_> {
         self.lifecycle.set_retry_policy(node.retry);
         let configured = self.config.mirror.as_ref().map(|configured| &configured.name);
         let refresh_ms = metadata_refresh_ms(&node);
+        for (_, source) in self.sources.iter() {
+            if let Some(sync) = &source.sync {
+                sync.set_intervals(sync_intervals(&node));
+            }
+        }
         for (_, source) in self.sources.iter_mut().filter(|(name, _)| Some(*name) != configured) {
             source.properties.metadata_refresh_ms = refresh_ms;
             if let Some(watch) = &source.watch {
@@ -37,6 +43,12 @@ impl MirrorLoop<'_> {
     }
 }
 
+/// How often what a mirror has beside records is carried over.
+pub(super) fn sync_intervals(node: &MirrorNodeConfig) -> SyncIntervals {
+    let group_offsets = Duration::from_millis(node.group_offsets_ms.max(GROUP_OFFSETS_MS_MIN));
+    SyncIntervals { group_offsets }
+}
+
 /// The bound on throttled partitions, for the engine. A rate of 0 is taken for the slowest there
 /// is: the partitions are to be held back, and not to count as stopped.
 pub(super) fn throttle(node: &MirrorNodeConfig) -> EngineCommand {
@@ -44,3 +56,6 @@ pub(super) fn throttle(node: &MirrorNodeConfig) -> EngineCommand {
     let bytes_per_second = rate.map(|rate| NonZeroU64::new(rate).unwrap_or(NonZeroU64::MIN));
     EngineCommand::SetThrottle { bytes_per_second }
 }
+
+/// As often as a source is looked at, at most.
+const GROUP_OFFSETS_MS_MIN: u64 = 100;

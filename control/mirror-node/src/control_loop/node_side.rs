@@ -7,10 +7,12 @@ use kafka_wire::partition::BrokerId;
 use mirror_coordinator::mirror_states::MirrorStates;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::groups::Groups;
 use crate::local_topics::LocalTopics;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::mirror_orders::MirrorOrder;
 use crate::mirror_state_journal::MirrorStateJournal;
+use crate::source_sync::board::SyncBoard;
 
 /// A node, for its control loop.
 pub(crate) struct NodeSide {
@@ -28,6 +30,10 @@ pub(crate) struct NodeSide {
     pub(super) cluster_id: String,
     /// Tells whoever closes the logs of clients that the loop works on none any more.
     released: Option<oneshot::Sender<()>>,
+    /// Its consumer groups, which mirrors carry offsets to.
+    pub(super) groups: Option<Arc<Groups>>,
+    /// How what is carried over beside records goes.
+    pub(super) board: Arc<SyncBoard>,
 }
 
 impl NodeSide {
@@ -41,8 +47,18 @@ impl NodeSide {
         let (told, changes) = mpsc::unbounded_channel();
         // Nobody listens any more when the loop is ending.
         topics.tell_bound_topic_news(move |news| drop(told.send(news)));
-        let (journal, released) = (Some(journal), Some(released));
-        Self { topics, journal, restored, orders, changes, broker, cluster_id, released }
+        Self {
+            topics,
+            journal: Some(journal),
+            restored,
+            orders,
+            changes,
+            broker,
+            cluster_id,
+            released: Some(released),
+            groups: None,
+            board: Arc::default(),
+        }
     }
 
     /// Says that the loop opens and seals no log any more; a loop that ends without a word may
@@ -52,6 +68,11 @@ impl NodeSide {
             // A node that ends otherwise does not wait.
             let _ = released.send(());
         }
+    }
+
+    /// Has mirrors carry over what they carry beside records.
+    pub(crate) fn with_groups(self, groups: Arc<Groups>) -> Self {
+        Self { groups: Some(groups), ..self }
     }
 
     pub(super) const fn topics(&self) -> &Arc<LocalTopics> {

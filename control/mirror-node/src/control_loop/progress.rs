@@ -64,10 +64,10 @@ impl MirrorLoop<'_> {
 
     /// Everything that is not mirrored, with the reason.
     pub(super) fn failed_parts(&self) -> Vec<FailedPart> {
-        let lost = self.sources.iter().flat_map(|(_, source)| &source.lost_topics);
+        let lost = self.sources.iter().flat_map(|(_, source)| source.lost_topics.all());
         let topics = lost
             .map(|(name, reason)| FailedPart { name: name.to_string(), reason: reason.clone() });
-        let is_lost = |name| self.sources.iter().any(|(_, one)| one.lost_topics.contains_key(name));
+        let is_lost = |name| self.sources.iter().any(|(_, one)| one.lost_topics.has(name));
         let partitions = self.book.entries().filter_map(|(id, entry)| {
             let failure = self.lifecycle.failure(id)?;
             (self.is_failed(id) && !is_lost(&entry.name.topic)).then(|| FailedPart {

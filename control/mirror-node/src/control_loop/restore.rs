@@ -195,6 +195,7 @@ impl MirrorLoop<'_> {
         let policy = configured.unclean_election;
         let source = self.sources.add(&configured.name, properties, selection, policy);
         source.watch(&configured.name, wants_log_ends, events);
+        self.carry_over(&configured.name);
     }
 
     fn topics_of(&self, mirror: &MirrorName) -> Vec<TopicName> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use kafka_log::log_config::LogConfig;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName, TopicPartition};
+use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::lifecycle::{Input, UncleanElection};
+use mirror_coordinator::mirror_config::MirrorConfig;
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirrored_topic_config::{
     MirroredTopicConfig, SUPPORT_UNCLEAN_ELECTION, SUPPORT_UNCLEAN_ELECTION_ALIAS,
@@ -22,6 +24,9 @@ use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
 use crate::source_client::{SourceLeader, SourceTopic};
 use crate::source_connection::SourceError;
+use crate::source_sync::board::Noted;
+use crate::source_sync::topic_configs::{self, ConfigsLook, note_changes, taken_over};
+use crate::source_sync::{SyncError, SyncTask};
 use crate::source_watch::SourceLook;
 use crate::topic_settings::is_of_mirroring;
 
@@ -104,9 +109,7 @@ impl MirrorLoop<'_> {
                 .filter(|(name, _)| begun.contains(name))
                 .map(|(name, source)| (name, source, true)),
         );
-        for (name, source, _) in &present {
-            self.remember(name, source, &look.configs);
-        }
+        self.remember_all(mirror, &present, &look.configs);
         self.tell_too_long(mirror, &look.metadata.too_long);
         self.tell_if_nothing(mirror, present.is_empty(), look.metadata.topics.len());
         if !self.write_state() {
@@ -155,26 +158,84 @@ impl MirrorLoop<'_> {
         findings
     }
 
+    /// Notes sizes and settings of the topics that a look found.
+    fn remember_all(
+        &mut self,
+        mirror: &MirrorName,
+        present: &[(TopicName, &SourceTopic, bool)],
+        look: &ConfigsLook,
+    ) {
+        let mut changed = Noted::default();
+        let rule = self.config_rule(mirror, look);
+        for (name, source, _) in present {
+            let theirs = look.told.configs.get(name).map(|theirs| (theirs, &rule));
+            self.remember(name, source, theirs, &mut changed);
+        }
+        self.note_configs(mirror, look, changed);
+    }
+
     /// Notes a topic's size and settings.
     fn remember(
         &mut self,
         name: &TopicName,
         source: &SourceTopic,
-        configs: &BTreeMap<TopicName, BTreeMap<String, String>>,
+        theirs: Option<(&BTreeMap<String, String>, &ConfigRule)>,
+        changed: &mut Noted,
     ) {
+        let bound = self.metadata.topics().get(name);
+        let is_mirrored = bound.is_some_and(|bound| bound.desired == DesiredState::Mirroring);
         let mut directory = self.destination.directory.lock();
         let Some(topic) = directory.state.topics.get_mut(name) else { return };
         let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
         let count = count.max(topic.partition_count);
-        let configs = configs.get(name).map(|theirs| taken_over(theirs, &topic.configs));
+        let configs = theirs.filter(|_| is_mirrored).map(|(theirs, rule)| match rule {
+            ConfigRule::AllBut(excluded) => taken_over(theirs, &topic.configs, excluded),
+            ConfigRule::Replaced => replaced(theirs, &topic.configs),
+        });
         let configs = configs.filter(|configs| *configs != topic.configs);
         if count != topic.partition_count || configs.is_some() {
             topic.partition_count = count;
             if let Some(configs) = configs {
+                note_changes(name, (&topic.configs, &configs), changed);
                 topic.configs = configs;
             }
             self.is_state_dirty = true;
         }
+    }
+
+    /// How settings that a look brought are taken over.
+    fn config_rule(&self, mirror: &MirrorName, look: &ConfigsLook) -> ConfigRule {
+        if self.node.is_none() || look.told.configs.is_empty() {
+            return ConfigRule::Replaced;
+        }
+        ConfigRule::AllBut(self.excluded_configs(mirror))
+    }
+
+    /// Settings of topics that a mirror does not copy.
+    pub(super) fn excluded_configs(&self, mirror: &MirrorName) -> Vec<String> {
+        let configs = self.metadata.mirrors().get(mirror).map(|mirror| mirror.configs.clone());
+        let config = MirrorConfig::parse(&configs.unwrap_or_default());
+        let config = config.or_else(|_| MirrorConfig::parse(&BTreeMap::new()));
+        config.expect("what is not set can be used").topic_properties_exclude
+    }
+
+    /// Tells what became of settings, when a look was to bring any.
+    fn note_configs(&self, mirror: &MirrorName, look: &ConfigsLook, changed: Noted) {
+        let Some(node) = self.node.as_ref().filter(|_| look.was_due) else { return };
+        let outcome = match &look.failed {
+            Some(reason) => Err(SyncError::TopicConfigs(reason.clone())),
+            None => {
+                let directory = self.destination.directory.lock();
+                let mirrored = self.metadata.topics().iter().filter(|(_, bound)| {
+                    bound.mirror == *mirror && bound.desired == DesiredState::Mirroring
+                });
+                let topics = mirrored.filter_map(|(name, _)| {
+                    Some((name, &directory.state.topics.get(name)?.configs))
+                });
+                Ok(topic_configs::outcome(&look.told, topics, changed))
+            }
+        };
+        node.board.note(mirror, SyncTask::TopicConfigs, look.took, outcome);
     }
 
     /// Writes `ringmirror.json` when it must be; says whether memory and disk agree.
@@ -212,7 +273,7 @@ impl MirrorLoop<'_> {
         self.open_in_book(name);
         let Some(topic) = self.destination.catalog.topic(name) else { return };
         let Some(of_mirror) = self.sources.get_mut(mirror) else { return };
-        of_mirror.lost_topics.remove(name);
+        of_mirror.lost_topics.forget(name);
         let unclean_election = unclean_election(&topic.configs, of_mirror.unclean_election);
         for (partition, at) in &source.partitions {
             let id = TopicIdPartition { topic_id: topic.id, partition: *partition };
@@ -287,8 +348,7 @@ impl MirrorLoop<'_> {
         reason: String,
     ) {
         let Some(source) = self.sources.get_mut(mirror) else { return };
-        if source.lost_topics.get(&name) != Some(&reason) {
-            source.lost_topics.insert(name.clone(), reason.clone());
+        if source.lost_topics.note(&name, &reason) {
             let topic = name.to_string();
             self.tell(MirrorNews::TopicLost { topic, reason: reason.clone() });
         }
@@ -326,8 +386,16 @@ impl MirrorLoop<'_> {
     }
 }
 
+/// How a topic takes its source's settings over.
+enum ConfigRule {
+    /// On a node: all but these, over those that it has.
+    AllBut(Vec<String>),
+    /// Where nobody is served: they are all that it has.
+    Replaced,
+}
+
 /// The source's settings, but for those that say how the topic is mirrored here: these are ours.
-fn taken_over(
+fn replaced(
     theirs: &BTreeMap<String, String>,
     ours: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {

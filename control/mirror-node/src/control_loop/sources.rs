@@ -14,6 +14,7 @@ use super::LoopEvent;
 use crate::client_properties::ClientProperties;
 use crate::discovery::Discovery;
 use crate::source_client::SourceClient;
+use crate::source_sync::{LostTopics, Mirrored, SourceSync, SyncIntervals};
 use crate::source_watch::{SharedNames, SharedSelection, SourceWatch, WatchPlan};
 use crate::topic_filter::TopicFilter;
 use crate::topic_selection::TopicSelection;
@@ -42,6 +43,9 @@ pub(super) struct MirrorSource {
     pub(super) missing: SharedNames,
     /// Looks at the source; `None` while nobody wants that.
     pub(super) watch: Option<SourceWatch>,
+    /// Carries over what a mirror has beside records; `None` as with the watch, and where there is
+    /// nothing to carry it to.
+    pub(super) sync: Option<SourceSync>,
     /// How the engine was told to ask it.
     pub(super) limits: Option<SourceLimits>,
     /// Number of that watch: what an earlier one saw is of no use any more.
@@ -51,7 +55,7 @@ pub(super) struct MirrorSource {
     /// When each broker answered last.
     pub(super) answered_at: BTreeMap<BrokerId, Instant>,
     /// Topics that are not mirrored, with the reason.
-    pub(super) lost_topics: BTreeMap<TopicName, String>,
+    pub(super) lost_topics: LostTopics,
     /// What to do when the source loses records, unless the topic says it.
     pub(super) unclean_election: UncleanElection,
     /// Why the source did not answer, as told last.
@@ -103,6 +107,14 @@ impl MirrorSource {
         self.watch = Some(SourceWatch::start(client, plan, events));
     }
 
+    /// Begins to carry over what a mirror has beside records, from where the watch looks.
+    pub(super) fn carry_over(&mut self, mirrored: &Mirrored, intervals: SyncIntervals) {
+        let properties = self.watch.is_some().then_some(&self.properties);
+        // What an earlier one was doing ends first.
+        self.sync = None;
+        self.sync = properties.map(|all| SourceSync::start(all, mirrored, intervals));
+    }
+
     /// Has the source looked at soon.
     pub(super) fn hurry(&self) {
         if let Some(watch) = &self.watch {
@@ -134,7 +146,8 @@ impl Sources {
             watch_number: u64::from(id.get()) << 32,
             brokers: BTreeMap::new(),
             answered_at: BTreeMap::new(),
-            lost_topics: BTreeMap::new(),
+            lost_topics: LostTopics::default(),
+            sync: None,
             unclean_election,
             told_unreachable: String::new(),
             told_nothing_selected: false,

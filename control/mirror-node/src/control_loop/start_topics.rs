@@ -12,7 +12,7 @@ use kafka_wire::mirror_api::start_mirror_topics::{
 };
 use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{SourceId, TopicName, TopicPartition};
+use kafka_wire::partition::{BrokerId, SourceId, TopicName, TopicPartition};
 use mirror_coordinator::cluster_metadata::command_error::{CommandError, ErrorCode};
 use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
 use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
@@ -33,8 +33,9 @@ use crate::directory_state::MirrorTopic;
 use crate::mirror_orders::start_timeout;
 use crate::peer_answers::ask_peer;
 use crate::random_id::random_id;
-use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
+use crate::source_client::{LogEdge, SourceClient, SourceMetadata, TopicConfigs};
 use crate::source_rights::{MissingRight, missing_on_topics, told};
+use crate::source_sync::topic_configs::PlannedConfigs;
 use crate::source_watch::SourceLook;
 
 /// A start whose topics were looked up.
@@ -57,6 +58,8 @@ pub(super) struct Resolved {
     pub(super) log_ends: BTreeMap<TopicPartition, Offset>,
     /// Rights on the topics that the source does not give us.
     pub(super) missing: Vec<MissingRight>,
+    /// Settings of topics at the source, when only a plan is wanted.
+    pub(super) configs: TopicConfigs,
 }
 
 impl MirrorLoop<'_> {
@@ -179,8 +182,14 @@ impl MirrorLoop<'_> {
         let bound: BTreeSet<TopicName> = bound.collect();
         if request.plan_only {
             let planned = self.plan_of(&bound, &resolved);
-            let told = StartMirrorTopicsResponse::outcome(0, None);
-            let told = StartMirrorTopicsResponse { topics: outcomes(&plan), plan: planned, ..told };
+            let configs = self.plan_configs(&request.mirror_name, &bound, &resolved.configs);
+            let told = StartMirrorTopicsResponse {
+                topics: outcomes(&plan),
+                plan: planned,
+                changed_configs: configs.changed.sentences(),
+                ineffective_configs: configs.ineffective.sentences(),
+                ..StartMirrorTopicsResponse::outcome(0, None)
+            };
             return Ok(told.into());
         }
         let overwritten: BTreeMap<TopicName, String> = bound
@@ -254,6 +263,25 @@ impl MirrorLoop<'_> {
             }
         }
         plan
+    }
+
+    /// What a start would do with the settings of these topics.
+    fn plan_configs(
+        &self,
+        mirror: &str,
+        topics: &BTreeSet<TopicName>,
+        told: &TopicConfigs,
+    ) -> PlannedConfigs {
+        let excluded = MirrorName::parse(mirror).map(|name| self.excluded_configs(&name));
+        let excluded = excluded.unwrap_or_default();
+        let mut planned = PlannedConfigs::default();
+        for name in topics {
+            let Some(theirs) = told.configs.get(name) else { continue };
+            let shown = self.destination.catalog.topic(name);
+            let ours = shown.map(|shown| shown.configs.clone()).unwrap_or_default();
+            planned.take(name, theirs, (&ours, &excluded));
+        }
+        planned
     }
 
     fn plan_partition(
@@ -349,7 +377,22 @@ async fn resolve(
         Some(selected) => missing_on_topics(client, &selected, &metadata).await.unwrap_or_default(),
         None => Vec::new(),
     };
-    Ok(Resolved { metadata, peer, log_ends, missing })
+    let configs = planned_configs(client, request, &leaders).await?;
+    Ok(Resolved { metadata, peer, log_ends, missing, configs })
+}
+
+/// Settings of topics at the source, when only a plan is wanted.
+async fn planned_configs(
+    client: &mut SourceClient,
+    request: &StartMirrorTopicsRequest,
+    leaders: &BTreeMap<TopicPartition, BrokerId>,
+) -> Result<TopicConfigs, String> {
+    if !request.plan_only {
+        return Ok(TopicConfigs::default());
+    }
+    let topics: BTreeSet<&TopicName> = leaders.keys().map(|at| &at.topic).collect();
+    let topics: Vec<TopicName> = topics.into_iter().cloned().collect();
+    client.topic_configs(&topics).await.map_err(|error| error.to_string())
 }
 
 /// What a start means of the topics of its mirror, which leaves out `exclude`; the plan says what

@@ -83,7 +83,7 @@ impl MirrorLoop<'_> {
         self.confirmed.remove(name);
         if let Some(source) = self.sources.get_mut(&bound.mirror) {
             source.told_topics.remove(name);
-            source.lost_topics.remove(name);
+            source.lost_topics.forget(name);
         }
     }
 

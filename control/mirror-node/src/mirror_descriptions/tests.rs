@@ -35,6 +35,7 @@ fn mirror(name: &str, topics: &[(&str, Vec<DescribedPartition>)]) -> DescribedMi
         source_cluster_id: Some("abc".to_owned()),
         authorized_operations: i32::MIN,
         topics: topics.collect(),
+        syncs: Vec::new(),
     }
 }
 

@@ -74,7 +74,7 @@ impl Serving {
         });
         let offsets = LocalOffsetsTopic::new(Arc::clone(catalog), Arc::clone(&local));
         let groups = Groups::start(Box::new(offsets), config.groups).map_err(NodeError::Server)?;
-        node.groups.set(groups).expect("a new node has no groups");
+        node.groups.set(Arc::new(groups)).expect("a new node has no groups");
         node.mirror_orders.set(orders).expect("a new node has no mirrors");
         let node = Arc::new(node);
         let server = Server::start(Arc::clone(&node), listener, config.network_threads);
@@ -82,6 +82,11 @@ impl Serving {
         observe(news);
         let keeper = Keeper::start(Arc::clone(&local));
         Ok(Self { server, node, local, keeper })
+    }
+
+    /// The consumer groups.
+    pub(super) fn groups(&self) -> Arc<Groups> {
+        Arc::clone(self.node.groups.get().expect("groups were started with the node"))
     }
 
     /// Ends the clients' connections, and has the logs that they wrote to closed once the control

@@ -56,7 +56,7 @@ pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) 
 
 /// The node's groups.
 fn groups(node: &Node) -> Result<&Groups, Refusal> {
-    node.groups.get().ok_or(Refusal::CoordinatorNotAvailable)
+    node.groups.get().map(Arc::as_ref).ok_or(Refusal::CoordinatorNotAvailable)
 }
 
 fn group_id(name: &str) -> Result<GroupId, Refusal> {

@@ -132,3 +132,23 @@ fn a_failback_without_its_mirror_is_told_who_makes_it() {
         assert!(text.contains(word), "{text}");
     }
 }
+
+#[test]
+fn what_settings_become_is_in_the_plan() {
+    let response = StartMirrorTopicsResponse {
+        changed_configs: vec!["topic orders: retention.ms=5, was not set".to_owned()],
+        ineffective_configs: vec!["topic orders: compact".to_owned()],
+        ..told(vec![])
+    };
+    let refused = StartMirrorTopicsResponse {
+        topics: vec![TopicOutcome {
+            name: "a".to_owned(),
+            error_code: 42,
+            error_message: Some("no".to_owned()),
+        }],
+        ..response
+    };
+    let lines = PlanReport::of(&refused).lines();
+    assert!(lines.contains(&"setting: topic orders: retention.ms=5, was not set".to_owned()));
+    assert!(lines.contains(&"no effect here: topic orders: compact".to_owned()), "{lines:?}");
+}

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use kafka_wire::mirror_api::describe_cluster_mirrors::DescribedMirror;
 use serde::Serialize;
 
+use self::carried::CarriedStatus;
 use crate::cluster_mirrors::tables::{FAILED, PartitionRow, rows};
 use crate::table::{beginning, known, table};
+
+mod carried;
 
 /// What is safe.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,8 @@ struct MirrorStatus {
     /// Age of the oldest measurement; -1 when there is none.
     measured_age_ms_max: i64,
     worst: Vec<PartitionRow>,
+    /// What is carried over beside records.
+    carried: Vec<CarriedStatus>,
 }
 
 impl StatusReport {
@@ -138,6 +143,7 @@ fn judge(mirror: &DescribedMirror, thresholds: &Thresholds) -> (MirrorStatus, Ve
         lag_ms_max,
         measured_age_ms_max,
         worst: worst(rows),
+        carried: mirror.syncs.iter().map(CarriedStatus::of).collect(),
     };
     (status, reasons)
 }
@@ -219,6 +225,7 @@ impl MirrorStatus {
             format!("  partitions  {}{sum}", self.partitions),
             format!("  lag         {}", self.lag_text()),
         ];
+        lines.extend(self.carried.iter().flat_map(CarriedStatus::lines));
         if !self.worst.is_empty() {
             lines.push(String::new());
             lines.extend(worst_lines(&self.worst).into_iter().map(|line| format!("  {line}")));
@@ -267,7 +274,7 @@ fn worst_lines(worst: &[PartitionRow]) -> Vec<String> {
 }
 
 /// Seconds with a tenth; `-` for unknown.
-fn seconds(ms: i64) -> String {
+pub(super) fn seconds(ms: i64) -> String {
     if ms < 0 { "-".to_owned() } else { format!("{}.{}", ms / 1000, ms % 1000 / 100) }
 }
 

@@ -12,7 +12,8 @@
 //!            tag 1 lastMirrorEpochLookups: [topicId uuid, partitions: [i32]]
 //! ```
 //!
-//! Tags 0 and 1 of a described partition are ours: lag in time.
+//! Tags 0 and 1 of a described partition are ours: lag in time. Tag 0 of a mirror is, too: how
+//! what it carries beside records goes.
 
 use crate::mirror_api::mirror_topic::TopicPartitions;
 use crate::mirror_api::schema::{fields, response};
@@ -76,6 +77,39 @@ fields! {
         pub authorized_operations: i32,
         /// Its topics.
         pub topics: Vec<DescribedTopic>,
+    }
+    tagged {
+        /// How what it carries beside records goes; told with the states, and empty when they are
+        /// not asked for.
+        0 => pub syncs: Vec<DescribedSync>,
+    }
+}
+
+fields! {
+    /// How one kind of thing that a mirror carries beside records goes.
+    pub struct DescribedSync {
+        /// What it is, as `consumer-groups`.
+        pub task: String,
+        /// How long ago all of it was done, milliseconds; -1 for never.
+        pub success_age_ms: i64,
+        /// How long the last round took, milliseconds.
+        pub took_ms: i64,
+        /// How many things are here as at the source.
+        pub in_step: i64,
+        /// How many things were written since the node started.
+        pub written: i64,
+        /// How many things failed since then.
+        pub error_count: i64,
+        /// The last of these.
+        pub last_error: Option<String>,
+        /// How long ago that was, milliseconds; -1 for never.
+        pub last_error_age_ms: i64,
+        /// How many things a rule left out in the last round.
+        pub skipped_count: i64,
+        /// The first of these, with the rule.
+        pub skipped: Vec<String>,
+        /// What was changed last, where that is told one by one.
+        pub changed: Vec<String>,
     }
 }
 

@@ -9,7 +9,7 @@
 //!  tag 1 confirm bool, tag 2 planOnly bool
 //! ```
 //!
-//! Tags 1 and 2, and tag 0 of the response, are ours: what a start would do to a log is told
+//! Tags 1 and 2, and those of the response, are ours: what a start would do to a log is told
 //! before it is done, and a log that would lose records of its own is not touched without a word.
 
 use crate::mirror_api::mirror_topic::TopicOutcome;
@@ -60,6 +60,11 @@ response! {
     tagged {
         /// What would be done with each partition; empty unless only that was asked.
         0 => pub plan: Vec<PlannedPartition>,
+        /// Settings of topics that would be others here, the first of them and a word on the rest;
+        /// empty unless only a plan was asked for.
+        1 => pub changed_configs: Vec<String>,
+        /// Settings of topics that would count for nothing here, likewise.
+        2 => pub ineffective_configs: Vec<String>,
     }
 }
 

@@ -157,6 +157,25 @@ impl Driver {
             json!({"do": "read_in_group", "group": group, "topic": topic, "count": count});
         Ok(self.ask::<ReadInGroup>(&request)?.read)
     }
+
+    /// As [`Self::read_in_group`] with the group protocol `protocol` (`classic` or `consumer`, of
+    /// releases that know both); returns the offsets that came, in order.
+    ///
+    /// # Errors
+    /// As Kafka refuses.
+    pub fn offsets_in_group(
+        &self,
+        group: &str,
+        protocol: &str,
+        topic: &str,
+        count: u64,
+    ) -> Result<Vec<i64>> {
+        let request = json!({
+            "do": "read_in_group", "group": group, "protocol": protocol, "topic": topic,
+            "count": count,
+        });
+        Ok(self.ask::<ReadInGroup>(&request)?.offsets)
+    }
 }
 
 fn read(command: &str, topic: &str, partition: i32, isolation: Isolation, range: Range) -> Value {
@@ -169,6 +188,7 @@ fn read(command: &str, topic: &str, partition: i32, isolation: Isolation, range:
 #[derive(Deserialize)]
 struct ReadInGroup {
     read: u64,
+    offsets: Vec<i64>,
 }
 
 #[derive(Deserialize)]

@@ -195,6 +195,17 @@ impl Driver {
         self.alter_configs("TOPIC", topic, configs)
     }
 
+    /// Takes a configuration of a topic away: its default holds.
+    ///
+    /// # Errors
+    /// As Kafka refuses.
+    pub fn delete_topic_config(&self, topic: &str, name: &str) -> Result<()> {
+        let configs = json!({name: null});
+        self.tell(
+            &json!({"do": "alter_configs", "kind": "TOPIC", "name": topic, "configs": configs}),
+        )
+    }
+
     /// Sets dynamic configurations of a broker; an empty name stands for all brokers.
     ///
     /// # Errors

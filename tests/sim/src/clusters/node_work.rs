@@ -51,6 +51,7 @@ impl Cluster {
                 source_cluster_id: mirror.source_cluster_id.clone(),
                 authorized_operations: i32::MIN,
                 topics: topics.collect(),
+                syncs: Vec::new(),
             });
         }
         PeerMirrors::read(&asking, &listed, &described)

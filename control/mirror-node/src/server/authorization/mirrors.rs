@@ -113,6 +113,7 @@ fn unseen(name: String) -> DescribedMirror {
         source_cluster_id: None,
         authorized_operations: NOT_ASKED,
         topics: Vec::new(),
+        syncs: Vec::new(),
     }
 }
 

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -57,7 +58,8 @@ fn node_with_groups() -> TestNode {
     node.mirrored("orders", &[]);
     let topic = TestTopic::in_directory(node.node.catalog.root().to_owned());
     let settings = GroupSettings { initial_rebalance_delay_ms: 0, ..GroupSettings::default() };
-    node.node.groups.set(Groups::start(Box::new(topic), settings).unwrap()).unwrap();
+    let groups = Groups::start(Box::new(topic), settings).unwrap();
+    node.node.groups.set(Arc::new(groups)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let loading = Refusal::CoordinatorLoadInProgress.code();
     while ask(&node, ListGroupsRequest::default()).error_code == loading {

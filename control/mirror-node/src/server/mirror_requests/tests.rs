@@ -73,6 +73,7 @@ fn described(partition_count: usize) -> MirrorResponse {
         source_cluster_id: None,
         authorized_operations: 0,
         topics,
+        syncs: Vec::new(),
     };
     let mirrors = vec![mirror];
     DescribeClusterMirrorsResponse { mirrors, ..DescribeClusterMirrorsResponse::outcome(0, None) }

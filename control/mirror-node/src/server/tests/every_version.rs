@@ -47,7 +47,8 @@ pub(super) fn node() -> TestNode {
     log.append_produced(&batch.finish(), now_ms()).unwrap();
     let topic = TestTopic::in_directory(node.node.catalog.root().join("groups"));
     let settings = GroupSettings { initial_rebalance_delay_ms: 0, ..GroupSettings::default() };
-    node.node.groups.set(Groups::start(Box::new(topic), settings).unwrap()).unwrap();
+    let groups = Groups::start(Box::new(topic), settings).unwrap();
+    node.node.groups.set(Arc::new(groups)).unwrap();
     node
 }
 

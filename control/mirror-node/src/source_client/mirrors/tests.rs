@@ -149,6 +149,7 @@ fn told(index: i32, epoch: i32, offset: i64) -> Mirrors {
         source_cluster_id: None,
         authorized_operations: i32::MIN,
         topics: vec![topic],
+        syncs: Vec::new(),
     };
     let mirrors = vec![mirror];
     let response = DescribeClusterMirrorsResponse {

@@ -130,6 +130,10 @@ fn a_plan_is_a_tagged_field_of_its_own() {
     // 1 byte of a count, 61 and 82 bytes of partitions.
     let plan = format!("01 00 9001 03 {new} {cut}");
     check_response(planned(), &format!("00000003 0000 00 {outcomes} {plan}"));
+    let changed_configs = vec!["x".to_owned()];
+    let with_configs = StartMirrorTopicsResponse { changed_configs, ..planned() };
+    let plan = format!("02 00 9001 03 {new} {cut} 01 03 02 02 78");
+    check_response(with_configs, &format!("00000003 0000 00 {outcomes} {plan}"));
     let without = StartMirrorTopicsResponse { plan: vec![], ..planned() };
     check_response(without, &format!("00000003 0000 00 {outcomes} 00"));
 }

@@ -92,7 +92,7 @@ pub(super) fn responses() -> Vec<MirrorResponse> {
             .into(),
         DeleteClusterMirrorResponse { throttle_time_ms, error_code, error_message: None }.into(),
         listed().into(),
-        described().into(),
+        carrying().into(),
         states().into(),
         WriteMirrorStatesResponse {
             throttle_time_ms,
@@ -220,6 +220,8 @@ pub(super) fn planned() -> StartMirrorTopicsResponse {
         error_message: None,
         topics: outcomes(),
         plan: vec![grown, diverged],
+        changed_configs: vec![],
+        ineffective_configs: vec![],
     }
 }
 
@@ -303,6 +305,7 @@ pub(super) fn described() -> DescribeClusterMirrorsResponse {
         source_cluster_id: None,
         authorized_operations: i32::MIN,
         topics: vec![topic],
+        syncs: Vec::new(),
     };
     DescribeClusterMirrorsResponse {
         throttle_time_ms: 1,
@@ -310,6 +313,26 @@ pub(super) fn described() -> DescribeClusterMirrorsResponse {
         error_message: None,
         mirrors: vec![mirror],
     }
+}
+
+/// As [`described`], of a mirror that carries more than records.
+fn carrying() -> DescribeClusterMirrorsResponse {
+    let sync = DescribedSync {
+        task: text("consumer-groups"),
+        success_age_ms: 5_000,
+        took_ms: 12,
+        in_step: 3,
+        written: 1 << 33,
+        error_count: 2,
+        last_error: Some(text("no coordinator")),
+        last_error_age_ms: 9_000,
+        skipped_count: 30,
+        skipped: vec![text("group a: it has members here")],
+        changed: vec![text("topic orders: retention.ms=5, was not set")],
+    };
+    let mut response = described();
+    response.mirrors[0].syncs = vec![sync];
+    response
 }
 
 pub(super) fn states() -> ReadMirrorStatesResponse {

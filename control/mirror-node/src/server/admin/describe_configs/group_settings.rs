@@ -3,14 +3,13 @@
 use group_coordinator::coordinator::GroupSettings;
 
 use super::{Entry, Source};
-use crate::groups::Groups;
 use crate::node::Node;
 use crate::topic_settings::SettingKind;
 
 /// What holds for consumers; a value that the node was given is no default.
 pub(super) fn entries(node: &Node) -> Vec<Entry> {
     let default = GroupSettings::default();
-    let ours = node.groups.get().map_or(&default, Groups::settings);
+    let ours = node.groups.get().map_or(&default, |groups| groups.settings());
     vec![
         entry(
             "consumer.heartbeat.interval.ms",

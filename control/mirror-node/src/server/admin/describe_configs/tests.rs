@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use group_coordinator::coordinator::GroupSettings;
 
 use super::*;
@@ -105,7 +107,8 @@ fn a_group_has_the_timeouts_that_the_node_was_given() {
     let topic = TestTopic::in_directory(node.node.catalog.root().join("groups"));
     let settings =
         GroupSettings { consumer_session_timeout_ms: 60_000, ..GroupSettings::default() };
-    node.node.groups.set(Groups::start(Box::new(topic), settings).unwrap()).unwrap();
+    let groups = Groups::start(Box::new(topic), settings).unwrap();
+    node.node.groups.set(Arc::new(groups)).unwrap();
     assert_eq!(timeout(&node), (Some("60000".to_owned()), 4));
 }
 
