@@ -37,6 +37,7 @@ mod log_opening;
 mod log_publisher;
 pub mod log_reader;
 pub mod log_view;
+mod metrics;
 pub mod mirror_descriptions;
 pub mod mirror_news;
 pub mod mirror_orders;

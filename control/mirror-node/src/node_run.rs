@@ -37,6 +37,7 @@ use crate::directory::{DataDirectory, DirectoryError};
 use crate::finding_text::finding_text;
 use crate::local_topics::{LocalTopics, LogNews};
 use crate::log_opening::open_mirrored_logs;
+use crate::metrics::{LastProgress, MetricsEndpoint};
 use crate::mirror_news::{MirrorNews, MirrorOutcome};
 use crate::mirror_orders::MirrorOrders;
 use crate::mirror_state_journal::{MirrorStateError, MirrorStateJournal};
@@ -65,6 +66,8 @@ pub struct NodeConfig {
     pub mirrored_write_error: i16,
     /// Who may do what, beside the access control lists; `None` where everybody may do everything.
     pub authorizer: Option<Authorizer>,
+    /// Where figures are told to Prometheus; nowhere by default.
+    pub metrics_listen: Option<BrokerAddress>,
     /// How its consumer groups behave.
     pub groups: GroupSettings,
     /// The mirror that the configuration asks for, beside those that clients make.
@@ -82,12 +85,14 @@ pub struct NodeConfig {
 pub enum NodeError {
     /// It cannot listen.
     #[error(
-        "cannot listen at {}: {error}: name another address with listen",
+        "cannot listen at {}: {error}: name another address with {key}",
         DisplayAddress(address)
     )]
     Listen {
         /// Where.
         address: BrokerAddress,
+        /// What says so in the configuration.
+        key: &'static str,
         /// What the system said.
         error: io::Error,
     },
@@ -116,7 +121,9 @@ pub async fn run(
     observe: &mut dyn FnMut(MirrorNews),
 ) -> Result<MirrorOutcome, NodeError> {
     let mut stop = pin!(stop);
-    let listener = listen(&config)?;
+    let listener = listen(&config.listen, "listen")?;
+    let metrics_listener =
+        config.metrics_listen.as_ref().map(|at| listen(at, "metrics.listen")).transpose()?;
     let directory = SharedDirectory::new(DataDirectory::open_or_create(&config.data_dir)?)?;
     let root = directory.root().to_owned();
     let destination = Destination {
@@ -143,6 +150,11 @@ pub async fn run(
     let (release, released) = oneshot::channel();
     let us = (destination.directory.lock().meta.cluster_id.clone(), config.node_id);
     let side = NodeSide::new(Arc::clone(&local), states, order_receiver, us, release);
+    let progress = LastProgress::default();
+    let _metrics = metrics_listener
+        .map(|listener| MetricsEndpoint::start(listener, orders.clone(), progress.clone()))
+        .transpose()
+        .map_err(NodeError::Server)?;
     let serving = Serving::start(&config, &destination, (local, orders), listener, observe)?;
     let side = side.with_groups(serving.groups());
     let mut serving = Some((serving, released));
@@ -155,6 +167,10 @@ pub async fn run(
     };
     let NodeConfig { mirror, engine, retry, seed, .. } = config;
     let config = LoopConfig { mirror, engine, retry, until_caught_up: false, seed };
+    let observe = &mut |news: MirrorNews| {
+        progress.hear(&news);
+        observe(news);
+    };
     let mut ended = control_loop::run_in(&destination, config, Some(side), stop, observe).await;
     if let Some((serving, released)) = serving {
         // It ended by itself, before the server did.
@@ -170,10 +186,12 @@ pub async fn run(
     Ok(ended.settled(&destination, observe)?)
 }
 
-fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
-    let address = (&*config.listen.host, config.listen.port);
-    TcpListener::bind(address)
-        .map_err(|error| NodeError::Listen { address: config.listen.clone(), error })
+fn listen(at: &BrokerAddress, key: &'static str) -> Result<TcpListener, NodeError> {
+    TcpListener::bind((&*at.host, at.port)).map_err(|error| NodeError::Listen {
+        address: at.clone(),
+        key,
+        error,
+    })
 }
 
 /// Logs that are being opened on other threads, so that a stop is heard meanwhile.

@@ -62,6 +62,8 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         raw.allow_everyone_if_no_acl_found,
         &mut effective,
     )?;
+    let file = raw.metrics.listen.map(|listen| Some(listen.0));
+    let metrics_listen = effective.pick("metrics.listen", None, file, None);
     let groups = groups(&raw.groups, &mut effective)?;
     let limits = limits::resolve(&raw.limits, &mut effective)?;
     let mirrored = mirrored::resolve(args, raw.mirror, &mut effective)?;
@@ -79,6 +81,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         limits,
         mirrored_write_error: refusal.code(),
         authorizer,
+        metrics_listen,
         groups,
         mirror,
         engine,

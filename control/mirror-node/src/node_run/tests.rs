@@ -39,6 +39,7 @@ fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
         limits: ServerLimits::default(),
         mirrored_write_error: READ_ONLY_TOPIC,
         authorizer: None,
+        metrics_listen: None,
         groups: GroupSettings::default(),
         mirror: None,
         engine: EngineSettings::default(),

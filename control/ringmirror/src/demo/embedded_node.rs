@@ -38,6 +38,7 @@ impl EmbeddedNode {
             limits: ServerLimits::default(),
             mirrored_write_error: READ_ONLY_TOPIC,
             authorizer: None,
+            metrics_listen: None,
             groups: group_settings(),
             mirror: None,
             engine: EngineSettings::default(),

@@ -26,9 +26,18 @@ pub(super) struct RawConfig {
     pub(super) allow_everyone_if_no_acl_found: Option<bool>,
     pub(super) mirror: Option<RawMirror>,
     #[serde(default)]
+    pub(super) metrics: RawMetrics,
+    #[serde(default)]
     pub(super) groups: RawGroups,
     #[serde(default)]
     pub(super) limits: RawLimits,
+}
+
+/// The section `[metrics]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMetrics {
+    pub(super) listen: Option<Listen>,
 }
 
 /// The section `[groups]`.

@@ -152,7 +152,8 @@ fn taken_in_key(line: &str) -> Option<&str> {
 }
 
 /// Keys of the example file whose lines are examples.
-const WITHOUT_DEFAULT: [&str; 11] = [
+const WITHOUT_DEFAULT: [&str; 12] = [
+    "metrics.listen",
     "data_dir",
     "advertised",
     "network_threads",
