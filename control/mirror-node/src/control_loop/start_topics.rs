@@ -238,12 +238,34 @@ impl MirrorLoop<'_> {
                  be dropped; start it when the source tells, or with --confirm if they may go"
             ));
         }
-        held.find(|partition| position_of(partition, peer).is_ok_and(MirrorPosition::is_empty))?;
+        let told =
+            held.filter_map(|partition| Some((partition, position_of(partition, peer).ok()?)));
+        let told: Vec<_> = told.collect();
+        if told.iter().any(|(_, position)| position.is_empty()) {
+            return Some(format!(
+                "topic {name} holds records here and the source does not know where mirroring \
+                 from here ended: all of them would be dropped; start it with --confirm if that \
+                 is wanted, and look at it with ringmirror plan before"
+            ));
+        }
+        let (partition, _) =
+            told.iter().find(|(one, position)| self.is_unfollowed(one, *position))?;
         Some(format!(
-            "topic {name} holds records here and the source does not know where mirroring from \
-             here ended: all of them would be dropped; start it with --confirm if that is wanted, \
-             and look at it with ringmirror plan before"
+            "the source did not follow {} since it was failed over to here: records written here \
+             since then would be dropped; to keep them, have the source follow this node with \
+             ringmirror failback, or start with --confirm if they may go",
+            partition.name
         ))
+    }
+
+    /// True when records go that the source never had a chance to copy: it mirrored from here up
+    /// to `told`, and we were failed over to later than that. A source that followed us since has
+    /// at least what we had when that happened.
+    fn is_unfollowed(&self, partition: &Partition, told: MirrorPosition) -> bool {
+        let Some(bound) = self.metadata.topics().get(&partition.name.topic) else { return false };
+        let (_, ended) = self.stored(&bound.mirror, partition.id);
+        let state = partition.view.state();
+        ended > told && state.is_some_and(|state| cut_of(&state, told) != AlignmentCut::Keep)
     }
 
     /// What a start would do with each partition of these topics.
@@ -259,7 +281,7 @@ impl MirrorLoop<'_> {
             for index in indexes {
                 let here = shown.as_ref().and_then(|shown| shown.partition(index.get()));
                 let at = TopicPartition { topic: name.clone(), partition: index };
-                plan.push(Self::plan_partition(&at, here, resolved));
+                plan.push(self.plan_partition(&at, here, resolved));
             }
         }
         plan
@@ -285,6 +307,7 @@ impl MirrorLoop<'_> {
     }
 
     fn plan_partition(
+        &self,
         at: &TopicPartition,
         here: Option<&Arc<Partition>>,
         resolved: &Resolved,
@@ -298,8 +321,10 @@ impl MirrorLoop<'_> {
             AlignmentCut::Keep => state.log_end.offset(),
             AlignmentCut::TruncateTo(offset) | AlignmentCut::StartAt(offset) => offset,
         });
-        let needs_confirmation =
-            told.is_ok() && position.is_empty() && here.is_some_and(|one| has_records(one));
+        let is_at_risk = |one: &Arc<Partition>| {
+            has_records(one) && (position.is_empty() || self.is_unfollowed(one, position))
+        };
+        let needs_confirmation = told.is_ok() && here.is_some_and(is_at_risk);
         let refusal = told.err();
         PlannedPartition {
             topic_name: at.topic.to_string(),

@@ -2,15 +2,20 @@ use std::collections::BTreeMap;
 
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
 use kafka_wire::mirror_api::MirrorResponse;
+use kafka_wire::mirror_api::describe_cluster_mirrors::{
+    DescribedMirror, DescribedPartition, DescribedTopic,
+};
 use kafka_wire::mirror_api::list_cluster_mirrors::ListedMirror;
 use kafka_wire::mirror_api::start_mirror_topics::{
     StartMirrorTopicsRequest, StartMirrorTopicsResponse,
 };
+use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
 use kafka_wire::offset::Offset;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_coordinator::log_alignment::PeerMirrors;
+use mirror_coordinator::mirror_position::MirrorPosition;
 
-use super::loop_rig::{Stopped, orders};
+use super::loop_rig::{Stopped, dr, orders};
 use crate::control_loop::MirrorLoop;
 use crate::control_loop::start_topics::Resolved;
 use crate::source_client::{SourceMetadata, SourceTopic};
@@ -124,6 +129,66 @@ async fn a_plan_tells_of_records_in_partitions_that_the_source_does_not_have() {
     assert_eq!((planned.local_end, planned.truncate_to, planned.source_end), (1, 0, -1));
     let (_, reason) = refusal(&mut control, PeerMirrors::default(), Asked::Start).await;
     assert!(reason.contains("--confirm"), "the plan says what a start does: {reason}");
+}
+
+/// What a source says that mirrors `orders` from here no more, and had it up to this offset.
+fn had_up_to(offset: i64) -> PeerMirrors {
+    let partition = DescribedPartition {
+        partition_index: 0,
+        state_value: "STOPPED".to_owned(),
+        error_message: None,
+        retry_attempt: 0,
+        source_offset: -1,
+        destination_offset: -1,
+        last_mirror_epoch: 0,
+        last_mirror_offset: offset,
+        lag_ms: -1,
+        measured_age_ms: -1,
+    };
+    let topic = DescribedTopic { topic_name: "orders".to_owned(), partitions: vec![partition] };
+    let forward = DescribedMirror {
+        error_code: 0,
+        error_message: None,
+        mirror_name: "forward".to_owned(),
+        source_bootstrap: None,
+        source_cluster_id: Some("here".to_owned()),
+        authorized_operations: i32::MIN,
+        topics: vec![topic],
+    };
+    PeerMirrors::read("here", &[], &[forward])
+}
+
+#[tokio::test]
+async fn a_source_that_did_not_follow_the_last_failover_here_takes_no_records_without_a_word() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let key = MirrorPartitionKey {
+        mirror_name: dr().to_string(),
+        topic_id: node.topic.id,
+        partition: node.topic.partitions[0].id.partition,
+    };
+    let ended = MirrorPosition::from_wire(0, 2);
+    let ended = MirrorStateRecord::LastMirrorEpochs(key, Some(ended.into()));
+    let mut control = node.begun_with(&[ended], &mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    let before = begun(&mut control);
+    for _ in 0..3 {
+        write_one(&node);
+    }
+    let told = start(&mut control, had_up_to(1), Asked::Plan).await;
+    let [planned] = told.plan.as_slice() else { panic!("{told:?}") };
+    assert_eq!((planned.truncate_to, planned.needs_confirmation), (1, true));
+    let (code, reason) = refusal(&mut control, had_up_to(1), Asked::Start).await;
+    assert_eq!(code, 42, "{reason}");
+    assert!(reason.contains("--confirm"), "{reason}");
+    assert!(node.topic.is_writable());
+    assert_eq!(control.metadata, before);
+    // One that followed speaks for all that was here when it began to.
+    let told = start(&mut control, had_up_to(2), Asked::Plan).await;
+    let [planned] = told.plan.as_slice() else { panic!("{told:?}") };
+    assert_eq!((planned.truncate_to, planned.needs_confirmation), (2, false));
+    let (code, reason) = refusal(&mut control, had_up_to(2), Asked::Start).await;
+    assert_eq!(code, 0, "{reason}");
 }
 
 fn write_one(node: &Stopped) {
