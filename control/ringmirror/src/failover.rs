@@ -108,6 +108,7 @@ struct Loss {
     partitions_behind: usize,
     /// Partitions whose source was not counted, or not lately.
     partitions_unknown: usize,
+    /// Of what was counted; -1 when nothing was.
     measured_age_ms_max: i64,
 }
 
@@ -117,10 +118,12 @@ impl Loss {
         let mut loss = Self { measured_age_ms_max: -1, ..Self::default() };
         let rows = rows(mirrors).filter(|row| topics.contains(&row.topic) && row.state != STOPPED);
         for row in rows {
-            loss.measured_age_ms_max = loss.measured_age_ms_max.max(row.measured_age_ms);
             if row.lag < 0 {
                 loss.partitions_unknown += 1;
-            } else if row.lag > 0 {
+                continue;
+            }
+            loss.measured_age_ms_max = loss.measured_age_ms_max.max(row.measured_age_ms);
+            if row.lag > 0 {
                 loss.partitions_behind += 1;
                 loss.records = loss.records.saturating_add(row.lag);
             }
@@ -135,6 +138,9 @@ impl Loss {
         };
         let known = match (self.records, self.partitions_behind) {
             (0, _) if age.is_empty() => String::new(),
+            (0, _) if self.partitions_unknown > 0 => {
+                format!("Nothing was missing of the others{age}.")
+            }
             (0, _) => format!("Nothing was missing{age}."),
             (records, behind) => format!(
                 "{records} records of {behind} partition(s) were not copied and will be lost{age}."

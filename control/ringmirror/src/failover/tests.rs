@@ -22,6 +22,13 @@ fn what_will_be_lost_is_said_of_the_topics_that_are_failed_over() {
     );
     assert_eq!(loss(vec![fine]).text(), "Nothing was missing, as measured up to 1.2 s ago.");
     assert_eq!(loss(vec![unknown]).text(), "What is missing of 1 partition(s) is not known.");
+    let aged = measured(partition(2, "FAILED", -1, 8), -1, 600);
+    let text = "What is missing of 1 partition(s) is not known.";
+    assert_eq!(loss(vec![aged.clone()]).text(), text, "nothing known is not nothing missing");
+    let mixed = vec![measured(partition(0, "MIRRORING", 5, 5), 0, 1_250), aged];
+    let text = "Nothing was missing of the others, as measured up to 1.2 s ago. What is missing of \
+                1 partition(s) is not known.";
+    assert_eq!(loss(mixed).text(), text);
     let unmeasured = partition(1, "MIRRORING", 50, 8);
     let text = "42 records of 1 partition(s) were not copied and will be lost.";
     assert_eq!(loss(vec![unmeasured]).text(), text);
