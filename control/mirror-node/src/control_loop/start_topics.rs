@@ -194,7 +194,7 @@ impl MirrorLoop<'_> {
         }
         let overwritten: BTreeMap<TopicName, String> = bound
             .iter()
-            .filter_map(|topic| Some((topic.clone(), self.overwriting(topic, peer)?)))
+            .filter_map(|topic| Some((topic.clone(), self.overwriting(topic, &resolved)?)))
             .collect();
         if !request.confirm && !overwritten.is_empty() {
             asked.refused.extend(overwritten.iter().map(|(topic, reason)| {
@@ -228,7 +228,8 @@ impl MirrorLoop<'_> {
 
     /// Why starting a topic needs the operator's word, when it does: all its records are dropped,
     /// or may be, because nobody knows which of them the source has.
-    fn overwriting(&self, name: &TopicName, peer: Option<&PeerMirrors>) -> Option<String> {
+    fn overwriting(&self, name: &TopicName, resolved: &Resolved) -> Option<String> {
+        let peer = resolved.peer.as_ref();
         let shown = self.destination.catalog.topic(name)?;
         let mut held = shown.partitions.iter().filter(|partition| has_records(partition));
         if let Some(silence) = peer.and_then(PeerMirrors::silence) {
@@ -248,8 +249,9 @@ impl MirrorLoop<'_> {
                  is wanted, and look at it with ringmirror plan before"
             ));
         }
-        let (partition, _) =
-            told.iter().find(|(one, position)| self.is_unfollowed(one, *position))?;
+        let (partition, _) = told
+            .iter()
+            .find(|(one, position)| self.is_unfollowed(one, *position, &resolved.metadata))?;
         Some(format!(
             "the source did not follow {} since it was failed over to here: records written here \
              since then would be dropped; to keep them, have the source follow this node with \
@@ -259,13 +261,22 @@ impl MirrorLoop<'_> {
     }
 
     /// True when records go that the source never had a chance to copy: it mirrored from here up
-    /// to `told`, and we were failed over to later than that. A source that followed us since has
-    /// at least what we had when that happened.
-    fn is_unfollowed(&self, partition: &Partition, told: MirrorPosition) -> bool {
+    /// to `told`, and we took over from it later than that. A source that followed us since has
+    /// at least what we had then. Where we mirrored another source meanwhile, nothing is known.
+    fn is_unfollowed(
+        &self,
+        partition: &Partition,
+        told: MirrorPosition,
+        source: &SourceMetadata,
+    ) -> bool {
         let Some(bound) = self.metadata.topics().get(&partition.name.topic) else { return false };
+        let mirror = self.metadata.mirrors().get(&bound.mirror);
+        let was_from = mirror.and_then(|mirror| mirror.source_cluster_id.as_ref());
         let (_, ended) = self.stored(&bound.mirror, partition.id);
-        let state = partition.view.state();
-        ended > told && state.is_some_and(|state| cut_of(&state, told) != AlignmentCut::Keep)
+        was_from.is_some()
+            && was_from == source.cluster_id.as_ref()
+            && ended > told
+            && partition.view.state().is_some_and(|it| cut_of(&it, told) != AlignmentCut::Keep)
     }
 
     /// What a start would do with each partition of these topics.
@@ -322,7 +333,8 @@ impl MirrorLoop<'_> {
             AlignmentCut::TruncateTo(offset) | AlignmentCut::StartAt(offset) => offset,
         });
         let is_at_risk = |one: &Arc<Partition>| {
-            has_records(one) && (position.is_empty() || self.is_unfollowed(one, position))
+            has_records(one)
+                && (position.is_empty() || self.is_unfollowed(one, position, &resolved.metadata))
         };
         let needs_confirmation = told.is_ok() && here.is_some_and(is_at_risk);
         let refusal = told.err();

@@ -39,7 +39,8 @@ async fn start(
     let topic =
         SourceTopic { topic_id: Some(topic_id), is_internal: false, partitions: BTreeMap::new() };
     let topics = BTreeMap::from([(orders(), topic)]);
-    let metadata = SourceMetadata { topics, ..SourceMetadata::default() };
+    let cluster_id = Some("berlin".to_owned());
+    let metadata = SourceMetadata { cluster_id, topics, ..SourceMetadata::default() };
     let request = StartMirrorTopicsRequest {
         mirror_name: "back".to_owned(),
         include_patterns: vec!["orders".to_owned()],
@@ -171,10 +172,16 @@ async fn a_source_that_did_not_follow_the_last_failover_here_takes_no_records_wi
     let ended = MirrorStateRecord::LastMirrorEpochs(key, Some(ended.into()));
     let mut control = node.begun_with(&[ended], &mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
-    let before = begun(&mut control);
+    begun(&mut control);
     for _ in 0..3 {
         write_one(&node);
     }
+    // What was mirrored from another cluster says nothing of this one.
+    let told = start(&mut control, had_up_to(1), Asked::Plan).await;
+    assert!(!told.plan[0].needs_confirmation, "{told:?}");
+    let known = control.metadata.plan_source_cluster_id(&dr(), "berlin").unwrap();
+    assert!(control.commit_telling(&known));
+    let before = control.metadata.clone();
     let told = start(&mut control, had_up_to(1), Asked::Plan).await;
     let [planned] = told.plan.as_slice() else { panic!("{told:?}") };
     assert_eq!((planned.truncate_to, planned.needs_confirmation), (1, true));
