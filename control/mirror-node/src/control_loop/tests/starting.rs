@@ -155,6 +155,7 @@ fn had_up_to(offset: i64) -> PeerMirrors {
         source_cluster_id: Some("here".to_owned()),
         authorized_operations: i32::MIN,
         topics: vec![topic],
+        syncs: Vec::new(),
     };
     PeerMirrors::read("here", &[], &[forward])
 }
@@ -172,7 +173,7 @@ async fn a_source_that_did_not_follow_the_last_failover_here_takes_no_records_wi
     let ended = MirrorStateRecord::LastMirrorEpochs(key, Some(ended.into()));
     let mut control = node.begun_with(&[ended], &mut observe).await;
     control.until(|_| node.topic.is_writable()).await;
-    begun(&mut control);
+    begun(&mut control).await;
     for _ in 0..3 {
         write_one(&node);
     }
