@@ -13,6 +13,7 @@ use kafka_wire::mirror_state_record::{MirrorPartitionKey, MirrorStateRecord};
 use kafka_wire::offset::Offset;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_coordinator::log_alignment::PeerMirrors;
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
 
 use super::loop_rig::{Stopped, dr, orders};
@@ -68,7 +69,15 @@ async fn refusal(control: &mut MirrorLoop<'_>, peer: PeerMirrors, asked: Asked) 
 
 async fn begun(control: &mut MirrorLoop<'_>) -> ClusterMetadata {
     assert_eq!(control.create("back").await, 0);
+    knows_its_source(control, "back");
     control.metadata.clone()
+}
+
+/// The source of a mirror is the one that `start` asks.
+fn knows_its_source(control: &mut MirrorLoop<'_>, mirror: &str) {
+    let mirror = MirrorName::parse(mirror).unwrap();
+    let known = control.metadata.plan_source_cluster_id(&mirror, "berlin").unwrap();
+    assert!(control.commit_telling(&known));
 }
 
 #[tokio::test]
@@ -180,8 +189,7 @@ async fn a_source_that_did_not_follow_the_last_failover_here_takes_no_records_wi
     // What was mirrored from another cluster says nothing of this one.
     let told = start(&mut control, had_up_to(1), Asked::Plan).await;
     assert!(!told.plan[0].needs_confirmation, "{told:?}");
-    let known = control.metadata.plan_source_cluster_id(&dr(), "berlin").unwrap();
-    assert!(control.commit_telling(&known));
+    knows_its_source(&mut control, dr().as_str());
     let before = control.metadata.clone();
     let told = start(&mut control, had_up_to(1), Asked::Plan).await;
     let [planned] = told.plan.as_slice() else { panic!("{told:?}") };
