@@ -138,7 +138,8 @@ impl DeferredFiles {
             && fs::read(self.path(file)).is_ok_and(|found| found == contents)
     }
 
-    /// Writes new contents beside the old ones. What was emptied and written again may be as it was.
+    /// Writes new contents beside the old ones. What was emptied and written again may be as it
+    /// was before.
     fn stage(&mut self) -> io::Result<()> {
         self.files.release();
         let mut replaced = std::mem::take(&mut self.replaced);

@@ -122,8 +122,8 @@ impl LocalTopics {
         Ok(())
     }
 
-    /// Lets clients write to a log that was sealed and is open for this node; false when that is not
-    /// so, or needs the disk or a wait.
+    /// Lets clients write to a log that was sealed and is open for this node; false when it is not,
+    /// or when that needs the disk or a wait.
     pub fn open_if_held(&self, partition: &Partition, leader_epoch: LeaderEpoch) -> bool {
         let Some(_alone) = partition.try_lock_upkeep() else { return false };
         let Some(log) = partition.held_log() else { return false };
