@@ -59,6 +59,9 @@ impl Shard {
         if partition.phase != Phase::Fetching || partition.lane != Some(at) {
             return;
         }
+        if current.head.error_code != error_code::OFFSET_OUT_OF_RANGE {
+            partition.unconfirmed_repair = None;
+        }
         match (current.head.error_code, tail.diverging_epoch) {
             (0, Some(diverging)) => {
                 let epoch = SourceLeaderEpoch::from_wire(diverging.epoch);
@@ -77,7 +80,7 @@ impl Shard {
         hint: Option<CurrentLeader>,
     ) {
         match code {
-            error_code::OFFSET_OUT_OF_RANGE => self.queue_repair(slot),
+            error_code::OFFSET_OUT_OF_RANGE => self.repair(slot),
             error_code::NOT_LEADER_OR_FOLLOWER | error_code::FENCED_LEADER_EPOCH => {
                 let connection = &mut self.connections[at.connection];
                 let source = connection.broker.source;

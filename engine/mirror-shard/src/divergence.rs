@@ -12,7 +12,7 @@ use kafka_wire::offset_lookup::{EpochEndOffsetAnswer, LogEndAnswer};
 
 use crate::answers::error_code;
 use crate::bridge::{DivergencePolicy, PartitionEvent, PartitionFailure};
-use crate::mirror_partition::{AfterBackoff, Phase};
+use crate::mirror_partition::{AfterBackoff, Phase, Repair};
 use crate::op::PartitionSlot;
 use crate::shard::Shard;
 
@@ -100,26 +100,51 @@ impl Shard {
         }
         let offset = Offset::from_wire(answer.offset);
         match (answer.error_code, offset, partition.source_end) {
-            (0, Some(end), None) if end < partition.accepted_end() => self.diverge(slot, end),
+            (0, Some(end), None) if end < partition.accepted_end() => {
+                self.confirm(slot, Repair::EndsAt(end));
+            }
             (0, Some(end), None) => {
                 partition.source_end = Some(end);
                 self.connections[place].repair_queue.push_back(slot);
             }
-            (0, Some(start), Some(_)) => self.on_source_start(slot, start),
-            (0, None, _) => self.back_off(slot, AfterBackoff::Align),
+            (0, Some(start), Some(_)) if start > partition.fetch_position() => {
+                self.confirm(slot, Repair::StartsAt(start));
+            }
+            // Our place is good again, but what lies below it may have changed meanwhile.
+            (0, ..) => self.back_off(slot, AfterBackoff::Align),
             (code, ..) => self.on_question_refused(slot, code, AfterBackoff::Align),
         }
     }
 
-    /// Our place is not above the source's log end: is it below its start?
+    /// Repairs what answers by the topic's name ask for, once that name is known to be our topic's.
+    ///
+    /// They may be about a topic that was made after ours was deleted. If a fetch by id is refused
+    /// for its offset before them and after them, our topic was there all the time.
+    fn confirm(&mut self, slot: PartitionSlot, repair: Repair) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        partition.unconfirmed_repair = Some(repair);
+        if self.partitions.get(slot).is_some_and(|partition| self.asks_by_id(partition)) {
+            self.enter_fetching(slot);
+        } else {
+            self.repair(slot);
+        }
+    }
+
+    /// Does what was found out about a place that is gone, or finds it out.
+    pub(crate) fn repair(&mut self, slot: PartitionSlot) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        match partition.unconfirmed_repair.take() {
+            Some(Repair::EndsAt(end)) => self.diverge(slot, end),
+            Some(Repair::StartsAt(start)) => self.on_source_start(slot, start),
+            None => self.queue_repair(slot),
+        }
+    }
+
+    /// Our place is below the source's log start.
     fn on_source_start(&mut self, slot: PartitionSlot, start: Offset) {
         let Some(partition) = self.partitions.get(slot) else { return };
         let Some(log) = &partition.log else { return };
         let (from, log_end) = (partition.fetch_position(), log.accepted_end());
-        if start <= from {
-            // Our place is good again, but what lies below it may have changed meanwhile.
-            return self.back_off(slot, AfterBackoff::Align);
-        }
         // A mirror that never held a record has lost none.
         if log_end != LogEndOffset::default() {
             self.report(slot, PartitionEvent::Gap { from, to: start });
@@ -134,3 +159,6 @@ fn shared_end(log: &PartitionLog, epoch: Option<SourceLeaderEpoch>, end: Offset)
     let local = epoch.and_then(|epoch| log.epochs().end_offset_for(epoch, log.accepted_end()));
     local.map_or(ours, |local| local.end).min(end).min(ours)
 }
+
+#[cfg(test)]
+mod tests;

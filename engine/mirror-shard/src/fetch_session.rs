@@ -17,7 +17,7 @@ use kafka_wire::fetch_request::{
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 
-use crate::connection::{Connection, ConnectionPhase, InFlight, Question};
+use crate::connection::{AgreedVersions, Connection, ConnectionPhase, InFlight, Question};
 use crate::limits::{ShardLimits, THROTTLED_QUIET_PAUSE_MS};
 use crate::mirror_partition::{LaneRef, MirrorPartition};
 use crate::op::{Op, PartitionSlot, Tick};
@@ -66,6 +66,21 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn for_throttled() -> Self {
         Self { is_throttled: true, ..Self::default() }
+    }
+
+    /// Version of its Fetch requests.
+    const fn fetch_version(&self, agreed: AgreedVersions) -> i16 {
+        if self.nameless_count > 0 && agreed.fetch >= VERSION_TOPIC_IDS {
+            VERSION_TOPIC_IDS - 1
+        } else {
+            agreed.fetch
+        }
+    }
+
+    /// True when its requests give topics by their ids: another topic of the same name is not
+    /// answered for.
+    pub(crate) const fn asks_by_id(&self, agreed: AgreedVersions) -> bool {
+        self.fetch_version(agreed) >= VERSION_TOPIC_IDS
     }
 
     /// When the lane may ask next; throttled ones not before `blocked`.
@@ -215,10 +230,7 @@ impl Shard {
         let correlation = connection.take_correlation();
         let max_wait_ms = connection.fetch_wait_ms(at.lane, &self.limits);
         let lane = &mut connection.lanes[at.lane];
-        let version = match lane.nameless_count {
-            0 => versions.fetch,
-            _ => versions.fetch.min(VERSION_TOPIC_IDS - 1),
-        };
+        let version = lane.fetch_version(versions);
         lane.sessionless |= version < VERSION_SESSIONS;
         let head = FetchRequestHead {
             version,

@@ -76,11 +76,13 @@ impl Shard {
         }
     }
 
-    /// Fetching begins (again): with a question about epochs if there is anything to compare.
+    /// Fetching begins (again): with a question about epochs if there is anything to compare and
+    /// a fetch does not ask it.
     pub(crate) fn start_fetching(&mut self, slot: PartitionSlot) {
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         let has_epochs = partition.log.as_ref().and_then(PartitionLog::latest_epoch).is_some();
         partition.phase = if has_epochs { Phase::Aligning } else { Phase::Fetching };
+        partition.unconfirmed_repair = None;
         self.join_lane(slot);
         self.queue_alignment(slot);
         // The source's log start may have moved while nothing could be done about it.

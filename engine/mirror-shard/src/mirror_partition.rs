@@ -60,6 +60,15 @@ pub(crate) enum AfterBackoff {
     Load,
 }
 
+/// What is done about a log whose place in the source's is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// The source's log ends here, below ours.
+    EndsAt(Offset),
+    /// The source's log starts here, above our end.
+    StartsAt(Offset),
+}
+
 /// What the host wants of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
@@ -143,6 +152,8 @@ pub(crate) struct MirrorPartition {
     pub(crate) begins_inside: Offset,
     /// Where the source's log ends, once asked because our place in it is gone.
     pub(crate) source_end: Option<Offset>,
+    /// What the source's answers, by the topic's name, would have us do about that.
+    pub(crate) unconfirmed_repair: Option<Repair>,
 
     pub(crate) lane: Option<LaneRef>,
     /// Place among the lane's members.
@@ -219,6 +230,7 @@ impl MirrorPartition {
             source_log_start: Offset::ZERO,
             begins_inside: Offset::ZERO,
             source_end: None,
+            unconfirmed_repair: None,
             lane: None,
             member_at: 0,
             throttled: false,

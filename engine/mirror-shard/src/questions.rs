@@ -86,16 +86,6 @@ impl Shard {
         if connection.align_queue.is_empty() || connection.request.is_none() {
             return;
         }
-        let Some(version) = versions.epochs else {
-            // Before 2.1 nobody can tell: a wrong offset shows when it is fetched.
-            while let Some(slot) = self.connections[place].align_queue.pop_front() {
-                let asking = self.partitions.get(slot).filter(|held| held.is_asking(place));
-                if asking.is_some_and(|held| held.phase == Phase::Aligning) {
-                    self.enter_fetching(slot);
-                }
-            }
-            return;
-        };
         let mut slots = Vec::new();
         let mut questions = Vec::new();
         let mut room = QuestionRoom::default();
@@ -103,17 +93,32 @@ impl Shard {
             let Some(slot) = self.connections[place].align_queue.pop_front() else { break };
             let partition = self.partitions.get(slot).filter(|p| p.is_asking(place));
             let asking = partition.filter(|partition| partition.phase == Phase::Aligning);
-            if let Some(question) = asking.and_then(epoch_question) {
+            let Some(partition) = asking else { continue };
+            // This question is by name, about whatever topic has it by now; a fetch by id asks the
+            // same of the topic that is meant. Before 2.1 nobody can tell: a wrong offset shows
+            // when it is fetched.
+            if versions.epochs.is_none() || self.asks_by_id(partition) {
+                self.enter_fetching(slot);
+            } else if let Some(question) = epoch_question(partition) {
                 room.take(&question.partition);
                 slots.push(slot);
                 questions.push(question);
             }
         }
-        if !slots.is_empty() {
+        if let (Some(version), false) = (versions.epochs, slots.is_empty()) {
             self.send_question(place, version, Question::Epochs { slots }, |head| {
                 encode_offset_for_leader_epoch(head, &questions)
             });
         }
+    }
+
+    /// True when the partition's fetches give its topic by id.
+    pub(crate) fn asks_by_id(&self, partition: &MirrorPartition) -> bool {
+        partition.lane.is_some_and(|at| {
+            let connection = &self.connections[at.connection];
+            let asks = |agreed| connection.lanes[at.lane].asks_by_id(agreed);
+            connection.versions.is_some_and(asks)
+        })
     }
 
     pub(crate) fn ask_offsets(&mut self, place: usize) {
