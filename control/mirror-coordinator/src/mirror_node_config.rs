@@ -37,10 +37,12 @@ impl Default for MirrorNodeConfig {
     }
 }
 
-/// The settings that were made, as a client makes them: for every broker of the cluster, and for
-/// this one, which come first.
+/// The settings that were made: in the file of the node, and as a client makes them, for every
+/// broker of the cluster, and for this one. Later ones come first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeConfigs {
+    /// Of the node's file; not kept with the others, which clients made.
+    pub of_file: BTreeMap<String, String>,
     /// Of every broker (resource BROKER without a name).
     pub of_all: BTreeMap<String, String>,
     /// Of this one (resource BROKER with its id).
@@ -69,12 +71,13 @@ impl NodeConfigs {
     /// What holds here, as far as anything was made.
     #[must_use]
     pub fn in_effect(&self) -> BTreeMap<String, String> {
-        let mut configs = self.of_all.clone();
+        let mut configs = self.of_file.clone();
+        configs.extend(self.of_all.clone());
         configs.extend(self.of_this.clone());
         configs
     }
 
-    /// True when none was made.
+    /// True when clients made none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.of_all.is_empty() && self.of_this.is_empty()

@@ -88,6 +88,8 @@ pub struct MirrorConfig {
 pub(crate) struct LoopConfig {
     /// The mirror of the command line or of `node.toml`.
     pub(crate) mirror: Option<ConfiguredMirror>,
+    /// Settings of a broker that concern mirrors, checked: what clients make comes first.
+    pub(crate) broker_settings: BTreeMap<String, String>,
     pub(crate) engine: EngineSettings,
     pub(crate) retry: RetryPolicy,
     pub(crate) until_caught_up: bool,
@@ -124,7 +126,14 @@ pub async fn run(
     let directory = DataDirectory::open_or_create(&config.data_dir)?;
     let destination = Destination::unserved(SharedDirectory::new(directory)?);
     let MirrorConfig { mirror, engine, retry, until_caught_up, seed, .. } = config;
-    let config = LoopConfig { mirror: Some(mirror), engine, retry, until_caught_up, seed };
+    let config = LoopConfig {
+        mirror: Some(mirror),
+        broker_settings: BTreeMap::new(),
+        engine,
+        retry,
+        until_caught_up,
+        seed,
+    };
     let ended = run_in(&destination, config, None, stop, observe).await;
     if ended.has_begun {
         return ended.settled(&destination, observe);

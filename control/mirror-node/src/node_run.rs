@@ -7,6 +7,7 @@
 //!           -> checkpoints -> clean marker
 //! ```
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ pub struct NodeConfig {
     pub groups: GroupSettings,
     /// The mirror that the configuration asks for, beside those that clients make.
     pub mirror: Option<ConfiguredMirror>,
+    /// Settings of a broker that concern mirrors; what clients make comes first.
+    pub broker_settings: BTreeMap<String, String>,
     /// Where the engine runs and how big it may get.
     pub engine: EngineSettings,
     /// When failed partitions are tried again.
@@ -165,8 +168,9 @@ pub async fn run(
             closing = Some(serving.stop(released).await);
         }
     };
-    let NodeConfig { mirror, engine, retry, seed, .. } = config;
-    let config = LoopConfig { mirror, engine, retry, until_caught_up: false, seed };
+    let NodeConfig { mirror, broker_settings, engine, retry, seed, .. } = config;
+    let until_caught_up = false;
+    let config = LoopConfig { mirror, broker_settings, engine, retry, until_caught_up, seed };
     let observe = &mut |news: MirrorNews| {
         progress.hear(&news);
         observe(news);

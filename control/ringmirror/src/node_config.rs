@@ -1,12 +1,14 @@
 //! A node's configuration: command line over file over defaults, every value checked before
 //! anything begins.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use group_coordinator::coordinator::GroupSettings;
 use group_coordinator::limits::GROUP_MEMBERS_MAX;
 use kafka_wire::partition::BrokerId;
+use mirror_coordinator::mirror_node_config::{GROUP_OFFSETS_INTERVAL, MirrorNodeConfig};
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::control_loop::EngineSettings;
 use mirror_node::node_run::{NodeConfig, advertised_by_default};
@@ -65,6 +67,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let file = raw.metrics.listen.map(|listen| Some(listen.0));
     let metrics_listen = effective.pick("metrics.listen", None, file, None);
     let groups = groups(&raw.groups, &mut effective)?;
+    let broker_settings = broker_settings(&raw.groups, &mut effective);
     let limits = limits::resolve(&raw.limits, &mut effective)?;
     let mirrored = mirrored::resolve(args, raw.mirror, &mut effective)?;
     let (mirror, engine, topics) = match mirrored {
@@ -84,6 +87,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         metrics_listen,
         groups,
         mirror,
+        broker_settings,
         engine,
         retry: RetryPolicy::default(),
         seed: u64::from(std::process::id()),
@@ -146,6 +150,16 @@ fn groups(raw: &RawGroups, effective: &mut Effective) -> Result<GroupSettings, C
         offsets_retention_ms: pick("offsets_retention_minutes", minutes, default_minutes)
             * MINUTE_MS,
     })
+}
+
+/// Settings of a broker that the file makes.
+fn broker_settings(raw: &RawGroups, effective: &mut Effective) -> BTreeMap<String, String> {
+    let file = raw.mirrored_offsets_interval_ms.map(u64::from);
+    let default = MirrorNodeConfig::default().group_offsets_ms;
+    let interval = effective.pick("groups.mirrored_offsets_interval_ms", None, file, default);
+    // A default is told as one to those who describe the broker.
+    let made = file.map(|_| (GROUP_OFFSETS_INTERVAL.to_owned(), interval.to_string()));
+    made.into_iter().collect()
 }
 
 fn wide(count: usize) -> u64 {

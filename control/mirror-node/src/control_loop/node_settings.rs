@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
+use mirror_coordinator::mirror_node_config::{MirrorNodeConfig, NodeConfigs};
 use mirror_uring::EngineCommand;
 
 use super::MirrorLoop;
@@ -14,8 +14,14 @@ use crate::source_sync::SyncIntervals;
 impl MirrorLoop<'_> {
     /// What holds.
     pub(super) fn node_config(&self) -> MirrorNodeConfig {
-        let made = self.metadata.node_configs().in_effect();
+        let made = self.node_configs().in_effect();
         MirrorNodeConfig::parse(&made).expect("settings are checked before they are kept")
+    }
+
+    /// What was made, and where.
+    pub(super) fn node_configs(&self) -> NodeConfigs {
+        let of_file = self.config.broker_settings.clone();
+        NodeConfigs { of_file, ..self.metadata.node_configs().clone() }
     }
 
     /// Lets what is set count: when failed partitions are tried again, how often sources are

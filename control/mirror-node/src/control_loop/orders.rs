@@ -49,7 +49,7 @@ impl MirrorLoop<'_> {
                 let _ = reply.send(self.alter(&mirror, changes, validate_only));
             }
             MirrorOrder::DescribeNodeConfigs { reply } => {
-                let _ = reply.send(self.metadata.node_configs().clone());
+                let _ = reply.send(self.node_configs());
             }
             MirrorOrder::AlterNodeConfigs { order, reply } => {
                 let _ = reply.send(self.alter_node(order));

@@ -115,7 +115,11 @@ impl RawClusterMirrors {
             };
             topics.insert(parsed_name(&name).map_err(of_topic)?, bound);
         }
-        let node = NodeConfigs { of_all: self.node_configs, of_this: self.own_node_configs };
+        let node = NodeConfigs {
+            of_all: self.node_configs,
+            of_this: self.own_node_configs,
+            ..NodeConfigs::default()
+        };
         let restored = ClusterMetadata::restored(self.offset, mirrors, topics, node);
         restored.map_err(|error| error.to_string())
     }

@@ -42,6 +42,7 @@ fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
         metrics_listen: None,
         groups: GroupSettings::default(),
         mirror: None,
+        broker_settings: BTreeMap::new(),
         engine: EngineSettings::default(),
         retry: RetryPolicy::default(),
         seed: 1,

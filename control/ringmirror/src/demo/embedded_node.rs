@@ -1,5 +1,6 @@
 //! A node inside this process: the demonstration's source, and later its mirror.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -41,6 +42,7 @@ impl EmbeddedNode {
             metrics_listen: None,
             groups: group_settings(),
             mirror: None,
+            broker_settings: BTreeMap::new(),
             engine: EngineSettings::default(),
             retry: RetryPolicy::default(),
             seed: 1,

@@ -131,6 +131,8 @@ const NO_ADMIN: &str = "the target is the node itself: nobody has to ask it over
 const AS_THEY_ARE: &str = "records are copied byte for byte and never looked at";
 const ONE_INTERVAL: &str = "one interval for all: the node's setting \
                             mirror.metadata.refresh.interval.ms, 60000 unless set";
+const OF_GROUP_OFFSETS: &str = "one interval for all mirrors: the node's setting \
+                                mirror.group.offsets.refresh.interval.ms, 5000 unless set";
 const ONE_CPU: &str = "a node spreads partitions over its CPUs by itself: cores and \
                        connections_per_broker in the section [mirror] of node.toml";
 
@@ -149,7 +151,7 @@ const REASONS: [(&str, &str); 48] = [
     ("emit.offset-syncs.*", NO_TRANSLATION),
     ("offset-syncs.*", NO_TRANSLATION),
     ("offset.lag.max", NO_TRANSLATION),
-    ("sync.group.offsets.interval.seconds", ONE_INTERVAL),
+    ("sync.group.offsets.interval.seconds", OF_GROUP_OFFSETS),
     (
         "sync.topic.configs.enabled",
         "settings of topics are always copied; those named in \

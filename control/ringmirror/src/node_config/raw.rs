@@ -49,6 +49,7 @@ pub(super) struct RawGroups {
     pub(super) consumer_heartbeat_interval_ms: Option<Positive>,
     pub(super) members_max: Option<Positive>,
     pub(super) offsets_retention_minutes: Option<Positive>,
+    pub(super) mirrored_offsets_interval_ms: Option<u32>,
 }
 
 /// The section `[mirror]`.

@@ -1,6 +1,7 @@
 use std::fs;
 
 use clap::Parser as _;
+use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
 use mirror_node::random_id::random_id;
 use mirror_node::server::limits::ServerLimits;
 use serde_json::Value;
@@ -55,6 +56,19 @@ fn a_node_may_mirror_nothing() {
     let resolved = resolve(&args(&["--data-dir", "d"])).unwrap();
     assert!(resolved.config.mirror.is_none() && resolved.topics.is_none());
     assert!(resolved.effective.settings.iter().all(|setting| !setting.key.contains("mirror.")));
+}
+
+#[test]
+fn how_often_group_offsets_are_mirrored_is_a_setting_of_the_broker() {
+    let key = "groups.mirrored_offsets_interval_ms";
+    let resolved = resolve(&args(&["--data-dir", "d"])).unwrap();
+    assert_eq!(shown(&resolved, key), (5000.into(), Origin::Default));
+    assert!(resolved.config.broker_settings.is_empty());
+    let file = "data_dir = \"a\"\n[groups]\nmirrored_offsets_interval_ms = 700";
+    let resolved = with_file(file, &[]).unwrap();
+    assert_eq!(shown(&resolved, key), (700.into(), Origin::File));
+    let parsed = MirrorNodeConfig::parse(&resolved.config.broker_settings).unwrap();
+    assert_eq!(parsed.group_offsets_ms, 700);
 }
 
 #[test]

@@ -129,6 +129,7 @@ impl Stopped {
 pub(super) fn config() -> LoopConfig {
     LoopConfig {
         mirror: None,
+        broker_settings: BTreeMap::new(),
         engine: EngineSettings::default(),
         retry: RetryPolicy::default(),
         until_caught_up: false,

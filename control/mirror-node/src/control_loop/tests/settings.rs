@@ -5,14 +5,16 @@ use std::fs;
 use std::num::NonZeroU64;
 
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
-use mirror_coordinator::mirror_node_config::{NodeConfigs, NodeScope, THROTTLED_RATE};
+use mirror_coordinator::mirror_node_config::{
+    GROUP_OFFSETS_INTERVAL, NodeConfigs, NodeScope, THROTTLED_RATE,
+};
 use mirror_coordinator::mirrored_topic_config::THROTTLED_REPLICAS;
 use mirror_uring::EngineCommand;
 use tokio::sync::oneshot;
 
 use super::loop_rig::{Stopped, dr, orders};
 use crate::control_loop::MirrorLoop;
-use crate::control_loop::node_settings::throttle;
+use crate::control_loop::node_settings::{sync_intervals, throttle};
 use crate::directory_state::DirectoryState;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::mirror_orders::{
@@ -84,6 +86,25 @@ async fn settings_that_were_kept_count_from_the_beginning_of_a_run() {
     let mut observe = |_| {};
     let control = node.begun(&mut observe).await;
     assert_eq!(refresh_ms(&control), 450);
+}
+
+#[tokio::test]
+async fn settings_of_the_file_count_until_clients_make_others_and_are_not_kept() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    let interval = |control: &MirrorLoop<'_>| sync_intervals(&control.node_config()).group_offsets;
+    let made = BTreeMap::from([(GROUP_OFFSETS_INTERVAL.to_owned(), "700".to_owned())]);
+    control.config.broker_settings = made.clone();
+    assert_eq!(interval(&control).as_millis(), 700);
+    let (reply, mut replied) = oneshot::channel();
+    control.on_order(MirrorOrder::DescribeNodeConfigs { reply });
+    assert_eq!(replied.try_recv().unwrap(), NodeConfigs { of_file: made, ..Default::default() });
+    let set = [(GROUP_OFFSETS_INTERVAL, "900")];
+    alter(&mut control, NodeScope::All, &set, false).unwrap();
+    assert_eq!(interval(&control).as_millis(), 900);
+    let kept = fs::read_to_string(node.destination.directory.root().join("ringmirror.json"));
+    assert!(!kept.unwrap().contains("\"700\""));
 }
 
 #[tokio::test]

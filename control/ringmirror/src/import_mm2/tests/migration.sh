@@ -31,6 +31,6 @@ ringmirror cluster-mirrors --bootstrap-server "$NODE" --start --mirror='old_core
 #   line 13: target.eu.producer.compression.type: there is no producer: batches are written to the log as they came
 #   line 16: config.providers: providers of values are not asked: write the values themselves
 #   line 17: config.providers.file.class: providers of values are not asked: write the values themselves
-#   line 27: old core->target.eu.sync.group.offsets.interval.seconds: one interval for all: the node's setting mirror.metadata.refresh.interval.ms, 60000 unless set
+#   line 27: old core->target.eu.sync.group.offsets.interval.seconds: one interval for all mirrors: the node's setting mirror.group.offsets.refresh.interval.ms, 5000 unless set
 #   line 29: old core->target.eu.transforms: records are copied byte for byte and never looked at
 #   line 33: nowhere->lab.enabled: names no two clusters of the key clusters

@@ -1,4 +1,4 @@
-//! Settings of this node that concern mirrors, as they were made while it runs.
+//! Settings of this node that concern mirrors, as they were made in its file and while it runs.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,14 @@ pub(super) fn entries(made: &NodeConfigs) -> Vec<Entry> {
     let entries = DEFINITIONS.iter().map(|definition| {
         let of_this = synonym(definition, &made.of_this, Source::DynamicBroker);
         let of_all = synonym(definition, &made.of_all, Source::DynamicDefaultBroker);
+        let of_file = synonym(definition, &made.of_file, Source::StaticBroker);
         let default = Synonym {
             name: definition.name.to_owned(),
             value: Some(definition.default.to_owned()),
             source: Source::Default,
         };
-        entry(definition, of_this.into_iter().chain(of_all).chain([default]).collect())
+        let made = of_this.into_iter().chain(of_all).chain(of_file);
+        entry(definition, made.chain([default]).collect())
     });
     entries.collect()
 }

@@ -13,6 +13,7 @@ use crate::server::test_node::TestNode;
 
 const RATE: &str = "mirror.replication.throttled.rate";
 const REFRESH: &str = "mirror.metadata.refresh.interval.ms";
+const GROUPS: &str = "mirror.group.offsets.refresh.interval.ms";
 
 type Change<'a> = (&'a str, i8, Option<&'a str>);
 
@@ -84,7 +85,7 @@ fn made(of_all: &[(&str, &str)], of_this: &[(&str, &str)]) -> NodeConfigs {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         pairs.collect()
     };
-    NodeConfigs { of_all: map(of_all), of_this: map(of_this) }
+    NodeConfigs { of_all: map(of_all), of_this: map(of_this), ..NodeConfigs::default() }
 }
 
 #[test]
@@ -146,7 +147,9 @@ fn a_refusal_reaches_the_client_and_so_does_the_lack_of_mirrors() {
 
 #[test]
 fn settings_are_shown_with_where_they_are_from() {
-    let (node, _orders) = node(made(&[(REFRESH, "250"), (RATE, "1")], &[(RATE, "2")]));
+    let mut made = made(&[(REFRESH, "250"), (RATE, "1")], &[(RATE, "2")]);
+    made.of_file.extend([(GROUPS, "7"), (RATE, "3")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let (node, _orders) = node(made);
     let shown = |entry: &DescribeConfigsResourceResult| {
         let value = entry.value.as_deref().unwrap().to_owned();
         (value, entry.config_source, entry.read_only, entry.synonyms.len())
@@ -161,7 +164,8 @@ fn settings_are_shown_with_where_they_are_from() {
     assert!(ours.is_sorted_by(|one, next| one.name < next.name));
     let named = |name: &str| shown(ours.iter().find(|entry| &*entry.name == name).unwrap());
     assert_eq!(named(REFRESH), ("250".to_owned(), 3, false, 2));
-    assert_eq!(named(RATE), ("2".to_owned(), 2, false, 3));
+    assert_eq!(named(RATE), ("2".to_owned(), 2, false, 4));
+    assert_eq!(named(GROUPS), ("7".to_owned(), 4, false, 2));
     let attempts = named("mirror.failed.retry.max.attempts");
     assert_eq!(attempts, ("20".to_owned(), 5, false, 1));
     assert!(named("mirror.num.replica.fetchers").2, "would do nothing");
