@@ -1,5 +1,7 @@
 //! Topics that have another name here than at the source: a prefix before it.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 use harness::driver::{CreateTopic, Isolation, Outcome, Produce};
 use harness::mirror_node::create;
@@ -106,6 +108,34 @@ fn what_has_another_name_is_not_failed_back() -> Result<()> {
     expect_count(b.driver(), "a.orders", 5)
 }
 
+#[test]
+fn a_run_of_the_mirror_alone_leaves_prefixed_topics_alone() -> Result<()> {
+    let name = "a_run_of_the_mirror_alone_leaves_prefixed_topics_alone";
+    let Some(source) = shared_source(name)? else { return Ok(()) };
+    let mut node = MirrorNode::start(source.driver())?;
+    create_with_records(source.driver(), "alone-orders", 3)?;
+    let bootstrap = source.bootstrap_servers();
+    node.create_mirror("from-a", &bootstrap, &[("topics.prefix", "a.")])?;
+    node.start_topics("from-a", "a.alone-orders")?;
+    await_all(&node, source.driver(), "alone-orders")?;
+    node.stop()?;
+    let data_dir = node.data_dir();
+    let state = fs::read(data_dir.join("ringmirror.json"))?;
+    let right = format!("ringmirror node --data-dir {}", data_dir.display());
+    let words = ["a.alone-orders", "from-a", "topics.prefix=a.", &right];
+    for topics in ["alone-orders", r"a\.alone-orders", "alone-no-such-topic"] {
+        let line = Ringmirror::mirror(&bootstrap, topics, &data_dir).until_caught_up();
+        line.run()?.expect_refusal(DATA_DIRECTORY, &words)?;
+    }
+    ensure!(fs::read(data_dir.join("ringmirror.json"))? == state, "the state was written");
+    ensure!(!data_dir.join("alone-orders-0").exists(), "a second copy was begun");
+    // The command that is named goes on.
+    node.start_again()?;
+    source.driver().produce(&Produce::new("alone-orders", 0, 2).first(3))?;
+    await_all(&node, source.driver(), "alone-orders")?;
+    expect_count(node.driver(), "a.alone-orders", 5)
+}
+
 /// Waits until a topic is mirrored under the prefix `a.`, with all that is at the source.
 fn await_all(node: &MirrorNode, source: &Driver, topic: &str) -> Result<()> {
     let here = format!("a.{topic}");
@@ -115,3 +145,6 @@ fn await_all(node: &MirrorNode, source: &Driver, topic: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// The exit code of a data directory that cannot be used.
+const DATA_DIRECTORY: i32 = 4;

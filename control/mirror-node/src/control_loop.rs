@@ -124,6 +124,7 @@ pub async fn run(
     observe: &mut dyn FnMut(MirrorNews),
 ) -> Result<MirrorOutcome, MirrorError> {
     let directory = DataDirectory::open_or_create(&config.data_dir)?;
+    directory.state.check_names(&config.data_dir)?;
     let destination = Destination::unserved(SharedDirectory::new(directory)?);
     let MirrorConfig { mirror, engine, retry, until_caught_up, seed, .. } = config;
     let config = LoopConfig {

@@ -24,7 +24,8 @@ use kafka_log::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use kafka_log::offset_checkpoint::{CheckpointError, CheckpointName, OffsetCheckpoint};
 use kafka_log::{bootstrap_checkpoint, clean_shutdown};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{BrokerId, TopicPartition};
+use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
+use mirror_coordinator::mirror_name::MirrorName;
 
 use crate::acl_store::{self, AclStore, AclStoreError};
 use crate::directory_state::{DirectoryState, DirectoryStateError, STATE_BYTES_MAX};
@@ -105,6 +106,23 @@ pub enum DirectoryError {
     HandedOver {
         /// The directory.
         path: PathBuf,
+    },
+    /// A mirror of a node has topics under another name than their source.
+    #[error(
+        "{path}: topics of mirror {mirror} have names of their own here (topics.prefix={prefix}), \
+         such as {topic}, and `ringmirror mirror` knows topics by the names of their source only: \
+         go on with `ringmirror node --data-dir {path}`, or name another directory",
+        path = path.display()
+    )]
+    Prefixed {
+        /// The directory.
+        path: PathBuf,
+        /// Whose topics they are.
+        mirror: MirrorName,
+        /// What their names begin with.
+        prefix: String,
+        /// One of them.
+        topic: TopicName,
     },
     /// `meta.properties` is wrong.
     #[error("{}: {error}", path.display())]

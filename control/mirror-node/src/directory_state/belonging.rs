@@ -2,15 +2,17 @@
 //! Whatever changes mirrors moves topics with them, in one write.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use kafka_wire::partition::{TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::command_error::CommandError;
 use mirror_coordinator::cluster_metadata::{MetadataChange, MetadataRecord, Mirror, StaleChange};
-use mirror_coordinator::mirror_config::BOOTSTRAP_SERVERS;
 use mirror_coordinator::mirror_config::config_change::{ConfigChange, ConfigOperation};
+use mirror_coordinator::mirror_config::{BOOTSTRAP_SERVERS, topic_prefix};
 use mirror_coordinator::mirror_name::MirrorName;
 
 use super::{DirectoryState, LocalTopic, MirrorTopic};
+use crate::directory::DirectoryError;
 
 /// The mirror that a node's file declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,27 @@ impl DirectoryState {
             return self.source_cluster_id.as_deref();
         };
         self.cluster_mirrors.mirrors().get(&bound.mirror)?.source_cluster_id.as_deref()
+    }
+
+    /// Refuses the directory at `root` for a run that knows topics by the names of their source
+    /// only. Stopped topics count: they have the ids of the source's still.
+    ///
+    /// # Errors
+    /// Names a topic that has another name, and the command that knows it.
+    pub(crate) fn check_names(&self, root: &Path) -> Result<(), DirectoryError> {
+        let mut bound = self.cluster_mirrors.topics().iter();
+        let other_name = bound.find_map(|(topic, bound)| {
+            let mirror = self.cluster_mirrors.mirrors().get(&bound.mirror)?;
+            let prefix = topic_prefix(&mirror.configs);
+            let (path, prefix_text) = (root.to_owned(), prefix.as_str().to_owned());
+            (!prefix.is_empty()).then(|| DirectoryError::Prefixed {
+                path,
+                mirror: bound.mirror.clone(),
+                prefix: prefix_text,
+                topic: topic.clone(),
+            })
+        });
+        other_name.map_or(Ok(()), Err)
     }
 
     /// The topics that belong to no mirror after the change.
