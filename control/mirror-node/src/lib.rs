@@ -64,6 +64,7 @@ mod source_watch;
 mod test_directory;
 #[cfg(test)]
 mod test_log;
+mod timing;
 pub mod topic_filter;
 mod topic_selection;
 pub mod topic_settings;

@@ -22,7 +22,7 @@ use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalog;
 use crate::client_properties::ClientProperties;
@@ -31,6 +31,7 @@ use crate::groups::Groups;
 use crate::shared_directory::SharedDirectory;
 use crate::source_client::{SourceClient, SourceMetadata};
 use crate::source_connection::SourceError;
+use crate::timing::sleep_until_some;
 use board::{SyncBoard, SyncOutcome};
 use consumer_groups::ConsumerGroups;
 
@@ -249,14 +250,6 @@ impl SyncTask {
 impl fmt::Display for SyncTask {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
-    }
-}
-
-/// Sleeps; for ever without a moment to wake at.
-async fn sleep_until_some(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

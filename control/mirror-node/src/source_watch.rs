@@ -17,6 +17,7 @@ use crate::source_client::rights::NamedTopic;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata};
 use crate::source_connection::{SourceError, error_name};
 use crate::source_sync::topic_configs::ConfigsLook;
+use crate::timing::sleep_until_some;
 use crate::topic_selection::TopicSelection;
 
 /// What one look at the source brought.
@@ -243,14 +244,6 @@ impl Watcher {
         }
         self.ends_known.extend(listed.offsets.keys().cloned());
         Ok(listed.offsets)
-    }
-}
-
-/// Sleeps; for ever without a moment to wake at.
-async fn sleep_until_some(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

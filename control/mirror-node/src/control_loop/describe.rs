@@ -30,6 +30,7 @@ use mirror_coordinator::partition_state::MirrorPartitionState;
 
 use super::MirrorLoop;
 use crate::catalog::Partition;
+use crate::timing::millis;
 
 /// What is to be told of partitions.
 struct Wanted<'a> {
@@ -333,8 +334,4 @@ fn unknown_mirror(name: &str) -> DescribedMirror {
 
 fn bootstrap(mirror: &Mirror) -> Option<String> {
     mirror.configs.get(BOOTSTRAP_SERVERS).cloned()
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

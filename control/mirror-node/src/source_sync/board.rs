@@ -9,6 +9,7 @@ use mirror_coordinator::mirror_name::MirrorName;
 use tokio::time::Instant;
 
 use super::{SyncError, SyncTask};
+use crate::timing::millis;
 
 /// The tasks of all mirrors of a node; shared by those who do them and those who look.
 #[derive(Debug, Default)]
@@ -161,10 +162,6 @@ impl SyncBoard {
     pub(crate) fn forget(&self, mirror: &MirrorName) {
         self.mirrors.lock().unwrap_or_else(PoisonError::into_inner).remove(mirror);
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn wire(count: u64) -> i64 {
