@@ -100,12 +100,8 @@ impl MirrorsClient {
     fn described(&mut self) -> Result<Vec<(String, Vec<String>)>> {
         let request = DescribeClusterMirrorsRequest {
             mirror_names: Some(vec![MIRROR.to_owned()]),
-            include_authorized_operations: false,
-            topics: None,
-            include_mirror_state: true,
             include_mirror_offset: false,
-            cluster_id: None,
-            last_mirror_epoch_lookups: Vec::new(),
+            ..DescribeClusterMirrorsRequest::everything()
         };
         let MirrorResponse::DescribeClusterMirrors(told) = self.ask(&request.into())? else {
             bail!("another answer");

@@ -116,7 +116,13 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::with_capacity(REQUEST_BYTES_MAX);
     while !head.windows(END_OF_HEAD.len()).any(|window| window == END_OF_HEAD) {
         let room = REQUEST_BYTES_MAX - head.len();
-        if room == 0 || (&mut *stream).take(wide(room)).read_buf(&mut head).await? == 0 {
+        if room == 0
+            || (&mut *stream)
+                .take(u64::try_from(room).unwrap_or(u64::MAX))
+                .read_buf(&mut head)
+                .await?
+                == 0
+        {
             return Ok(None);
         }
     }
@@ -144,23 +150,11 @@ fn asked_for(head: &[u8]) -> Asked {
 }
 
 async fn described(orders: &MirrorOrders) -> Result<Vec<DescribedMirror>, String> {
-    let request = DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
-        topics: None,
-        include_mirror_state: true,
-        include_mirror_offset: true,
-        cluster_id: None,
-        last_mirror_epoch_lookups: Vec::new(),
-    };
+    let request = DescribeClusterMirrorsRequest::everything();
     match orders.ask(request.into()).await {
         MirrorResponse::DescribeClusterMirrors(told) if told.error_code == 0 => Ok(told.mirrors),
         other => Err(other.outcome().1.unwrap_or("nothing is known now").to_owned()),
     }
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";

@@ -51,13 +51,10 @@ pub(crate) async fn ask_peer(
         .into_iter()
         .map(|(topic_name, partitions)| TopicPartitions { topic_name, partitions });
     let request = DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
         topics: Some(topics.collect()),
-        include_mirror_state: true,
         cluster_id: Some(cluster_id.to_owned()),
         include_mirror_offset: false,
-        last_mirror_epoch_lookups: Vec::new(),
+        ..DescribeClusterMirrorsRequest::everything()
     };
     let untold = match client.describe_mirrors(&request).await {
         Ok(described) => match described.unanswered.into_iter().next() {

@@ -256,12 +256,8 @@ impl NodeClient {
     ) -> Result<MergedMirrors, CommandError> {
         let request = DescribeClusterMirrorsRequest {
             mirror_names: mirror.map(|name| vec![name.to_owned()]),
-            include_authorized_operations: false,
-            topics: None,
-            include_mirror_state: true,
-            include_mirror_offset: true,
             cluster_id: position_for.map(str::to_owned),
-            last_mirror_epoch_lookups: Vec::new(),
+            ..DescribeClusterMirrorsRequest::everything()
         };
         let described = self.client.describe_mirrors(&request).await?;
         for mirror in &described.mirrors {

@@ -42,6 +42,22 @@ fields! {
     }
 }
 
+impl DescribeClusterMirrorsRequest {
+    /// Asks for states and offsets of everything in all mirrors.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self {
+            mirror_names: None,
+            include_authorized_operations: false,
+            topics: None,
+            include_mirror_state: true,
+            include_mirror_offset: true,
+            cluster_id: None,
+            last_mirror_epoch_lookups: Vec::new(),
+        }
+    }
+}
+
 fields! {
     /// Partitions whose last mirror positions are wanted.
     pub struct LastMirrorEpochLookup {

@@ -25,15 +25,7 @@ fn asked(control: &mut MirrorLoop<'_>, request: impl Into<MirrorRequest>) -> Mir
 }
 
 fn describe() -> DescribeClusterMirrorsRequest {
-    DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
-        topics: None,
-        include_mirror_state: true,
-        include_mirror_offset: true,
-        cluster_id: None,
-        last_mirror_epoch_lookups: Vec::new(),
-    }
+    DescribeClusterMirrorsRequest::everything()
 }
 
 #[tokio::test]

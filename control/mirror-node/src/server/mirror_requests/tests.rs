@@ -27,13 +27,8 @@ fn delete() -> DeleteClusterMirrorRequest {
 
 fn describe(include_authorized_operations: bool) -> DescribeClusterMirrorsRequest {
     DescribeClusterMirrorsRequest {
-        mirror_names: None,
         include_authorized_operations,
-        topics: None,
-        include_mirror_state: true,
-        include_mirror_offset: true,
-        cluster_id: None,
-        last_mirror_epoch_lookups: vec![],
+        ..DescribeClusterMirrorsRequest::everything()
     }
 }
 

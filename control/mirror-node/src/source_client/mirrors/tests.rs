@@ -117,13 +117,9 @@ fn delete() -> MirrorRequest {
 
 fn describe() -> DescribeClusterMirrorsRequest {
     DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
-        topics: None,
-        include_mirror_state: true,
         include_mirror_offset: false,
         cluster_id: Some("us".to_owned()),
-        last_mirror_epoch_lookups: vec![],
+        ..DescribeClusterMirrorsRequest::everything()
     }
 }
 

@@ -79,15 +79,7 @@ fn a_response_without_fields_of_its_own_is_what_all_start_with() {
 
 #[test]
 fn describe_cluster_mirrors_leaves_out_what_is_not_asked() {
-    let request = DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
-        topics: None,
-        include_mirror_state: true,
-        include_mirror_offset: true,
-        cluster_id: None,
-        last_mirror_epoch_lookups: vec![],
-    };
+    let request = DescribeClusterMirrorsRequest::everything();
     check_request(request.clone(), "0063", "00 00 00 01 01 00");
     let asks = DescribeClusterMirrorsRequest { cluster_id: Some("us".to_owned()), ..request };
     check_request(asks, "0063", "00 00 00 01 01 01 00 03 03 7573");
@@ -164,13 +156,10 @@ fn a_message_of_more_elements_than_are_read_is_not_written() {
     assert_eq!(paused(ELEMENTS_MAX as usize + 1).encode_frame(77, "t"), Err(refused));
     let lookup = LastMirrorEpochLookup { topic_id: [0; 16], partitions: vec![0; 1 << 20] };
     let tagged = MirrorRequest::from(DescribeClusterMirrorsRequest {
-        mirror_names: None,
-        include_authorized_operations: false,
-        topics: None,
         include_mirror_state: false,
         include_mirror_offset: false,
-        cluster_id: None,
         last_mirror_epoch_lookups: vec![lookup],
+        ..DescribeClusterMirrorsRequest::everything()
     });
     let cause = FieldError::TooManyElements { elements_max: ELEMENTS_MAX };
     let refused = MessageError::Fields { message: "DescribeClusterMirrorsRequest", cause };
