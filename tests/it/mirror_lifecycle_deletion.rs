@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::driver::{CreateTopic, Produce};
+use harness::mirror_node::DescribedPartition;
 use harness::{KafkaCluster, MirrorNode};
 use kafka_protocol::records::{Record, RecordBatchDecoder};
+use serde_json::Value;
 
 use crate::mirror_lifecycle::{
     create_with_records, expect_count, expect_read_only, expect_same_records, expect_writable,
@@ -144,6 +148,51 @@ pub(crate) fn fails_until_made_anew(source: &KafkaCluster) -> Result<()> {
     node.await_state("steady", "MIRRORING").map(|_| ())
 }
 
+#[test]
+fn a_topic_that_is_made_anew_is_told_not_safe_long_before_the_next_look() -> Result<()> {
+    let name = "a_topic_that_is_made_anew_is_told_not_safe_long_before_the_next_look";
+    let Some(source) = shared_source(name)? else { return Ok(()) };
+    let at_source = source.driver();
+    let node = MirrorNode::start(at_source)?;
+    create_with_records(at_source, "gone_soon", 5)?;
+    create_with_records(at_source, "steady_then", 1)?;
+    mirror_stock(&source, &node, "from-stock", &["gone_soon", "steady_then"])?;
+    await_status(&node, "safe", |status| status["safe"] == true)?;
+    // Nobody looks by himself any more.
+    let longest = i64::MAX.to_string();
+    let never = [("mirror.metadata.refresh.interval.ms", longest.as_str())];
+    node.driver().alter_broker_configs("", &never)?;
+
+    at_source.delete_topic("gone_soon")?;
+    create_with_records(at_source, "gone_soon", 7)?;
+    let recreated = |row: &DescribedPartition| {
+        let reason = row.error_message.as_deref().unwrap_or_default();
+        row.state == "FAILED" && reason.contains("recreated")
+    };
+    node.await_partitions("gone_soon", "known as made anew", recreated)?;
+    await_status(&node, "not safe for a failed partition", |status| {
+        status["safe"] == false && status["reasons"].to_string().contains("1 partition is FAILED")
+    })?;
+    expect_count(node.driver(), "gone_soon", 5)?;
+    node.await_state("steady_then", "MIRRORING").map(|_| ())
+}
+
+/// Waits until `status --json` is as it should be.
+fn await_status(node: &MirrorNode, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
+    let deadline = Instant::now() + STATUS_WAIT;
+    loop {
+        let told = node.command("status", &["--json"])?;
+        if is_it(&told.document()?) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not {what} within {STATUS_WAIT:?}: {told}");
+        thread::sleep(POLL_PAUSE);
+    }
+}
+
+/// Longer than anything takes on a machine that has nothing else to do.
+const STATUS_WAIT: Duration = Duration::from_secs(60);
+const POLL_PAUSE: Duration = Duration::from_millis(100);
 /// Types of keys in the state log.
 const POSITION: i16 = 1;
 const STATE: i16 = 2;

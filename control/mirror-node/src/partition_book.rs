@@ -11,6 +11,10 @@ use tokio::time::Instant;
 use crate::log_ledger::LogCheckpoint;
 use crate::log_publisher::LogPublisher;
 
+mod refused;
+
+pub(crate) use refused::{Pauses, Refused};
+
 /// The partitions of one run.
 #[derive(Debug, Default)]
 pub(crate) struct PartitionBook {
@@ -42,6 +46,8 @@ pub(crate) struct BookEntry {
     pub(crate) leader: Option<BrokerId>,
     /// When the engine told last where it stands.
     pub(crate) progressed_at: Option<Instant>,
+    /// The source's last word of it, when that was a refusal.
+    pub(crate) refused: Option<Refused>,
     /// When the engine gave it back; what is known of the source is as old.
     pub(crate) left_engine: Option<Instant>,
 }
@@ -98,6 +104,12 @@ impl BookEntry {
 
     /// Notes the engine's word of where a partition stands; says what may be checkpointed.
     pub(crate) fn note_progress(&mut self, progress: Progress) -> LogCheckpoint {
+        let has_answered = self.progress.is_none_or(|before| {
+            before.source_high_watermark != progress.source_high_watermark
+                || before.log_end < progress.log_end
+        });
+        // Progress is told of work on the disk, too.
+        self.refused = self.refused.filter(|_| !has_answered);
         self.progress = Some(progress);
         self.progressed_at = Some(Instant::now());
         let source = progress.source_high_watermark.map(|mark| mark.offset());
@@ -109,6 +121,26 @@ impl BookEntry {
             recovery_point,
             log_start: progress.log_start,
             high_watermark: high_watermark.map(|mark| mark.offset().min(recovery_point)),
+        }
+    }
+
+    /// Notes that the source answered a question about the partition with an error; it is asked
+    /// again after one of `pauses`.
+    pub(crate) fn note_refused(&mut self, now: Instant, pauses: &Pauses) {
+        self.refused = Some(Refused::again(self.refused, now, pauses));
+    }
+
+    /// From when what is known of the source is, by the last word of its leader there.
+    pub(crate) fn measured_at(&self, answered: Option<Instant>, now: Instant) -> Option<Instant> {
+        // What a fetch waits for is told at once, so what is known is as old as the last sign of
+        // life of the broker that is asked, or as the last time that anybody asked.
+        let answered = answered.max(self.progressed_at);
+        let left = self.left_engine.filter(|_| !self.is_in_engine);
+        let refused = self.refused.and_then(|refused| refused.since(left.unwrap_or(now)));
+        let until = [left, refused].into_iter().flatten().min();
+        match until {
+            Some(until) => Some(answered.map_or(until, |answered| answered.min(until))),
+            None => answered,
         }
     }
 }

@@ -27,6 +27,7 @@ use mirror_coordinator::mirror_config::BOOTSTRAP_SERVERS;
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
 use mirror_coordinator::partition_state::MirrorPartitionState;
+use tokio::time::Instant;
 
 use super::MirrorLoop;
 use crate::catalog::Partition;
@@ -205,14 +206,8 @@ impl MirrorLoop<'_> {
         };
         let mirror = self.lifecycle.mirror_of(partition.id);
         let source = mirror.and_then(|mirror| self.sources.get(mirror));
-        // What a fetch waits for is told at once, so what is known is as old as the last sign of
-        // life of the broker that is asked, or as the last time that anybody asked.
         let answered = source.and_then(|source| source.answered_at.get(&entry.leader?).copied());
-        let answered = answered.max(entry.progressed_at);
-        let measured_at = match entry.left_engine.filter(|_| !entry.is_in_engine) {
-            Some(left) => Some(answered.map_or(left, |answered| answered.min(left))),
-            None => answered,
-        };
+        let measured_at = entry.measured_at(answered, Instant::now());
         let lag = entry.behind_since.map_or(Duration::ZERO, |since| since.elapsed());
         (millis(lag), measured_at.map_or(-1, |at| millis(at.elapsed())))
     }

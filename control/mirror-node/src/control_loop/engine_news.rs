@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::MirrorLoop;
 use crate::mirror_news::MirrorNews;
+use crate::partition_book::Pauses;
 use crate::partition_check::topic_id_cure;
 use crate::source_connection::error_name;
 
@@ -19,11 +20,7 @@ impl MirrorLoop<'_> {
         match report {
             EngineReport::Partition { partition, mut event } => {
                 self.note(partition, &event);
-                if let PartitionEvent::SourceError { error_code: TOPIC_AUTHORIZATION_FAILED } =
-                    event
-                {
-                    self.on_partition_denied(partition);
-                }
+                self.look_into_refusal(partition, &event);
                 self.add_cure(partition, &mut event);
                 if let Some(event) = self.translated(event) {
                     self.inputs.push_back(Input::Engine { partition, event });
@@ -46,6 +43,36 @@ impl MirrorLoop<'_> {
             // Shards end only when told to; a shard that ended by itself closes the channel.
             EngineReport::Stopped { .. } => {}
         }
+    }
+
+    /// Notes that the source refuses a partition, and has somebody find out soon why.
+    fn look_into_refusal(&mut self, partition: TopicIdPartition, event: &PartitionEvent) {
+        let (PartitionEvent::SourceError { error_code }
+        | PartitionEvent::LeaderUnknown { error_code }) = *event
+        else {
+            return;
+        };
+        let now = Instant::now();
+        if let Some(pauses) = self.pauses_of(partition)
+            && let Some(entry) = self.book.get_mut(partition)
+        {
+            entry.note_refused(now, &pauses);
+        }
+        if error_code == TOPIC_AUTHORIZATION_FAILED {
+            self.on_partition_denied(partition);
+        }
+        if TOPIC_GONE.contains(&error_code)
+            && let Some(mirror) = self.lifecycle.mirror_of(partition)
+            && let Some(source) = self.sources.get_mut(mirror)
+        {
+            source.hurry_at_times(now);
+        }
+    }
+
+    /// How long the engine waits before it asks for a partition again.
+    fn pauses_of(&self, partition: TopicIdPartition) -> Option<Pauses> {
+        let source = self.sources.get(self.lifecycle.mirror_of(partition)?)?;
+        source.limits.as_ref().map(Pauses::of)
     }
 
     /// The partitions that are fetched from a broker of a mirror's source.
@@ -197,6 +224,10 @@ impl MirrorLoop<'_> {
 
 /// The source does not let us read a topic.
 const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+/// What a broker says of a topic that it does not have, or has under another id: it may be new to
+/// the broker, or it was deleted. UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID,
+/// INCONSISTENT_TOPIC_ID.
+const TOPIC_GONE: [i16; 3] = [3, 100, 103];
 /// What the operator of a node can do about a source that lost records.
 const DIVERGED_CURE: &str =
     " To follow it, set mirror.support.unclean.leader.election=true on the topic and recover it";

@@ -36,6 +36,9 @@ impl MirrorLoop<'_> {
         mirror: MirrorName,
         outcome: Result<SourceLook, SourceError>,
     ) -> Result<(), MirrorError> {
+        if let Some(source) = self.sources.get_mut(&mirror) {
+            source.looked_at = Some(Instant::now());
+        }
         match outcome {
             Ok(look) => self.on_look(&mirror, look).await,
             Err(error) => {
@@ -315,6 +318,7 @@ impl MirrorLoop<'_> {
                 leader: None,
                 left_engine: None,
                 progressed_at: None,
+                refused: None,
             });
             entry.log_config = log_config;
             entry.source_has_topic_ids = has_ids;

@@ -54,6 +54,8 @@ pub(super) struct MirrorSource {
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
     /// When each broker answered last.
     pub(super) answered_at: BTreeMap<BrokerId, Instant>,
+    /// When a look at it brought something last, or a look was asked for because of refusals.
+    pub(super) looked_at: Option<Instant>,
     /// Topics that are not mirrored, with the reason.
     pub(super) lost_topics: LostTopics,
     /// What to do when the source loses records, unless the topic says it.
@@ -121,6 +123,17 @@ impl MirrorSource {
             watch.hurry();
         }
     }
+
+    /// As [`Self::hurry`], but for what is repeated as long as it lasts, by many partitions: now
+    /// and then is enough. Says whether it was done.
+    pub(super) fn hurry_at_times(&mut self, now: Instant) -> bool {
+        let is_soon = self.looked_at.is_some_and(|at| now.duration_since(at) < HURRIED_LOOKS_PAUSE);
+        if !is_soon {
+            self.looked_at = Some(now);
+            self.hurry();
+        }
+        !is_soon
+    }
 }
 
 impl Sources {
@@ -146,6 +159,7 @@ impl Sources {
             watch_number: u64::from(id.get()) << 32,
             brokers: BTreeMap::new(),
             answered_at: BTreeMap::new(),
+            looked_at: None,
             lost_topics: LostTopics::default(),
             sync: None,
             unclean_election,
@@ -185,3 +199,7 @@ impl Sources {
         self.by_mirror.iter()
     }
 }
+
+/// A look may take long where there are many partitions, and metadata are slower than fetches to
+/// tell of a new topic.
+const HURRIED_LOOKS_PAUSE: Duration = Duration::from_secs(1);

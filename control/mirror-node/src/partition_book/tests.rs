@@ -1,12 +1,14 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_log::log_config::LogConfig;
 use kafka_log::partition_log::LogPlace;
 use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicPartition;
-use mirror_uring::Progress;
+use mirror_uring::{Progress, ShardLimits};
+use tokio::time::Instant;
 
-use super::BookEntry;
+use super::{BookEntry, Pauses};
 use crate::log_publisher::LogPublisher;
 use crate::log_view::LogView;
 
@@ -41,6 +43,7 @@ fn entry() -> BookEntry {
         leader: None,
         left_engine: None,
         progressed_at: None,
+        refused: None,
     }
 }
 
@@ -61,4 +64,68 @@ fn a_log_that_is_opened_again_counts_from_where_it_was_first() {
     entry.note_loaded(progress(0, 10, 10, 30));
     entry.note_loaded(progress(0, 10, 20, 30));
     assert_eq!(entry.loaded_end, Some(offset(10)));
+}
+
+/// An entry of a partition that had all its source had, and when that was.
+fn caught_up() -> (BookEntry, Instant) {
+    let mut entry = entry();
+    entry.note_progress(progress(0, 20, 20, 20));
+    let at = entry.progressed_at.unwrap();
+    (entry, at)
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn a_broker_that_answers_others_says_nothing_of_a_partition_that_it_refuses() {
+    let pauses = Pauses::of(&ShardLimits::default().source());
+    let (mut entry, at) = caught_up();
+    assert_eq!(entry.measured_at(Some(at + seconds(3)), at + seconds(3)), Some(at + seconds(3)));
+    let refused = at + seconds(4);
+    // As often as the engine asks, at the longest.
+    for again in 0..20 {
+        let now = refused + Duration::from_secs(6) * again / 5;
+        entry.note_refused(now, &pauses);
+        // The disk is told to have synced.
+        entry.note_progress(progress(0, 20, 20, 20));
+        entry.progressed_at = Some(now);
+        let asked = now + Duration::from_secs(1);
+        assert_eq!(entry.measured_at(Some(asked), asked), Some(refused), "refusal {again}");
+    }
+}
+
+#[test]
+fn a_refusal_is_over_with_news_from_the_source_or_when_it_is_not_repeated() {
+    let pauses = Pauses::of(&ShardLimits::default().source());
+    let (mut entry, at) = caught_up();
+    entry.note_refused(at, &pauses);
+    entry.note_progress(progress(0, 20, 20, 21));
+    assert_eq!(entry.measured_at(Some(at + seconds(9)), at + seconds(9)), Some(at + seconds(9)));
+    entry.note_refused(at, &pauses);
+    entry.note_progress(progress(0, 20, 21, 21));
+    assert_eq!(entry.measured_at(Some(at + seconds(9)), at + seconds(9)), Some(at + seconds(9)));
+    // A partition without news: its broker has nothing to tell of it.
+    entry.note_refused(at, &pauses);
+    assert_eq!(entry.measured_at(Some(at + seconds(1)), at + seconds(1)), Some(at));
+    assert_eq!(entry.measured_at(Some(at + seconds(9)), at + seconds(9)), Some(at + seconds(9)));
+    // A later one is no word about what was before.
+    entry.note_refused(at + seconds(10), &pauses);
+    let asked = at + seconds(11);
+    assert_eq!(entry.measured_at(Some(asked), asked), Some(at + seconds(10)));
+}
+
+#[test]
+fn what_left_the_engine_is_known_as_of_then_or_as_of_when_it_was_refused() {
+    let pauses = Pauses::of(&ShardLimits::default().source());
+    let (mut entry, at) = caught_up();
+    entry.is_in_engine = false;
+    entry.left_engine = Some(at + seconds(5));
+    let now = at + seconds(6);
+    assert_eq!(entry.measured_at(Some(now), now), Some(at + seconds(5)));
+    entry.note_refused(at + seconds(4), &pauses);
+    for now in [now, at + seconds(60)] {
+        assert_eq!(entry.measured_at(Some(now), now), Some(at + seconds(4)));
+    }
 }
