@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod access_control;
+mod access_control_mirrored;
 mod clients;
 mod commands;
 mod copying;

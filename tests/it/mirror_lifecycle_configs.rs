@@ -127,7 +127,7 @@ fn a_mirror_that_cannot_be_made_is_refused() -> Result<()> {
 }
 
 /// Sets one setting of a mirror; returns the error code.
-fn set(node: &MirrorNode, mirror: &str, name: &str, value: &str) -> Result<i16> {
+pub(crate) fn set(node: &MirrorNode, mirror: &str, name: &str, value: &str) -> Result<i16> {
     let text = |text: &str| StrBytes::from_string(text.to_owned());
     let config = AlterableConfig::default()
         .with_name(text(name))

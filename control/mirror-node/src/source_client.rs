@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use crate::client_properties::ClientProperties;
 use crate::source_connection::{FRAME_BYTES_MAX, SourceConnection, SourceError, error_name};
 
+pub(crate) mod acls;
 pub(crate) mod groups;
 pub mod mirrors;
 pub(crate) mod rights;

@@ -3,7 +3,7 @@
 //! ```text
 //!  watch of the source -> topic settings -\
 //!  tick -> consumer groups ---------------+--> the node's own stores
-//!       -> ...                            +--> SyncBoard: when, how much, what was left out
+//!       -> access control lists ---------+--> SyncBoard: when, how much, what was left out
 //! ```
 //! **Invariants.** Tasks do not know of each other: one that fails or hangs keeps no other from its
 //! work, and each has connections and a deadline of its own. Only topics that are to be mirrored
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::acl_store::AclStoreError;
 use crate::catalog::Catalog;
 use crate::client_properties::ClientProperties;
 use crate::directory_state::DirectoryState;
@@ -33,8 +34,9 @@ use crate::source_client::{SourceClient, SourceMetadata};
 use crate::source_connection::SourceError;
 use crate::timing::sleep_until_some;
 use board::{SyncBoard, SyncOutcome};
-use consumer_groups::ConsumerGroups;
+use consumer_groups::{ConsumerGroups, RESPONSE_BYTES_MAX};
 
+pub(crate) mod acls;
 pub mod board;
 mod clamp;
 mod consumer_groups;
@@ -49,6 +51,8 @@ pub enum SyncTask {
     TopicConfigs,
     /// What consumer groups committed.
     ConsumerGroups,
+    /// Access control lists.
+    Acls,
 }
 
 /// Why a round of a task came to nothing.
@@ -72,6 +76,9 @@ pub(crate) enum SyncError {
     /// The node's own groups cannot be asked.
     #[error("the groups of this node cannot be asked: {0}")]
     Groups(#[from] group_coordinator::refusal::Refusal),
+    /// The node's own rules cannot be changed.
+    #[error(transparent)]
+    Acls(#[from] AclStoreError),
 }
 
 /// One mirror of a node, for the tasks that carry over what belongs to it.
@@ -94,6 +101,8 @@ pub(crate) struct LostTopics(Arc<Mutex<BTreeMap<TopicName, String>>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SyncIntervals {
     pub(crate) group_offsets: Duration,
+    /// Of all that has no faster one.
+    pub(crate) metadata: Duration,
 }
 
 /// The tasks of one mirror; they end when it is dropped.
@@ -111,10 +120,13 @@ impl SourceSync {
         intervals: SyncIntervals,
     ) -> Self {
         let (intervals, told) = watch::channel(intervals);
-        let client = SourceClient::new(properties.clone());
-        let client = client.with_responses_up_to(consumer_groups::RESPONSE_BYTES_MAX);
-        let groups = Repeating { client, mirrored: mirrored.clone(), told };
-        Self { intervals, tasks: vec![tokio::spawn(groups.run())] }
+        let start = |task| {
+            let client = SourceClient::new(properties.clone());
+            let client = client.with_responses_up_to(RESPONSE_BYTES_MAX);
+            let (mirrored, told) = (mirrored.clone(), told.clone());
+            tokio::spawn(Repeating { task, client, mirrored, told }.run())
+        };
+        Self { intervals, tasks: vec![start(SyncTask::ConsumerGroups), start(SyncTask::Acls)] }
     }
 
     /// Carries over so often from now on.
@@ -133,6 +145,7 @@ impl Drop for SourceSync {
 
 /// A task that runs again and again.
 struct Repeating {
+    task: SyncTask,
     client: SourceClient,
     mirrored: Mirrored,
     told: watch::Receiver<SyncIntervals>,
@@ -140,11 +153,9 @@ struct Repeating {
 
 impl Repeating {
     async fn run(mut self) {
-        let task = SyncTask::ConsumerGroups;
         loop {
             let began = Instant::now();
-            let round = ConsumerGroups::new(&mut self.client, &self.mirrored).run();
-            let outcome = match timeout(ROUND_DEADLINE, round).await {
+            let outcome = match timeout(ROUND_DEADLINE, self.round()).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
                     // An answer that is still to come must not be taken for another's.
@@ -153,15 +164,34 @@ impl Repeating {
                 }
             };
             let ended = Instant::now();
-            self.mirrored.board.note(&self.mirrored.mirror, task, ended - began, outcome);
+            self.mirrored.board.note(&self.mirrored.mirror, self.task, ended - began, outcome);
             loop {
-                let interval = self.told.borrow_and_update().group_offsets;
+                let intervals = *self.told.borrow_and_update();
+                let interval = self.interval(intervals);
                 let pause = interval.max((ended - began) * ROUND_SHARE);
                 tokio::select! {
                     () = sleep_until_some(ended.checked_add(pause)) => break,
                     changed = self.told.changed() => if changed.is_err() { return },
                 }
             }
+        }
+    }
+}
+
+impl Repeating {
+    async fn round(&mut self) -> SyncResult {
+        let (client, mirrored) = (&mut self.client, &self.mirrored);
+        match self.task {
+            SyncTask::ConsumerGroups => ConsumerGroups::new(client, mirrored).run().await,
+            SyncTask::Acls => acls::run(client, mirrored).await,
+            SyncTask::TopicConfigs => unreachable!("the watch of the source carries them over"),
+        }
+    }
+
+    const fn interval(&self, intervals: SyncIntervals) -> Duration {
+        match self.task {
+            SyncTask::ConsumerGroups => intervals.group_offsets,
+            SyncTask::Acls | SyncTask::TopicConfigs => intervals.metadata,
         }
     }
 }
@@ -235,7 +265,7 @@ impl LostTopics {
 
 impl SyncTask {
     /// Every task.
-    pub const ALL: [Self; 2] = [Self::TopicConfigs, Self::ConsumerGroups];
+    pub const ALL: [Self; 3] = [Self::TopicConfigs, Self::ConsumerGroups, Self::Acls];
 
     /// What it carries over, for people and for those who read `--json`.
     #[must_use]
@@ -243,6 +273,7 @@ impl SyncTask {
         match self {
             Self::TopicConfigs => "topic-configs",
             Self::ConsumerGroups => "consumer-groups",
+            Self::Acls => "acls",
         }
     }
 }

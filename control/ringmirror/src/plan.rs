@@ -69,6 +69,8 @@ pub(crate) struct PlanReport {
     changed_configs: Vec<String>,
     /// Settings of topics that would count for nothing here.
     ineffective_configs: Vec<String>,
+    /// Access control lists that would come and go.
+    changed_acls: Vec<String>,
 }
 
 /// Of a topic, or of all.
@@ -127,6 +129,7 @@ impl PlanReport {
             already_mirrored,
             changed_configs: told.changed_configs.clone(),
             ineffective_configs: told.ineffective_configs.clone(),
+            changed_acls: told.changed_acls.clone(),
         }
     }
 
@@ -174,6 +177,8 @@ impl PlanReport {
         lines.extend(
             ineffective.map(|one| format!("no effect here: {}", beginning(one, LINE_CHARS_MAX))),
         );
+        let acls = self.changed_acls.iter();
+        lines.extend(acls.map(|one| format!("access control: {}", beginning(one, LINE_CHARS_MAX))));
         if self.needs_confirmation {
             lines.push(String::new());
             lines.push(format!(

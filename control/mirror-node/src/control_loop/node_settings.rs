@@ -52,7 +52,8 @@ impl MirrorLoop<'_> {
 /// How often what a mirror has beside records is carried over.
 pub(super) fn sync_intervals(node: &MirrorNodeConfig) -> SyncIntervals {
     let group_offsets = Duration::from_millis(node.group_offsets_ms.max(GROUP_OFFSETS_MS_MIN));
-    SyncIntervals { group_offsets }
+    let metadata = Duration::from_millis(metadata_refresh_ms(node));
+    SyncIntervals { group_offsets, metadata }
 }
 
 /// The bound on throttled partitions, for the engine. A rate of 0 is taken for the slowest there

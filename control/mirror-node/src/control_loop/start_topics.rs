@@ -33,8 +33,10 @@ use crate::directory_state::MirrorTopic;
 use crate::mirror_orders::start_timeout;
 use crate::peer_answers::ask_peer;
 use crate::random_id::random_id;
+use crate::source_client::acls::SourceAcls;
 use crate::source_client::{LogEdge, SourceClient, SourceMetadata, TopicConfigs};
 use crate::source_rights::{MissingRight, missing_on_topics, told};
+use crate::source_sync::acls::planned_acls;
 use crate::source_sync::topic_configs::PlannedConfigs;
 use crate::source_watch::SourceLook;
 
@@ -60,6 +62,8 @@ pub(super) struct Resolved {
     pub(super) missing: Vec<MissingRight>,
     /// Settings of topics at the source, when only a plan is wanted.
     pub(super) configs: TopicConfigs,
+    /// Rules of the source, when only a plan is wanted; or why they are not known.
+    pub(super) acls: Option<Result<SourceAcls, String>>,
 }
 
 impl MirrorLoop<'_> {
@@ -186,6 +190,7 @@ impl MirrorLoop<'_> {
             let told = StartMirrorTopicsResponse {
                 topics: outcomes(&plan),
                 plan: planned,
+                changed_acls: self.plan_acls(&request.mirror_name, &bound, &resolved),
                 changed_configs: configs.changed.sentences(),
                 ineffective_configs: configs.ineffective.sentences(),
                 ..StartMirrorTopicsResponse::outcome(0, None)
@@ -317,6 +322,22 @@ impl MirrorLoop<'_> {
         planned
     }
 
+    /// What a start of these topics would do with access control lists.
+    fn plan_acls(
+        &self,
+        mirror: &str,
+        topics: &BTreeSet<TopicName>,
+        resolved: &Resolved,
+    ) -> Vec<String> {
+        let Some((mirror, told)) = MirrorName::parse(mirror).zip(resolved.acls.as_ref()) else {
+            return Vec::new();
+        };
+        match told {
+            Ok(told) => planned_acls(&self.destination.directory, &mirror, topics, told),
+            Err(reason) => vec![format!("the rules of the source are not known: {reason}")],
+        }
+    }
+
     fn plan_partition(
         &self,
         at: &TopicPartition,
@@ -415,7 +436,11 @@ async fn resolve(
         None => Vec::new(),
     };
     let configs = planned_configs(client, request, &leaders).await?;
-    Ok(Resolved { metadata, peer, log_ends, missing, configs })
+    let acls = match request.plan_only {
+        true => Some(client.acls().await.map_err(|error| error.to_string())),
+        false => None,
+    };
+    Ok(Resolved { metadata, peer, log_ends, missing, configs, acls })
 }
 
 /// Settings of topics at the source, when only a plan is wanted.

@@ -138,6 +138,7 @@ fn what_settings_become_is_in_the_plan() {
     let response = StartMirrorTopicsResponse {
         changed_configs: vec!["topic orders: retention.ms=5, was not set".to_owned()],
         ineffective_configs: vec!["topic orders: compact".to_owned()],
+        changed_acls: vec!["added: ALLOW User:a READ on TOPIC orders".to_owned()],
         ..told(vec![])
     };
     let refused = StartMirrorTopicsResponse {
@@ -151,4 +152,6 @@ fn what_settings_become_is_in_the_plan() {
     let lines = PlanReport::of(&refused).lines();
     assert!(lines.contains(&"setting: topic orders: retention.ms=5, was not set".to_owned()));
     assert!(lines.contains(&"no effect here: topic orders: compact".to_owned()), "{lines:?}");
+    let acl = "access control: added: ALLOW User:a READ on TOPIC orders";
+    assert!(lines.contains(&acl.to_owned()), "{lines:?}");
 }

@@ -65,6 +65,8 @@ response! {
         1 => pub changed_configs: Vec<String>,
         /// Settings of topics that would count for nothing here, likewise.
         2 => pub ineffective_configs: Vec<String>,
+        /// Access control lists that would come and go, likewise.
+        3 => pub changed_acls: Vec<String>,
     }
 }
 

@@ -222,6 +222,7 @@ pub(super) fn planned() -> StartMirrorTopicsResponse {
         plan: vec![grown, diverged],
         changed_configs: vec![],
         ineffective_configs: vec![],
+        changed_acls: vec![],
     }
 }
 
