@@ -34,6 +34,7 @@ use mirror_coordinator::mirror_name::MirrorName;
 use serde::{Deserialize, Serialize};
 
 use crate::durable_file;
+use crate::stored_format::StoredFormatError;
 
 /// The rules, for all who look at them and all who change them.
 #[derive(Debug)]
@@ -59,20 +60,9 @@ pub enum AclStoreError {
     /// The system refused.
     #[error("cannot read or write the access control lists: {0}")]
     Io(#[from] std::io::Error),
-    /// Written by a newer ringmirror.
-    #[error(
-        "format version {found}, this ringmirror reads up to {FORMAT_VERSION}: use the newer one"
-    )]
-    Newer {
-        /// The version found.
-        found: u64,
-    },
-    /// Not what ringmirror writes.
-    #[error("malformed: {reason}")]
-    Malformed {
-        /// What is wrong.
-        reason: String,
-    },
+    /// The file is not one of ours, or a newer one.
+    #[error(transparent)]
+    Format(#[from] StoredFormatError),
 }
 
 impl AclStore {
@@ -144,17 +134,16 @@ fn encode(table: &AclTable) -> Vec<u8> {
     contents
 }
 
-fn parse(contents: &[u8]) -> Result<AclTable, AclStoreError> {
-    let version: RawVersion = serde_json::from_slice(contents).map_err(malformed)?;
-    if version.format_version > u64::from(FORMAT_VERSION) {
-        return Err(AclStoreError::Newer { found: version.format_version });
-    }
-    let raw: RawAcls = serde_json::from_slice(contents).map_err(malformed)?;
+fn parse(contents: &[u8]) -> Result<AclTable, StoredFormatError> {
+    let version: RawVersion =
+        serde_json::from_slice(contents).map_err(StoredFormatError::malformed)?;
+    StoredFormatError::check(version.format_version, FORMAT_VERSION)?;
+    let raw: RawAcls = serde_json::from_slice(contents).map_err(StoredFormatError::malformed)?;
     let mut table = AclTable::default();
     for entry in raw.acls {
-        let (acl, origin) = entry.parsed().map_err(malformed)?;
-        if !table.restore(acl, origin).map_err(malformed)? {
-            return Err(malformed("a rule is there twice"));
+        let (acl, origin) = entry.parsed().map_err(StoredFormatError::malformed)?;
+        if !table.restore(acl, origin).map_err(StoredFormatError::malformed)? {
+            return Err(StoredFormatError::malformed("a rule is there twice"));
         }
     }
     Ok(table)
@@ -186,10 +175,6 @@ impl RawEntry {
         let mirrors = mirrors.ok_or_else(|| format!("{acl}: no names of mirrors"))?;
         Ok((acl, AclOrigin::Mirrors(mirrors)))
     }
-}
-
-fn malformed(reason: impl ToString) -> AclStoreError {
-    AclStoreError::Malformed { reason: reason.to_string() }
 }
 
 /// Read first, so that a newer format is told apart from a broken file.

@@ -28,9 +28,10 @@ use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
 use mirror_coordinator::mirror_name::MirrorName;
 
 use crate::acl_store::{self, AclStore, AclStoreError};
-use crate::directory_state::{DirectoryState, DirectoryStateError, STATE_BYTES_MAX};
+use crate::directory_state::{DirectoryState, STATE_BYTES_MAX};
 use crate::durable_file;
 use crate::random_id::random_id;
+use crate::stored_format::StoredFormatError;
 
 /// A data directory this process holds the lock of.
 #[derive(Debug)]
@@ -138,7 +139,7 @@ pub enum DirectoryError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        error: DirectoryStateError,
+        error: StoredFormatError,
     },
     /// `ringmirror-acls.json` is wrong or newer.
     #[error("{}: {error}", path.display())]

@@ -40,6 +40,7 @@ use kafka_wire::producer::ProducerId;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use serde::{Deserialize, Serialize};
 
+use crate::stored_format::StoredFormatError;
 use cluster_mirrors::{RawClusterMirrors, check_against_topics};
 
 pub mod belonging;
@@ -106,25 +107,6 @@ pub struct DeletedTopic {
     pub name: TopicName,
     /// Partitions it had.
     pub partition_count: i32,
-}
-
-/// Why a state file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryStateError {
-    /// Written by a newer ringmirror.
-    #[error(
-        "format version {found}, this ringmirror reads up to {FORMAT_VERSION}: use the newer one"
-    )]
-    Newer {
-        /// The version found.
-        found: u64,
-    },
-    /// Not what ringmirror writes.
-    #[error("malformed: {reason}")]
-    Malformed {
-        /// What is wrong.
-        reason: String,
-    },
 }
 
 impl DirectoryState {
@@ -231,12 +213,12 @@ impl DirectoryState {
     ///
     /// # Errors
     /// When a newer ringmirror wrote it, or nobody did.
-    pub fn parse(contents: &[u8]) -> Result<Self, DirectoryStateError> {
-        let version: RawVersion = serde_json::from_slice(contents).map_err(malformed)?;
-        if version.format_version > u64::from(FORMAT_VERSION) {
-            return Err(DirectoryStateError::Newer { found: version.format_version });
-        }
-        let raw: RawState = serde_json::from_slice(contents).map_err(malformed)?;
+    pub fn parse(contents: &[u8]) -> Result<Self, StoredFormatError> {
+        let version: RawVersion =
+            serde_json::from_slice(contents).map_err(StoredFormatError::malformed)?;
+        StoredFormatError::check(version.format_version, FORMAT_VERSION)?;
+        let raw: RawState =
+            serde_json::from_slice(contents).map_err(StoredFormatError::malformed)?;
         let mut state = Self { source_cluster_id: raw.source_cluster_id, ..Self::default() };
         for (name, topic) in raw.topics {
             let (name, topic) = topic.parsed(&name).map_err(|what| bad_topic(&name, what))?;
@@ -255,19 +237,20 @@ impl DirectoryState {
         }
         if let Some(raw) = raw.next_producer_id {
             let id = ProducerId::from_wire(raw);
-            state.next_producer_id =
-                Some(id.ok_or_else(|| malformed(format!("next_producer_id is {raw}")))?);
+            state.next_producer_id = Some(id.ok_or_else(|| {
+                StoredFormatError::malformed(format!("next_producer_id is {raw}"))
+            })?);
         }
         if let Some(raw) = raw.cluster_mirrors {
-            state.cluster_mirrors = raw.parsed().map_err(malformed)?;
-            check_against_topics(&state).map_err(malformed)?;
+            state.cluster_mirrors = raw.parsed().map_err(StoredFormatError::malformed)?;
+            check_against_topics(&state).map_err(StoredFormatError::malformed)?;
         }
         Ok(state)
     }
 }
 
-fn bad_topic(name: &str, what: &str) -> DirectoryStateError {
-    malformed(format!("topic {name:?} has {what}"))
+fn bad_topic(name: &str, what: &str) -> StoredFormatError {
+    StoredFormatError::malformed(format!("topic {name:?} has {what}"))
 }
 
 fn parsed_name(name: &str) -> Result<TopicName, &'static str> {
@@ -367,10 +350,6 @@ impl RawDeletedTopic {
         let topic = DeletedTopic { name: parsed_name(&self.name)?, partition_count };
         Ok((parsed_id(id)?, topic))
     }
-}
-
-fn malformed(reason: impl ToString) -> DirectoryStateError {
-    DirectoryStateError::Malformed { reason: reason.to_string() }
 }
 
 /// Read first, so that a newer format is told apart from a broken file.

@@ -60,6 +60,7 @@ pub mod source_connection;
 mod source_rights;
 pub mod source_sync;
 mod source_watch;
+pub mod stored_format;
 #[cfg(test)]
 mod test_directory;
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub mod answer;
 mod answer_room;
 mod api;
 mod api_versions;
-mod authorization;
+pub(crate) mod authorization;
 mod connection;
 mod decoding_room;
 mod describe_topic_partitions;

@@ -15,10 +15,12 @@ use std::fmt;
 
 use kafka_protocol::error::ResponseError;
 use kafka_wire::partition::TopicName;
+use mirror_coordinator::acl::{AclOperation, WILDCARD};
 use mirror_coordinator::mirror_config::MirrorConfig;
 use mirror_coordinator::topic_patterns::TopicPatterns;
 use mirror_coordinator::topic_prefix::TopicPrefix;
 
+use crate::server::authorization::ANONYMOUS;
 use crate::source_client::rights::NamedTopic;
 use crate::source_client::{SourceClient, SourceMetadata};
 use crate::source_connection::SourceError;
@@ -26,15 +28,8 @@ use crate::source_connection::SourceError;
 /// A right that a source does not give.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MissingRight {
-    operation: Operation,
+    operation: AclOperation,
     resource: Resource,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Operation {
-    Read,
-    DescribeConfigs,
-    Describe,
 }
 
 /// What a right is about, by its name at the source.
@@ -48,10 +43,10 @@ enum Resource {
 impl MissingRight {
     /// To read a topic of a mirror whose topics have this prefix here.
     pub(crate) fn to_read(topic: &TopicName, prefix: &TopicPrefix) -> Self {
-        Self::on_topic(Operation::Read, topic, prefix)
+        Self::on_topic(AclOperation::Read, topic, prefix)
     }
 
-    fn on_topic(operation: Operation, topic: &TopicName, prefix: &TopicPrefix) -> Self {
+    fn on_topic(operation: AclOperation, topic: &TopicName, prefix: &TopicPrefix) -> Self {
         let at_source = prefix.name_at_source(topic).unwrap_or_else(|| topic.clone());
         Self { operation, resource: Resource::Topic(at_source.to_string()) }
     }
@@ -67,11 +62,7 @@ impl MissingRight {
 
     /// The command that gives it, for whoever may.
     pub(crate) fn command(&self, bootstrap_servers: &str) -> String {
-        let operation = match self.operation {
-            Operation::Read => "Read",
-            Operation::DescribeConfigs => "DescribeConfigs",
-            Operation::Describe => "Describe",
-        };
+        let operation = tool_name(self.operation);
         let resource = match &self.resource {
             Resource::Topic(name) => format!("--topic '{name}'"),
             Resource::Group(name) => format!("--group '{}'", name.replace('\'', r"'\''")),
@@ -79,22 +70,18 @@ impl MissingRight {
         };
         format!(
             "kafka-acls.sh --bootstrap-server {bootstrap_servers} --add --allow-principal \
-             {PRINCIPAL} --operation {operation} {resource}"
+             {ANONYMOUS} --operation {operation} {resource}"
         )
     }
 }
 
 impl fmt::Display for MissingRight {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operation = match self.operation {
-            Operation::Read => "READ",
-            Operation::DescribeConfigs => "DESCRIBE_CONFIGS",
-            Operation::Describe => "DESCRIBE",
-        };
+        let operation = self.operation;
         match &self.resource {
-            Resource::Topic(name) if name == ANY => write!(out, "{operation} on all topics"),
+            Resource::Topic(name) if name == WILDCARD => write!(out, "{operation} on all topics"),
             Resource::Topic(name) => write!(out, "{operation} on topic {name}"),
-            Resource::Group(name) if name == ANY => {
+            Resource::Group(name) if name == WILDCARD => {
                 write!(out, "{operation} on all groups (groups.include is for all)")
             }
             Resource::Group(name) => write!(out, "{operation} on group {name}"),
@@ -113,7 +100,7 @@ pub(crate) fn told(missing: &[MissingRight], bootstrap_servers: &str) -> String 
         count => format!(" and {count} more"),
     };
     format!(
-        "the source does not give the mirror's principal {}{more}. To give it: {} ({PRINCIPAL} is \
+        "the source does not give the mirror's principal {}{more}. To give it: {} ({ANONYMOUS} is \
          everybody on a PLAINTEXT listener, unless its principal builder says otherwise)",
         rights.join(", "),
         commands.join("; ")
@@ -134,11 +121,11 @@ pub(crate) async fn missing_for(
     let asked: BTreeSet<&str> = groups.iter().filter_map(|text| group_to_ask(text)).collect();
     let denied = client.denied_groups(&asked.into_iter().collect::<Vec<_>>()).await?;
     missing.extend(denied.into_iter().map(|group| {
-        let name = if group == PROBE { ANY.to_owned() } else { group };
-        MissingRight { operation: Operation::Describe, resource: Resource::Group(name) }
+        let name = if group == PROBE { WILDCARD.to_owned() } else { group };
+        MissingRight { operation: AclOperation::Describe, resource: Resource::Group(name) }
     }));
     if !config.acls_include.is_empty() && client.denies_acls().await? {
-        let (operation, resource) = (Operation::Describe, Resource::Cluster);
+        let (operation, resource) = (AclOperation::Describe, Resource::Cluster);
         missing.push(MissingRight { operation, resource });
     }
     Ok(missing)
@@ -169,7 +156,7 @@ pub(crate) async fn missing_on_topics(
     let mut missing = Vec::new();
     for (name, told) in client.topics_named(&names).await? {
         if Some(&name) == probe.as_ref() {
-            let (operation, resource) = (Operation::Read, Resource::Topic(ANY.to_owned()));
+            let (operation, resource) = (AclOperation::Read, Resource::Topic(WILDCARD.to_owned()));
             missing.extend(told.is_denied().then_some(MissingRight { operation, resource }));
         } else {
             missing.extend(missing_on(&name, told, &prefix));
@@ -182,9 +169,18 @@ fn missing_on(name: &TopicName, told: NamedTopic, prefix: &TopicPrefix) -> Vec<M
     if told.is_denied() {
         return vec![MissingRight::to_read(name, prefix)];
     }
-    let needed = [(Operation::Read, READ), (Operation::DescribeConfigs, DESCRIBE_CONFIGS)];
-    let lacking = needed.into_iter().filter(|(_, bit)| told.lacks(*bit));
-    lacking.map(|(operation, _)| MissingRight::on_topic(operation, name, prefix)).collect()
+    let needed = [AclOperation::Read, AclOperation::DescribeConfigs];
+    let lacking = needed.into_iter().filter(|operation| told.lacks(*operation));
+    lacking.map(|operation| MissingRight::on_topic(operation, name, prefix)).collect()
+}
+
+/// An operation as `kafka-acls.sh` is told it: `DescribeConfigs`.
+fn tool_name(operation: AclOperation) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        first.to_owned() + &rest.to_ascii_lowercase()
+    };
+    operation.name().split('_').map(word).collect()
 }
 
 /// The group to ask about for a pattern; none for one that may mean any.
@@ -193,10 +189,6 @@ fn group_to_ask(pattern: &str) -> Option<&str> {
     if pattern == EVERYTHING { Some(PROBE) } else { Some(pattern).filter(|_| is_name) }
 }
 
-/// Who a client of a PLAINTEXT listener is.
-const PRINCIPAL: &str = "User:ANONYMOUS";
-/// Any name.
-const ANY: &str = "*";
 /// The pattern for any name.
 const EVERYTHING: &str = ".*";
 /// A topic and a group that nobody has: who may do something with all may do it with these.
@@ -205,9 +197,6 @@ const PROBE: &str = "ringmirror-asks-for-rights";
 const ASKED_MAX: usize = 10_000;
 /// Rights that are named in one message.
 const TOLD_MAX: usize = 5;
-/// Operations, as bits of `authorized_operations` count them.
-const READ: u32 = 3;
-const DESCRIBE_CONFIGS: u32 = 10;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@ use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use kafka_wire::producer::ProducerId;
 
-use super::{DeletedTopic, DirectoryState, DirectoryStateError, LocalTopic, MirrorTopic};
+use super::{DeletedTopic, DirectoryState, LocalTopic, MirrorTopic};
+use crate::stored_format::StoredFormatError;
 
 mod mirrors;
 
@@ -95,7 +96,7 @@ fn leader_epochs_that_clients_were_told_only_rise() {
 fn a_newer_format_is_refused_whatever_else_it_holds() {
     let newer = br#"{"format_version": 4, "galaxies": []}"#;
     let error = DirectoryState::parse(newer).unwrap_err();
-    assert!(matches!(error, DirectoryStateError::Newer { found: 4 }), "{error}");
+    assert!(matches!(error, StoredFormatError::Newer { found: 4, .. }), "{error}");
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn anything_else_is_malformed() {
         assert!(text.contains(from), "{from}");
         let broken = text.replace(from, to);
         let error = DirectoryState::parse(broken.as_bytes()).unwrap_err();
-        assert!(matches!(error, DirectoryStateError::Malformed { .. }), "{to}: {error}");
+        assert!(matches!(error, StoredFormatError::Malformed { .. }), "{to}: {error}");
     }
     assert!(DirectoryState::parse(b"").is_err());
     assert!(DirectoryState::parse(&[0xff; 9]).is_err());

@@ -262,7 +262,7 @@ macro_rules! response {
 use response;
 
 /// Everybody whose connection says nothing about who they are.
-const ANONYMOUS: &str = "User:ANONYMOUS";
+pub(crate) const ANONYMOUS: &str = "User:ANONYMOUS";
 
 #[cfg(test)]
 mod tests;

@@ -80,9 +80,10 @@ fn parsed(response: &DescribeAclsResponse, prefix: &str) -> SourceAcls {
     SourceAcls::Rules { acls, unknown }
 }
 
-const ANY: i8 = 1;
+/// `ResourceType.ANY`, and so for patterns, operations and permissions.
+pub(super) const ANY: i8 = 1;
+pub(super) const DESCRIBE_ACLS_NEWEST: i16 = 3;
 const SECURITY_DISABLED: i16 = 54;
-const DESCRIBE_ACLS_NEWEST: i16 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,9 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{DescribeAclsRequest, DescribeGroupsRequest, MetadataRequest};
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::partition::TopicName;
+use mirror_coordinator::acl::{AclOperation, AclPattern, AclResource, CLUSTER_NAME};
 
+use super::acls::{ANY, DESCRIBE_ACLS_NEWEST};
 use super::{CONFIGS_PER_REQUEST, METADATA_NEWEST, SourceClient, wire_name};
 use crate::source_connection::SourceError;
 
@@ -31,8 +33,9 @@ impl NamedTopic {
     }
 
     /// True when we may know of it and may not do this with it.
-    pub(crate) fn lacks(self, operation: u32) -> bool {
-        let denied = self.operations.filter(|operations| operations & (1 << operation) == 0);
+    pub(crate) fn lacks(self, operation: AclOperation) -> bool {
+        let bit = 1 << operation.number();
+        let denied = self.operations.filter(|operations| operations & bit == 0);
         self.error_code == 0 && denied.is_some()
     }
 }
@@ -98,9 +101,9 @@ impl SourceClient {
     /// When no broker answers.
     pub(crate) async fn denies_acls(&mut self) -> Result<bool, SourceError> {
         let request = DescribeAclsRequest::default()
-            .with_resource_type_filter(CLUSTER)
-            .with_resource_name_filter(Some(StrBytes::from_static_str("kafka-cluster")))
-            .with_pattern_type_filter(LITERAL)
+            .with_resource_type_filter(AclResource::Cluster.number())
+            .with_resource_name_filter(Some(StrBytes::from_static_str(CLUSTER_NAME)))
+            .with_pattern_type_filter(AclPattern::Literal.number())
             .with_operation(ANY)
             .with_permission_type(ANY);
         let response = self.call_any(&request, DESCRIBE_ACLS_NEWEST).await?;
@@ -109,16 +112,9 @@ impl SourceClient {
 }
 
 const DESCRIBE_GROUPS_NEWEST: i16 = 5;
-const DESCRIBE_ACLS_NEWEST: i16 = 3;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 const GROUP_AUTHORIZATION_FAILED: i16 = 30;
 const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
 /// `authorized_operations` that were not asked for, or are not known.
 const NOT_TOLD: i32 = i32::MIN;
-/// `ResourceType.CLUSTER`
-const CLUSTER: i8 = 4;
-/// `PatternType.LITERAL`
-const LITERAL: i8 = 3;
-/// `AclOperation.ANY` and `AclPermissionType.ANY`
-const ANY: i8 = 1;

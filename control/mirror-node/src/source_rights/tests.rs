@@ -9,8 +9,11 @@ fn a_missing_right_is_told_with_the_command_that_gives_it() {
     let prefix = TopicPrefix::parse("a.").unwrap();
     let missing = [
         MissingRight::to_read(&topic("a.orders"), &prefix),
-        MissingRight { operation: Operation::Describe, resource: Resource::Group("*".to_owned()) },
-        MissingRight { operation: Operation::Describe, resource: Resource::Cluster },
+        MissingRight {
+            operation: AclOperation::Describe,
+            resource: Resource::Group("*".to_owned()),
+        },
+        MissingRight { operation: AclOperation::Describe, resource: Resource::Cluster },
     ];
     let text = told(&missing, "kafka-1:9092");
     for part in [
@@ -22,6 +25,8 @@ fn a_missing_right_is_told_with_the_command_that_gives_it() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let configs = MissingRight::on_topic(AclOperation::DescribeConfigs, &topic("t"), &prefix);
+    assert!(configs.command("h:1").contains("--operation DescribeConfigs --topic 't'"));
     let many: Vec<_> = (0..9)
         .map(|number| MissingRight::to_read(&topic(&format!("t{number}")), &Default::default()))
         .collect();
@@ -38,10 +43,10 @@ fn only_what_a_source_says_is_missing() {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
     };
-    let all = 1 << READ | 1 << DESCRIBE_CONFIGS;
-    assert_eq!(told(0, Some(all)), Vec::<String>::new());
-    assert_eq!(told(0, Some(1 << READ)), ["DESCRIBE_CONFIGS on topic t"]);
-    assert_eq!(told(0, Some(1 << DESCRIBE_CONFIGS)), ["READ on topic t"]);
+    // READ is 3 and DESCRIBE_CONFIGS 10 in Apache Kafka.
+    assert_eq!(told(0, Some(1 << 3 | 1 << 10)), Vec::<String>::new());
+    assert_eq!(told(0, Some(1 << 3)), ["DESCRIBE_CONFIGS on topic t"]);
+    assert_eq!(told(0, Some(1 << 10)), ["READ on topic t"]);
     assert_eq!(told(29, Some(0)), ["READ on topic t"]);
     assert_eq!(told(0, None), Vec::<String>::new(), "an old source tells no operations");
     assert_eq!(told(3, Some(0)), Vec::<String>::new(), "it is not there");

@@ -10,7 +10,8 @@ use mirror_coordinator::mirror_name::MirrorName;
 
 use super::super::belonging::{DeclaredMirror, default_mirror_name};
 use super::{name, state, state_of_a_node};
-use crate::directory_state::{DirectoryState, DirectoryStateError};
+use crate::directory_state::DirectoryState;
+use crate::stored_format::StoredFormatError;
 
 /// The directory of a node whose mirror `m` follows `orders`.
 fn with_mirror() -> DirectoryState {
@@ -191,7 +192,7 @@ fn contradictions_between_mirrors_and_topics_are_refused() {
         assert!(tail.contains(from), "{from} in {tail}");
         let broken = format!("{head}{}", tail.replace(from, to));
         let error = DirectoryState::parse(broken.as_bytes()).unwrap_err();
-        assert!(matches!(error, DirectoryStateError::Malformed { .. }), "{error}");
+        assert!(matches!(error, StoredFormatError::Malformed { .. }), "{error}");
         assert!(error.to_string().contains(word), "no {word:?} in {error}");
     }
 }
