@@ -31,21 +31,25 @@ func (p program) group(ctx context.Context, asked request) (answer, error) {
 		return nil, err
 	}
 	defer client.Close()
-	first, consumed := map[int32]int64{}, 0
+	every := asked.CommitEvery
+	if every == 0 {
+		every = asked.Count
+	}
+	offsets, consumed := map[int32][]int64{}, 0
 	for consumed < asked.Count {
-		fetches := client.PollRecords(ctx, min(50, asked.Count-consumed))
+		fetches := client.PollRecords(ctx, min(50, asked.Count-consumed, every-consumed%every))
 		if err := fetches.Err0(); err != nil {
 			return nil, fmt.Errorf("%d records of %d: %w", consumed, asked.Count, err)
 		}
 		fetches.EachRecord(func(record *kgo.Record) {
 			consumed++
-			if _, known := first[record.Partition]; !known {
-				first[record.Partition] = record.Offset
-			}
+			offsets[record.Partition] = append(offsets[record.Partition], record.Offset)
 		})
-	}
-	if err := client.CommitUncommittedOffsets(ctx); err != nil {
-		return nil, err
+		if consumed%every == 0 {
+			if err := client.CommitUncommittedOffsets(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 	admin := kadm.NewClient(client)
 	fetched, err := admin.FetchOffsets(ctx, asked.Group)
@@ -61,7 +65,7 @@ func (p program) group(ctx context.Context, asked request) (answer, error) {
 	if err := client.LeaveGroupContext(ctx); err != nil {
 		return nil, err
 	}
-	return answer{"consumed": consumed, "first": first, "committed": committed}, nil
+	return answer{"consumed": consumed, "offsets": offsets, "committed": committed}, nil
 }
 
 type shared struct {

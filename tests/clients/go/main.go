@@ -21,20 +21,21 @@ import (
 const wait = 30 * time.Second
 
 type request struct {
-	Action     string `json:"action"`
-	Topic      string `json:"topic"`
-	Isolation  string `json:"isolation"`
-	Values     string `json:"values"`
-	Lines      bool   `json:"lines"`
-	Group      string `json:"group"`
-	Protocol   string `json:"protocol"`
-	Count      int    `json:"count"`
-	Partitions int    `json:"partitions"`
-	Partition  int32  `json:"partition"`
-	Prefix     string `json:"prefix"`
-	Acks       string `json:"acks"`
-	Codec      string `json:"codec"`
-	Idempotent bool   `json:"idempotent"`
+	Action      string `json:"action"`
+	Topic       string `json:"topic"`
+	Isolation   string `json:"isolation"`
+	Values      string `json:"values"`
+	Lines       bool   `json:"lines"`
+	Group       string `json:"group"`
+	Protocol    string `json:"protocol"`
+	Count       int    `json:"count"`
+	CommitEvery int    `json:"commit_every"`
+	Partitions  int    `json:"partitions"`
+	Partition   int32  `json:"partition"`
+	Prefix      string `json:"prefix"`
+	Acks        string `json:"acks"`
+	Codec       string `json:"codec"`
+	Idempotent  bool   `json:"idempotent"`
 }
 
 type answer map[string]any

@@ -125,8 +125,9 @@ final class Consuming {
     }
 
     void group(JsonNode request, ObjectNode answer) {
-        Map<Integer, Long> first = new TreeMap<>();
+        Map<Integer, List<Long>> offsets = new TreeMap<>();
         int count = request.get("count").asInt();
+        int commitEvery = request.path("commit_every").asInt(count);
         int consumed = 0;
         try (var member = member(request)) {
             Map<TopicPartition, OffsetAndMetadata> next = new TreeMap<>(
@@ -139,12 +140,15 @@ final class Consuming {
                         break;
                     }
                     consumed++;
-                    first.putIfAbsent(record.partition(), record.offset());
+                    offsets.computeIfAbsent(record.partition(), one -> new ArrayList<>())
+                        .add(record.offset());
                     next.put(new TopicPartition(record.topic(), record.partition()),
                         new OffsetAndMetadata(record.offset() + 1));
+                    if (consumed % commitEvery == 0) {
+                        member.commitSync(next);
+                    }
                 }
             }
-            member.commitSync(next);
             ObjectNode committed = answer.putObject("committed");
             member.committed(new HashSet<>(partitions(member, request))).forEach((one, offset) -> {
                 if (offset != null) {
@@ -153,8 +157,9 @@ final class Consuming {
             });
         }
         answer.put("consumed", consumed);
-        ObjectNode begun = answer.putObject("first");
-        first.forEach((partition, offset) -> begun.put(partition.toString(), offset));
+        ObjectNode told = answer.putObject("offsets");
+        offsets.forEach((partition, some) ->
+            some.forEach(told.withArray(partition.toString())::add));
     }
 
     /** Two members of one group, until each has partitions and all records were seen. */

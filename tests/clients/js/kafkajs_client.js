@@ -76,7 +76,7 @@ function outcome(what) {
 }
 
 // Runs a consumer until `done()` holds after a message or a fetch.
-async function consumeUntil(options, topic, { onMessage, onFetch = () => {}, done, finish }) {
+async function consumeUntil(options, topic, { onMessage, onFetch = () => {}, done }) {
   const consumer = kafka.consumer({ ...options, maxWaitTimeInMs: 200, retry: { retries: 3 } });
   const finished = outcome(() => `the consumer of ${options.groupId} is not done`);
   const look = () => { if (done()) finished.resolve(); };
@@ -87,10 +87,12 @@ async function consumeUntil(options, topic, { onMessage, onFetch = () => {}, don
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({
       autoCommit: false,
-      eachMessage: async ({ partition, message }) => { onMessage(partition, message); look(); },
+      eachMessage: async ({ partition, message }) => {
+        await onMessage(partition, message, consumer);
+        look();
+      },
     });
     await finished.promise;
-    if (finish) await finish(consumer);
   } finally {
     await consumer.disconnect();
   }
@@ -147,21 +149,20 @@ async function consume(request) {
 }
 
 async function group(request) {
-  const first = {};
-  const next = {};
+  const offsets = {};
   let consumed = 0;
+  const next = () => Object.entries(offsets).map(([partition, some]) => ({
+    topic: request.topic, partition: Number(partition), offset: String(some.at(-1) + 1),
+  }));
   await consumeUntil({ groupId: request.group }, request.topic, {
-    onMessage: (partition, message) => {
+    onMessage: async (partition, message, consumer) => {
       if (consumed === request.count) return;
+      (offsets[partition] ??= []).push(Number(message.offset));
+      const isDue = (consumed + 1) % (request.commit_every ?? request.count) === 0;
+      if (isDue) await consumer.commitOffsets(next());
       consumed += 1;
-      first[partition] ??= Number(message.offset);
-      next[partition] = Number(message.offset) + 1;
     },
     done: () => consumed === request.count,
-    finish: (consumer) => consumer.commitOffsets(Object.entries(next).map(
-      ([partition, offset]) =>
-        ({ topic: request.topic, partition: Number(partition), offset: String(offset) }),
-    )),
   });
   const [{ partitions }] = await withAdmin((admin) =>
     admin.fetchOffsets({ groupId: request.group, topics: [request.topic] }));
@@ -169,7 +170,7 @@ async function group(request) {
   for (const { partition, offset } of partitions) {
     if (Number(offset) >= 0) committed[partition] = Number(offset);
   }
-  return { consumed, first, committed };
+  return { consumed, offsets, committed };
 }
 
 async function share(request) {

@@ -64,25 +64,29 @@ def consume(request):
 def group(request):
     member = consumer(group_id=request["group"], group_protocol=request["protocol"])
     member.subscribe([request["topic"]])
-    progress = Progress()
+    progress = Progress(request)
     until = deadline()
     while progress.consumed < request["count"]:
         check(until, f"{progress.consumed} records of {request['count']}")
-        for message in member.consume(min(50, request["count"] - progress.consumed), timeout=0.5):
+        for message in member.consume(progress.most(), timeout=0.5):
             if message.error() is not None:
                 raise KafkaException(message.error())
-            progress.add(message.partition(), message.offset())
-    positions = [TopicPartition(request["topic"], partition, offset)
-                 for partition, offset in progress.next.items()]
-    for done in member.commit(offsets=positions, asynchronous=False):
-        if done.error:
-            raise KafkaException(done.error)
+            if progress.add(message.partition(), message.offset()):
+                commit(member, request["topic"], progress)
     partitions = range(partition_count(member, request["topic"]))
     asked = [TopicPartition(request["topic"], partition) for partition in partitions]
     committed = {one.partition: one.offset for one in member.committed(asked, timeout=WAIT)
                  if one.offset >= 0}
     member.close()
-    return {"consumed": progress.consumed, "first": progress.first, "committed": committed}
+    return progress.answer(committed=committed)
+
+
+def commit(member, topic, progress):
+    positions = [TopicPartition(topic, partition, offset)
+                 for partition, offset in progress.next().items()]
+    for done in member.commit(offsets=positions, asynchronous=False):
+        if done.error:
+            raise KafkaException(done.error)
 
 
 def share(request):

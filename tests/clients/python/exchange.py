@@ -81,17 +81,31 @@ class Condensed:
 
 
 class Progress:
-    """Where a group member began and went in each partition."""
+    """What a group member got of each partition, and when it commits."""
 
-    def __init__(self):
+    def __init__(self, request):
+        self.count = request["count"]
+        self.commit_every = request.get("commit_every") or self.count
         self.consumed = 0
-        self.first = {}
-        self.next = {}
+        self.offsets = {}
+
+    def most(self):
+        """How many records to take now: a commit may come behind the last of them only."""
+        to_commit = self.commit_every - self.consumed % self.commit_every
+        return min(50, self.count - self.consumed, to_commit)
 
     def add(self, partition, offset):
+        """Notes a record; true when it is time to commit."""
         self.consumed += 1
-        self.first.setdefault(partition, offset)
-        self.next[partition] = offset + 1
+        self.offsets.setdefault(partition, []).append(offset)
+        return self.consumed % self.commit_every == 0
+
+    def next(self):
+        """Where each partition goes on."""
+        return {partition: offsets[-1] + 1 for partition, offsets in self.offsets.items()}
+
+    def answer(self, **more):
+        return {"consumed": self.consumed, "offsets": self.offsets, **more}
 
 
 class Shared:

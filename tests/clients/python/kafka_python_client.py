@@ -70,22 +70,23 @@ def consume(request):
 
 def group(request):
     member = subscribed(request["topic"], group_id=request["group"])
-    progress = Progress()
+    progress = Progress(request)
     until = deadline()
     while progress.consumed < request["count"]:
         check(until, f"{progress.consumed} records of {request['count']}")
-        most = min(50, request["count"] - progress.consumed)
-        for records in member.poll(timeout_ms=500, max_records=most).values():
+        due = False
+        for records in member.poll(timeout_ms=500, max_records=progress.most()).values():
             for record in records:
-                progress.add(record.partition, record.offset)
-    member.commit()
+                due = progress.add(record.partition, record.offset)
+        if due:
+            member.commit()
     committed = {}
     for partition in member.partitions_for_topic(request["topic"]):
         offset = member.committed(TopicPartition(request["topic"], partition))
         if offset is not None:
             committed[partition] = offset
     member.close()
-    return {"consumed": progress.consumed, "first": progress.first, "committed": committed}
+    return progress.answer(committed=committed)
 
 
 def share(request):

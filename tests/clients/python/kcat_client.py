@@ -79,13 +79,13 @@ def member_arguments(request):
 
 
 def group(request):
-    progress = Progress()
+    progress = Progress(request)
     output = settled(kcat(
         "-c", str(request["count"]), "-q", *member_arguments(request), request["topic"]))
     for line in output.decode().splitlines():
         partition, offset = line.split()
         progress.add(int(partition), int(offset))
-    return {"consumed": progress.consumed, "first": progress.first}
+    return progress.answer()
 
 
 def share(request):

@@ -9,6 +9,7 @@ use std::str::FromStr;
 mod checks;
 mod installed;
 mod matrix;
+pub mod moving;
 mod program;
 
 pub use checks::{Finding, Outcome};

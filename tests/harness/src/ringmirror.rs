@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fmt};
@@ -131,7 +131,7 @@ impl Ringmirror {
         Ok(Running {
             child,
             command_line: self.args.join(" "),
-            lines: read_lines(stdout),
+            lines: Mutex::new(read_lines(stdout)),
             seen: Vec::new(),
             stderr: Some(read_all(stderr)),
         })
@@ -143,7 +143,8 @@ impl Ringmirror {
 pub struct Running {
     child: Child,
     command_line: String,
-    lines: Receiver<String>,
+    /// Locked by nobody: it is there so that a node can be asked from several threads.
+    lines: Mutex<Receiver<String>>,
     seen: Vec<String>,
     stderr: Option<JoinHandle<String>>,
 }
@@ -174,7 +175,8 @@ impl Running {
         let deadline = Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            let lines = self.lines.get_mut().unwrap_or_else(PoisonError::into_inner);
+            match lines.recv_timeout(left) {
                 Ok(line) => {
                     let event = serde_json::from_str(&line).unwrap_or(Value::Null);
                     self.seen.push(line);
@@ -246,7 +248,8 @@ impl Running {
         let deadline = Instant::now() + limit;
         // Standard output ends with the process.
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            let lines = self.lines.get_mut().unwrap_or_else(PoisonError::into_inner);
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {

@@ -251,18 +251,19 @@ fn check_values(found: &[(i32, i64, String)], wanted: &[(Option<i64>, String)]) 
 
 /// Answer to `group`.
 #[derive(Debug, Deserialize)]
-struct GroupRun {
-    consumed: u64,
-    /// Offset of the first record by partition.
-    first: BTreeMap<i32, i64>,
+pub(super) struct GroupRun {
+    pub(super) consumed: u64,
+    /// Offsets of the records by partition, as they came.
+    pub(super) offsets: BTreeMap<i32, Vec<i64>>,
     /// Committed offset by partition, if the client can tell.
-    committed: Option<BTreeMap<i32, i64>>,
+    pub(super) committed: Option<BTreeMap<i32, i64>>,
 }
 
 impl GroupRun {
     fn check_continued_by(&self, next: &Self) -> Result<()> {
-        for (partition, first) in &next.first {
-            let before = self.first.get(partition);
+        for (partition, offsets) in &next.offsets {
+            let Some(first) = offsets.first() else { continue };
+            let before = self.offsets.get(partition).and_then(|offsets| offsets.first());
             ensure!(
                 before.is_none_or(|before| before < first),
                 "partition {partition} begins at {first} again"

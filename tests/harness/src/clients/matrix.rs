@@ -80,6 +80,8 @@ pub struct ClientReport {
     pub skipped: Option<String>,
     /// What it was asked, in order.
     pub findings: Vec<Finding>,
+    /// What was counted on the way, for people.
+    pub told: Vec<String>,
     /// How long it took, installation left out.
     pub took: Duration,
 }
@@ -104,6 +106,15 @@ pub(super) struct Reference {
 pub fn run(matrix: &Matrix, clients: &[Client], install_dir: &Path) -> Result<Vec<ClientReport>> {
     let work_dir = TempDir::new("clients")?;
     let reference = Reference::read(matrix, install_dir, work_dir.path())?;
+    each(clients, install_dir, |installed| run_one(matrix, &reference, installed, work_dir.path()))
+}
+
+/// Installs clients and examines them, a few at a time; reports are in their order.
+pub(super) fn each(
+    clients: &[Client],
+    install_dir: &Path,
+    examine: impl Fn(&Installed) -> Result<ClientReport> + Sync,
+) -> Result<Vec<ClientReport>> {
     let waiting: Mutex<VecDeque<Client>> = Mutex::new(clients.iter().copied().collect());
     let done = Mutex::new(Vec::new());
     let work = || -> Result<()> {
@@ -111,7 +122,7 @@ pub fn run(matrix: &Matrix, clients: &[Client], install_dir: &Path) -> Result<Ve
             let next = waiting.lock().expect(NO_PANIC).pop_front();
             let Some(client) = next else { return Ok(()) };
             let report = match install(client, install_dir) {
-                Ok(installed) => run_one(matrix, &reference, &installed, work_dir.path())?,
+                Ok(installed) => examine(&installed)?,
                 Err(error) => ClientReport::skipped(client, &error),
             };
             done.lock().expect(NO_PANIC).push(report);
@@ -142,7 +153,7 @@ fn run_one(
     let about = program.about().with_context(|| format!("{client} as installed"))?;
     let findings = checks::all(&mut program, &about, client, matrix, reference);
     let (versions, took) = (about.versions, begin.elapsed());
-    Ok(ClientReport { client, versions, skipped: None, findings, took })
+    Ok(ClientReport { client, versions, skipped: None, findings, told: Vec::new(), took })
 }
 
 impl ClientReport {
@@ -152,6 +163,7 @@ impl ClientReport {
             versions: BTreeMap::new(),
             skipped: Some(format!("{why:#}")),
             findings: Vec::new(),
+            told: Vec::new(),
             took: Duration::ZERO,
         }
     }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::clients::{self, Client, ClientReport, GroupProtocol, Matrix, Refusal};
+use harness::clients::{self, Client, ClientReport, GroupProtocol, Matrix, Refusal, moving};
 use harness::driver::CreateTopic;
 use harness::{ClusterOptions, Driver, Kafka, KafkaCluster, KafkaRelease, Ringmirror, Running};
 
 use super::stock_broker;
 
 /// Fills a stock broker, has a node mirror it, and runs `chosen` against the node: what they
-/// consume must be what the broker has, and only a topic made at the node takes records.
+/// consume must be what the broker has, and only a topic made at the node takes records. Then
+/// groups of theirs move from the broker to a node.
 pub(super) fn check(
     chosen: &[Client],
     group_protocols: &[GroupProtocol],
@@ -44,12 +45,19 @@ pub(super) fn check(
         refused: Some(refusal(POLICY_VIOLATION)),
         group_protocols: Vec::new(),
     };
-    for (report, more) in reports.iter_mut().zip(clients::run(&matrix, chosen, install_dir)?) {
+    add(&mut reports, clients::run(&matrix, chosen, install_dir)?);
+    node.stop()?;
+    add(&mut reports, moving::run(&source, chosen, group_protocols, install_dir)?);
+    Ok(reports)
+}
+
+/// Adds what else clients were asked.
+fn add(reports: &mut [ClientReport], more: Vec<ClientReport>) {
+    for (report, more) in reports.iter_mut().zip(more) {
         report.findings.extend(more.findings);
+        report.told.extend(more.told);
         report.took += more.took;
     }
-    node.stop()?;
-    Ok(reports)
 }
 
 /// A stock broker with all that is mirrored here.

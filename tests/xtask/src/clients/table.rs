@@ -29,6 +29,9 @@ pub(super) fn print(reports: &[ClientReport]) -> Result<()> {
             None => {
                 let seconds = report.took.as_secs_f64();
                 writeln!(out, "{}: {}, {seconds:.1} s", report.client, versions(report))?;
+                for told in &report.told {
+                    writeln!(out, "  {told}")?;
+                }
             }
         }
     }
@@ -62,6 +65,7 @@ pub(super) fn print_json(reports: &[ClientReport]) -> Result<()> {
         told.push(json!({
             "client": report.client.name(), "versions": report.versions,
             "seconds": report.took.as_secs_f64(), "skipped": report.skipped, "checks": checks,
+            "told": report.told,
         }));
     }
     writeln!(io::stdout(), "{:#}", Value::Array(told))?;
