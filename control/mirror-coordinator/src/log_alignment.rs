@@ -6,7 +6,7 @@
 //! sides have and cut the rest. A source without these requests is asked nothing; mirroring from
 //! it is one-way, and starts from scratch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::mirror_api::describe_cluster_mirrors::DescribedMirror;
@@ -30,6 +30,9 @@ pub struct PeerMirrors {
     partitions: HashMap<String, HashMap<i32, PeerPartition>>,
     /// Why the answers are not to be trusted.
     broken: Option<String>,
+    /// Topics that are others there than here, and why: what is said of their names is not about
+    /// ours.
+    others: BTreeMap<TopicName, String>,
     /// What our names begin with, and the source's do not.
     prefix: TopicPrefix,
 }
@@ -100,6 +103,12 @@ impl PeerMirrors {
         Self { prefix, ..self }
     }
 
+    /// The same, of a source where these topics are others than those here, with the reason.
+    #[must_use]
+    pub fn with_others(self, others: BTreeMap<TopicName, String>) -> Self {
+        Self { others, ..self }
+    }
+
     fn note_error(&mut self, mirror: &DescribedMirror) {
         let (name, code) = (&mirror.mirror_name, mirror.error_code);
         let message = mirror.error_message.as_deref().unwrap_or("no message");
@@ -130,8 +139,8 @@ impl PeerMirrors {
     ///
     /// # Errors
     /// When mirroring the partition now would lose data: the source mirrors the topic from us
-    /// (a loop), its mirror of this partition is not stopped yet, or it could not say. All may
-    /// pass, so they are tried again.
+    /// (a loop), its mirror of this partition is not stopped yet, it could not say, or it has
+    /// another topic of that name. All may pass, so they are tried again.
     pub fn position_of(
         &self,
         topic: &TopicName,
@@ -141,7 +150,7 @@ impl PeerMirrors {
         if let Some(reason) = self.loop_of(topic) {
             return refused(reason);
         }
-        if let Some(reason) = &self.broken {
+        if let Some(reason) = self.broken.as_ref().or_else(|| self.others.get(topic)) {
             return refused(reason.clone());
         }
         // The source calls it so.

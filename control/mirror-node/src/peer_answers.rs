@@ -7,19 +7,32 @@ use kafka_wire::mirror_api::MirrorResponse;
 use kafka_wire::mirror_api::describe_cluster_mirrors::DescribeClusterMirrorsRequest;
 use kafka_wire::mirror_api::list_cluster_mirrors::ListClusterMirrorsRequest;
 use kafka_wire::mirror_api::mirror_topic::TopicPartitions;
-use kafka_wire::partition::TopicPartition;
+use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
 use mirror_coordinator::log_alignment::PeerMirrors;
 
 use crate::source_client::SourceClient;
 use crate::source_connection::SourceError;
 
 /// Asks a source for its mirrors, and where mirroring of these partitions from `cluster_id` ended.
+/// Mirrors are asked for by names of topics: `ids` are those of ours that have something to lose,
+/// where the source has ids.
 ///
 /// What a broker keeps to itself may be where mirroring ended: then it is not known.
 ///
 /// # Errors
-/// When it does not list its mirrors.
+/// When it does not list its mirrors, or does not tell which topics it has.
 pub(crate) async fn ask_peer(
+    client: &mut SourceClient,
+    cluster_id: &str,
+    partitions: &BTreeSet<TopicPartition>,
+    ids: &BTreeMap<TopicName, TopicId>,
+) -> Result<PeerMirrors, SourceError> {
+    let peer = ask_for_mirrors(client, cluster_id, partitions).await?;
+    // Last: what is there now was there when the names were answered for.
+    Ok(peer.with_others(client.other_topics(ids).await?))
+}
+
+async fn ask_for_mirrors(
     client: &mut SourceClient,
     cluster_id: &str,
     partitions: &BTreeSet<TopicPartition>,
@@ -68,3 +81,6 @@ pub(crate) async fn ask_peer(
     };
     Ok(PeerMirrors::silent(cluster_id, &listed, &untold.to_string()).under(prefix))
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,21 @@ fn a_source_that_does_not_tell_where_mirroring_ended_is_no_empty_position() {
 }
 
 #[test]
+fn a_position_of_another_topic_of_the_same_name_is_none_of_ours() {
+    let mirrors = [described("back", Some(OURS), &[("STOPPED", 2, 40)])];
+    let topic = |text| TopicName::parse(text).unwrap();
+    let others = [(topic("t"), "t was made anew".to_owned())];
+    let peer = PeerMirrors::read(OURS, &[], &mirrors).with_others(others.into());
+    let failure = peer.position_of(&topic("t"), PartitionIndex::default()).unwrap_err();
+    assert_eq!(
+        (failure.reason.as_str(), failure.class),
+        ("t was made anew", RetryClass::Retryable)
+    );
+    let other = peer.position_of(&topic("u"), PartitionIndex::default());
+    assert_eq!(other, Ok(MirrorPosition::EMPTY));
+}
+
+#[test]
 fn a_mirror_that_the_source_cannot_describe_is_no_empty_position() {
     let mut mirror = described("back", Some(OURS), &[("STOPPED", 2, 40)]);
     mirror.error_code = 31;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_log::recovery::LogCut;
-use kafka_wire::partition::{TopicIdPartition, TopicPartition};
+use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName, TopicPartition};
 use mirror_coordinator::lifecycle::{AlignmentFailure, Input, Ticket};
 use mirror_coordinator::log_alignment::{AlignmentCut, PeerMirrors, confirmation_failure};
 use mirror_coordinator::mirror_name::MirrorName;
@@ -94,13 +94,14 @@ impl MirrorLoop<'_> {
         let (Some(node), Some(source)) = (&self.node, self.sources.get(mirror)) else { return };
         let names: BTreeSet<TopicPartition> =
             tickets.keys().filter_map(|id| Some(self.book.get(*id)?.name.clone())).collect();
+        let ids = self.ids_at_stake(tickets.keys().copied());
         let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
         let (mirror, events) = (mirror.clone(), self.event_sender.clone());
         tokio::spawn(async move {
             let limit = Duration::from_millis(properties.request_timeout_ms);
             let mut client = SourceClient::new(properties);
             let asked =
-                tokio::time::timeout(limit, ask_peer(&mut client, &cluster_id, &names)).await;
+                tokio::time::timeout(limit, ask_peer(&mut client, &cluster_id, &names, &ids)).await;
             let outcome = match asked {
                 Ok(Ok(answers)) => Ok(answers),
                 Ok(Err(error)) => Err(error.to_string()),
@@ -108,6 +109,19 @@ impl MirrorLoop<'_> {
             };
             let _ = events.send(LoopEvent::PeerAsked(PeerAsked { mirror, outcome })).await;
         });
+    }
+
+    /// The ids of topics that have something to lose here, and ids at the source.
+    fn ids_at_stake(
+        &self,
+        partitions: impl Iterator<Item = TopicIdPartition>,
+    ) -> BTreeMap<TopicName, TopicId> {
+        let at_stake = partitions.filter_map(|id| {
+            let entry = self.book.get(id).filter(|entry| entry.source_has_topic_ids)?;
+            let shown = self.destination.catalog.partition(id)?;
+            (!shown.is_unmade()).then(|| (entry.name.topic.clone(), id.topic_id))
+        });
+        at_stake.collect()
     }
 
     pub(super) fn on_peer_asked(&mut self, asked: PeerAsked) {

@@ -403,12 +403,16 @@ async fn resolve(
     let meant = metadata.topics.iter().filter(|(name, _)| is_meant(name));
     // Topics that are here may be mirrored from here; those with records have some to lose.
     let (mut is_here, mut with_records) = (false, BTreeSet::new());
-    let mut leaders = BTreeMap::new();
+    let (mut leaders, mut ids) = (BTreeMap::new(), BTreeMap::new());
     for (name, topic) in meant {
         let shown = catalog.topic(name);
         is_here |= shown.is_some();
         let partitions = shown.iter().flat_map(|shown| &shown.partitions);
-        with_records.extend(partitions.filter(|one| has_records(one)).map(|one| one.name.clone()));
+        let mut held = partitions.filter(|one| has_records(one)).peekable();
+        if let (Some(first), Some(_)) = (held.peek(), topic.topic_id) {
+            ids.insert(name.clone(), first.id.topic_id);
+        }
+        with_records.extend(held.map(|one| one.name.clone()));
         for (partition, at) in &topic.partitions {
             if let Some(leader) = at.leader {
                 let at = TopicPartition { topic: name.clone(), partition: *partition };
@@ -418,7 +422,7 @@ async fn resolve(
     }
     let peer = match is_here {
         false => None,
-        true => Some(match ask_peer(client, cluster_id, &with_records).await {
+        true => Some(match ask_peer(client, cluster_id, &with_records, &ids).await {
             Ok(peer) => peer,
             Err(error) => PeerMirrors::silent(cluster_id, &[], &error.to_string()),
         }),

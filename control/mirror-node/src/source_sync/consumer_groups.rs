@@ -4,7 +4,7 @@
 //! differs here is committed by a request like that of an administrator, which the node's own
 //! coordinator refuses while a group has members here. Nothing is deleted here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use group_coordinator::answer::Answer;
@@ -15,7 +15,7 @@ use group_coordinator::request::{MemberOfGeneration, OffsetCommit, OffsetToCommi
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::group_record::CommittedOffsetValue;
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{BrokerId, TopicName};
+use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use mirror_coordinator::mirror_config::MirrorConfig;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -166,7 +166,7 @@ impl<'a> ConsumerGroups<'a> {
             sleep(RETRY_PAUSE).await;
             let mut again = Vec::new();
             for some in groups.chunks(GROUPS_PER_REQUEST) {
-                let mut by_broker = std::collections::BTreeMap::<_, Vec<String>>::new();
+                let mut by_broker = BTreeMap::<_, Vec<String>>::new();
                 for (group, found) in self.client.coordinators(some).await? {
                     match found {
                         Ok(broker) => by_broker.entry(broker).or_default().push(group),
@@ -216,10 +216,47 @@ impl<'a> ConsumerGroups<'a> {
         let differing = groups.look(move |here| differing(here, wanted, stale_ms)).await?;
         let in_step = count - differing.len();
         self.outcome.in_step += u64::try_from(in_step).unwrap_or(u64::MAX);
+        let differing = self.of_same_topics(differing).await?;
         for committing in self.begin_commits(differing) {
             self.finish_commit(committing).await;
         }
         Ok(elsewhere)
+    }
+
+    /// Leaves offsets out that were committed for another topic of the same name: topics may be
+    /// deleted and made anew, and groups commit by name.
+    async fn of_same_topics(
+        &mut self,
+        mut wanted: Vec<WantedOffsets>,
+    ) -> Result<Vec<WantedOffsets>, SyncError> {
+        let offsets = wanted.iter().flat_map(|group| &group.offsets);
+        let ids: BTreeMap<TopicName, TopicId> = {
+            let directory = self.mirrored.directory.lock();
+            let topics = &directory.state.topics;
+            let has_ids = |name| topics.get(name).is_some_and(|topic| topic.source_has_topic_ids);
+            let with_ids = offsets.filter(|one| has_ids(&one.topic));
+            with_ids.filter_map(|one| Some((one.topic.clone(), one.topic_id?))).collect()
+        };
+        if ids.is_empty() {
+            return Ok(wanted);
+        }
+        // Asked behind the offsets, which are of the topic that is there now or of an earlier one.
+        let others = self.client.other_topics(&ids).await?;
+        if others.is_empty() {
+            return Ok(wanted);
+        }
+        for WantedOffsets { group_id, offsets } in &mut wanted {
+            offsets.retain(|one| {
+                let reason = others.get(&one.topic);
+                if let Some(reason) = reason {
+                    let skipped = || format!("group {group_id}, {}: {reason}", one.topic);
+                    self.outcome.skipped.note(skipped);
+                }
+                reason.is_none()
+            });
+        }
+        wanted.retain(|one| !one.offsets.is_empty());
+        Ok(wanted)
     }
 
     /// Where a group goes on in the logs here; `None` for a name that no group can have.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsResponse, MetadataResponse, RequestHeader, RequestKind, ResponseKind,
+    ApiKey, ApiVersionsResponse, MetadataRequest, MetadataResponse, RequestHeader, RequestKind,
+    ResponseKind,
 };
 use kafka_protocol::protocol::{Decodable as _, StrBytes};
 use kafka_wire::message::encode_response_kind;
@@ -15,6 +16,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client_properties::ClientProperties;
+
+/// True for a question about the cluster alone.
+fn names_none(asked: &MetadataRequest) -> bool {
+    asked.topics.as_ref().is_none_or(Vec::is_empty)
+}
 
 /// What a broker does with a request.
 #[derive(Debug)]
@@ -33,7 +39,8 @@ impl Reply {
     }
 }
 
-/// Brokers by their ids from 0, and what each does with requests, but for metadata.
+/// Brokers by their ids from 0, and what each does with requests, but for metadata of the
+/// cluster alone.
 pub(crate) type Answers = dyn Fn(i32, RequestKind) -> Reply + Send + Sync;
 
 /// The newest version that brokers serve of each request, by its key.
@@ -90,7 +97,7 @@ async fn connection(
             RequestHeader::decode(&mut frame, key.request_header_version(version)).unwrap();
         let reply = match RequestKind::decode(key, &mut frame, version).unwrap() {
             RequestKind::ApiVersions(_) => Reply::with(versions(served)),
-            RequestKind::Metadata(_) => Reply::with(metadata.clone()),
+            RequestKind::Metadata(asked) if names_none(&asked) => Reply::with(metadata.clone()),
             other => answers(broker, other),
         };
         match reply {
@@ -105,7 +112,7 @@ async fn connection(
 }
 
 fn versions(served: Served) -> ApiVersionsResponse {
-    let always = [(ApiKey::ApiVersions, 3), (ApiKey::Metadata, 9)];
+    let always = [(ApiKey::ApiVersions, 3), (ApiKey::Metadata, 12)];
     let keys = always.iter().chain(served).map(|(key, newest)| {
         ApiVersion::default().with_api_key(*key as i16).with_max_version(*newest)
     });

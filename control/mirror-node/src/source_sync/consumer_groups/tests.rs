@@ -37,6 +37,8 @@ use crate::source_sync::board::SyncBoard;
 use crate::source_sync::fake_source::{Answers, Reply, Served, serve};
 use crate::test_directory::TestDirectory;
 
+mod recreated;
+
 /// What groups committed at the source: partition of `orders`, offset, epoch.
 type Committed = BTreeMap<&'static str, Vec<(i32, i64, i32)>>;
 
