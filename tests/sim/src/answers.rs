@@ -116,7 +116,8 @@ fn list_offsets(
                 return answer.with_error_code(error);
             }
             let latest = partition.timestamp == -1;
-            let offset = if latest { held.high_watermark } else { held.start };
+            let (start, end) = held.replaced_by.unwrap_or((held.start, held.high_watermark));
+            let offset = if latest { end } else { start };
             let epoch = if version >= 4 { held.epoch } else { -1 };
             answer.with_offset(offset).with_leader_epoch(epoch)
         });
@@ -147,7 +148,9 @@ fn epoch_ends(
                 partitions.push(answer.with_error_code(error));
                 continue;
             }
-            let (epoch, end) = held.epoch_end(partition.leader_epoch);
+            let newer = |(_, end)| (partition.leader_epoch, end);
+            let known = held.replaced_by.map(newer);
+            let (epoch, end) = known.unwrap_or_else(|| held.epoch_end(partition.leader_epoch));
             // A broker that leaves a question open must be asked again.
             if source.throttle_percent == 0 || !random.percent(3) {
                 partitions.push(answer.with_leader_epoch(epoch).with_end_offset(end));

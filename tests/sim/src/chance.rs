@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use kafka_wire::fetch_request::VERSION_TOPIC_IDS;
 use kafka_wire::partition::TopicIdPartition;
 use mirror_shard::bridge::EngineCommand;
 
@@ -28,6 +29,9 @@ impl World {
             82..86 => self.broker_forgets(),
             86..89 => self.disk_fills(),
             _ => self.host_interferes(),
+        }
+        if self.plan.recreations && self.random.percent(5) {
+            self.topic_is_made_anew();
         }
         let pause = match self.random.below(10) {
             0..6 => self.random.range(100, 5_000),
@@ -110,6 +114,20 @@ impl World {
                 link.reset();
             }
         }
+        self.wake_brokers();
+    }
+
+    /// Another topic has the name from now on. Nothing keeps them apart for who fetches by name.
+    fn topic_is_made_anew(&mut self) {
+        let by_id = self.host.mirrors.iter().all(|mirror| mirror.source_has_topic_ids);
+        if !by_id || self.plan.source.fetch_version_max < VERSION_TOPIC_IDS {
+            return;
+        }
+        let place = self.place();
+        let end = self.random.range_i64(0, 2 * self.source.partitions[place].end());
+        let start = self.random.range_i64(0, end);
+        self.source.partitions[place].replaced_by = Some((start, end));
+        self.note(&format!("p{place} is made anew, {start} to {end}"));
         self.wake_brokers();
     }
 

@@ -119,31 +119,36 @@ impl World {
         }
     }
 
-    /// True once every partition has all of the source, durably.
+    /// True once every partition has all of the source, durably; those whose topic is gone have
+    /// what they had.
     pub(crate) fn has_caught_up(&self) -> bool {
         self.source.partitions.iter().zip(&self.host.mirrors).all(|(partition, mirror)| {
-            let tells_start = self.plan.source.fetch_version_max >= 5;
             mirror.loaded
                 && !mirror.faulted
                 && !mirror.pause_sent
                 && !mirror.remove_sent
                 && !mirror.failed
-                && mirror.log_end == partition.end()
                 && mirror.durable == mirror.log_end
                 && !mirror.cutting
-                && self.disk.directories.get(&mirror.index).is_some_and(|files| {
-                    let past = partition.lineage();
-                    let last = stored(files, View::Now, mirror.log_end - 1, mirror.log_end).pop();
-                    match (last, past.batches.last()) {
-                        (Some(ours), Some(theirs)) => ours.bytes == theirs.bytes,
-                        (None, _) => true,
-                        (Some(_), None) => false,
-                    }
-                })
-                && (!tells_start || mirror.log_start >= partition.start)
                 && mirror.open
-                && self.is_told_stable(mirror.index, mirror.log_end, mirror.last_stable)
+                && (partition.replaced_by.is_some() || self.has_all_of(partition, mirror))
         })
+    }
+
+    fn has_all_of(&self, partition: &SourcePartition, mirror: &Mirror) -> bool {
+        let tells_start = self.plan.source.fetch_version_max >= 5;
+        mirror.log_end == partition.end()
+            && self.disk.directories.get(&mirror.index).is_some_and(|files| {
+                let past = partition.lineage();
+                let last = stored(files, View::Now, mirror.log_end - 1, mirror.log_end).pop();
+                match (last, past.batches.last()) {
+                    (Some(ours), Some(theirs)) => ours.bytes == theirs.bytes,
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                }
+            })
+            && (!tells_start || mirror.log_start >= partition.start)
+            && self.is_told_stable(mirror.index, mirror.log_end, mirror.last_stable)
     }
 
     /// Where each partition stands, in words.
@@ -214,7 +219,12 @@ impl World {
             let held = &self.source.partitions[place];
             let end = clean.log.accepted_end().offset().get();
             // An order to truncate may have been the last thing that happened.
-            assert!(mirror.cut_at_stop || end == held.end(), "p{index} is closed at {end}");
+            let is_gone = held.replaced_by.is_some();
+            let is_whole = mirror.cut_at_stop || end == held.end();
+            assert!(is_gone || is_whole, "p{index} is closed at {end}");
+            if is_gone {
+                continue; // what it went through since, its mirror was never told
+            }
             let newest = held.lineage();
             let start = clean.log.log_start().offset().get();
             let files = self.disk.files(index);

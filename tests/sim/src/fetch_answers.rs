@@ -168,6 +168,9 @@ fn answer_partition(
     let Some(held) = find(source, broker, asked) else {
         return empty.with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
     };
+    if held.replaced_by.is_some() {
+        return empty.with_error_code(UNKNOWN_TOPIC_ID);
+    }
     let error = held.leadership_error(broker, asked.leader_epoch);
     if error != 0 {
         let hint = source.traits.leader_hints && version >= 12 && error != 75;
@@ -276,4 +279,5 @@ fn grouped(told: Vec<(FetchedTopic, PartitionData)>) -> Vec<FetchableTopicRespon
     topics
 }
 
+const UNKNOWN_TOPIC_ID: i16 = 100;
 const OFFSET_OUT_OF_RANGE: i16 = 1;

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) crash_per_10k: u64,
     pub(crate) fails_on_divergence: bool,
     pub(crate) unclean_elections: bool,
+    /// Topics are deleted and others made under their names.
+    pub(crate) recreations: bool,
     /// The host interferes: pauses, truncations, removals, clean restarts.
     pub(crate) busy_host: bool,
     /// Batches are there before the mirror starts.
@@ -70,6 +72,7 @@ impl Plan {
             event_count: random.range(20, 120),
             crash_per_10k: fault(random, 40, 60),
             fails_on_divergence: random.percent(20),
+            recreations: false,
             unclean_elections: !calm && answers_epochs && random.percent(50),
             busy_host: !calm && random.percent(50),
             backlog: random.range(0, 40),

@@ -46,12 +46,21 @@ impl World {
                     mirror.cutting || to < end,
                     "p{partition} is truncated to {to} by a reload, told was {end}"
                 );
+                let cut_by_the_disk = mirror.faulted || self.plan.disk.errors_permille > 0;
+                let mirror = self.host.mirror(partition);
+                let lineages = &self.source.partitions[place_of(partition)].lineages;
+                assert!(
+                    mirror.cutting || cut_by_the_disk || lineages.len() > 1,
+                    "p{partition} is truncated to {to}, and its source has one history"
+                );
                 mirror.durable = mirror.durable.min(to);
                 mirror.start_seen = mirror.start_seen.min(to);
                 mirror.log_end = mirror.log_end.min(to);
             }
             PartitionEvent::Gap { from, to } => {
                 assert!(from < to, "p{partition} reports an empty gap");
+                let start = self.source.partitions[place_of(partition)].start;
+                assert!(to.get() <= start, "p{partition} skips to {to}, its source has {start}");
                 self.host.mirror(partition).gap_to = to.get();
             }
             PartitionEvent::Corrupt { .. } => {
@@ -115,7 +124,7 @@ impl World {
     }
 
     fn remember(&mut self, partition: i32, progress: &Progress) {
-        let place = usize::try_from(partition).expect("an index");
+        let place = place_of(partition);
         let start = progress.log_start.offset().get();
         let passed = self.host.mirror(partition).log_end..start;
         let lineage = self.source.partitions[place].lineage();
@@ -154,7 +163,7 @@ impl World {
     }
 
     fn tell_leader(&mut self, partition: i32) {
-        let held = &self.source.partitions[usize::try_from(partition).expect("an index")];
+        let held = &self.source.partitions[place_of(partition)];
         let (id, source, mut leader, epoch) = (held.id, held.source, held.leader, held.epoch);
         if !self.healed && self.random.percent(10) {
             let count = u64::try_from(self.plan.source.broker_count).expect("not negative");
@@ -168,7 +177,7 @@ impl World {
     }
 
     fn raise(&mut self, partition: i32, batch_epoch: SourceLeaderEpoch) {
-        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let id = self.source.partitions[place_of(partition)].id;
         let raised = batch_epoch.get() + i32::from(self.random.percent(50));
         let mirror = self.host.mirror(partition);
         mirror.leader_epoch = mirror.leader_epoch.max(raised);
@@ -185,9 +194,11 @@ impl World {
             panic!("p{partition} failed: {failure}");
         };
         assert!(self.plan.fails_on_divergence, "the policy is to truncate");
+        let lineages = &self.source.partitions[place_of(partition)].lineages;
+        assert!(lineages.len() > 1, "p{partition} failed: {failure}, its source has one history");
         let mirror = self.host.mirror(partition);
         mirror.failed = true;
-        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let id = self.source.partitions[place_of(partition)].id;
         let delay = self.random.range(0, 50_000);
         let to = source_end;
         self.at(delay, Event::Command(EngineCommand::Truncate { partition: id, to }));
@@ -214,7 +225,7 @@ impl World {
         if mirror.open {
             self.check_readable(partition, progress, true);
         }
-        let id = self.source.partitions[usize::try_from(partition).expect("an index")].id;
+        let id = self.source.partitions[place_of(partition)].id;
         let delay = self.random.range(0, 100_000);
         self.at(delay, Event::Command(EngineCommand::Resume(id)));
     }
@@ -236,7 +247,7 @@ impl World {
         mirror.added = false;
         (mirror.loaded, mirror.open) = (false, false);
         (mirror.durable, mirror.log_end, mirror.gap_to) = (0, 0, 0);
-        let place = usize::try_from(partition).expect("an index");
+        let place = place_of(partition);
         if mirror.again {
             self.host.begin_life(place);
         } else if !stopping {
@@ -245,4 +256,8 @@ impl World {
             self.at(delay, Event::Command(command));
         }
     }
+}
+
+fn place_of(partition: i32) -> usize {
+    usize::try_from(partition).expect("an index")
 }

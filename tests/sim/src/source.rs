@@ -42,6 +42,8 @@ pub(crate) struct SourcePartition {
     /// Versions of the past; the last one is current.
     pub(crate) lineages: Vec<Lineage>,
     pub(crate) maker: BatchMaker,
+    /// Start and end of the log of the topic that has the name since this one was deleted.
+    pub(crate) replaced_by: Option<(i64, i64)>,
     /// Where the last unclean election cut. Were records deleted above it, no epoch would tell
     /// which of a follower's records below the log start are of the old history.
     pub(crate) delete_limit: i64,
@@ -98,6 +100,7 @@ impl SourcePartition {
             high_watermark: 0,
             lineages: vec![Lineage::default()],
             maker,
+            replaced_by: None,
             delete_limit: i64::MAX,
         }
     }

@@ -50,6 +50,8 @@ fn histories_that_once_broke_keep_their_promises() {
         (30948, "a stop turned a deletion into a mere close"),
         (42014, "an empty log skipped the first records of a rewritten history"),
         (50766, "a log start told while the log was being loaded was never followed"),
+        (4, "a log was cut to what another topic of the same name told of its epochs"),
+        (783, "records were skipped to where another topic of the same name began"),
         (600, "a partition fetched before its log was loaded again"),
         (16741093251064087454, "a log given up counted as closed: a segment ended early"),
         (9934515694329558811, "a log given up counted as closed: its tail was torn"),

@@ -99,7 +99,8 @@ impl World {
         let mut random = Random::new(seed);
         // Drawn apart, so that worlds of one cluster stay what they were without the others.
         let has_two = Random::new(!seed).percent(30);
-        let plan = Plan::draw(&mut random, if has_two { 2 } else { 1 });
+        let mut plan = Plan::draw(&mut random, if has_two { 2 } else { 1 });
+        plan.recreations = Random::new(!seed ^ RECREATIONS).percent(25);
         Self::of_plan(plan, random, aloud)
     }
 
@@ -389,6 +390,8 @@ fn draw_source(plan: &Plan, random: &mut Random) -> Source {
     Source { traits: plan.source, partitions, sessions: BTreeMap::new(), throttle_percent: 0 }
 }
 
+/// Sets the number that decides about recreations apart from the one that does about clusters.
+const RECREATIONS: u64 = 0x7265_6372;
 const RECENT_LINES: usize = 400;
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 /// Virtual time a mirror may need to catch up once everything works.
