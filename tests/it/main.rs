@@ -8,6 +8,7 @@ mod commands;
 mod copying;
 mod cut_sources;
 mod damaged_log;
+mod denied_tasks;
 mod discovering;
 mod elections;
 mod embedding;

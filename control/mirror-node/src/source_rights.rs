@@ -117,18 +117,30 @@ pub(crate) async fn missing_for(
 ) -> Result<Vec<MissingRight>, SourceError> {
     let metadata = client.metadata().await?;
     let mut missing = missing_on_topics(client, &config.topics, &metadata).await?;
-    let groups = config.groups_include.patterns();
-    let asked: BTreeSet<&str> = groups.iter().filter_map(|text| group_to_ask(text)).collect();
-    let denied = client.denied_groups(&asked.into_iter().collect::<Vec<_>>()).await?;
-    missing.extend(denied.into_iter().map(|group| {
-        let name = if group == PROBE { WILDCARD.to_owned() } else { group };
-        MissingRight { operation: AclOperation::Describe, resource: Resource::Group(name) }
-    }));
+    missing.extend(missing_on_groups(client, config).await?);
     if !config.acls_include.is_empty() && client.denies_acls().await? {
         let (operation, resource) = (AclOperation::Describe, Resource::Cluster);
         missing.push(MissingRight { operation, resource });
     }
     Ok(missing)
+}
+
+/// The rights that are missing on groups. A source does not list groups that may not be described.
+///
+/// # Errors
+/// When the source cannot be asked.
+pub(crate) async fn missing_on_groups(
+    client: &mut SourceClient,
+    config: &MirrorConfig,
+) -> Result<Vec<MissingRight>, SourceError> {
+    let groups = config.groups_include.patterns();
+    let asked: BTreeSet<&str> = groups.iter().filter_map(|text| group_to_ask(text)).collect();
+    let denied = client.denied_groups(&asked.into_iter().collect::<Vec<_>>()).await?;
+    let missing = denied.into_iter().map(|group| {
+        let name = if group == PROBE { WILDCARD.to_owned() } else { group };
+        MissingRight { operation: AclOperation::Describe, resource: Resource::Group(name) }
+    });
+    Ok(missing.collect())
 }
 
 /// The rights that are missing on topics that are selected, those included that the source hides.

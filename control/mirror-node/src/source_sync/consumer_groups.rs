@@ -10,6 +10,7 @@ use std::time::Duration;
 use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::GroupCoordinator;
 use group_coordinator::group_id::GroupId;
+use group_coordinator::limits::GROUP_OFFSETS_MAX;
 use group_coordinator::refusal::Refusal;
 use group_coordinator::request::{MemberOfGeneration, OffsetCommit, OffsetToCommit, Request};
 use kafka_wire::epoch::SourceLeaderEpoch;
@@ -17,16 +18,19 @@ use kafka_wire::group_record::CommittedOffsetValue;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, TopicId, TopicName};
 use mirror_coordinator::mirror_config::MirrorConfig;
+use mirror_uring::BrokerAddress;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::board::SyncOutcome;
 use super::clamp::clamp;
 use super::{Mirrored, SyncError, SyncResult};
+use crate::client_properties::DisplayAddress;
 use crate::local_topics::keeper::now_ms;
 use crate::source_client::SourceClient;
 use crate::source_client::groups::{SourceGroup, SourceGroupOffset, SourceGroupOffsets};
 use crate::source_connection::{SourceError, error_name};
+use crate::source_rights::{missing_on_groups, told};
 
 /// One round over all groups of a source.
 pub(super) struct ConsumerGroups<'a> {
@@ -80,7 +84,25 @@ impl<'a> ConsumerGroups<'a> {
             }
         }
         self.carry_elsewhere(elsewhere).await?;
+        self.note_hidden(&config).await;
         Ok(self.outcome)
+    }
+
+    /// Nobody misses groups that the source does not list because we may not see them.
+    async fn note_hidden(&mut self, config: &MirrorConfig) {
+        match missing_on_groups(self.client, config).await {
+            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) => {
+                let servers = &config.bootstrap_servers;
+                let servers = servers.iter().map(|at| {
+                    let at = BrokerAddress { host: at.host.clone(), port: at.port };
+                    DisplayAddress(&at).to_string()
+                });
+                let servers = servers.collect::<Vec<_>>().join(",");
+                self.outcome.failed.note(|| told(&missing, &servers));
+            }
+            Err(error) => tracing::debug!(%error, "rights on groups are not known"),
+        }
     }
 
     /// The groups of a broker, asked again while it takes them over.
@@ -265,7 +287,14 @@ impl<'a> ConsumerGroups<'a> {
             self.outcome.failed.note(|| "a group has a name that is too long".to_owned());
             return None;
         };
-        let mut wanted = Vec::with_capacity(offsets.len());
+        let count = offsets.len();
+        if count > GROUP_OFFSETS_MAX {
+            self.outcome.failed.note(|| {
+                format!("group {group}: {count} offsets, at most {GROUP_OFFSETS_MAX} are kept")
+            });
+            return None;
+        }
+        let mut wanted = Vec::with_capacity(count);
         for told in offsets {
             let place = (told.topic.clone(), told.partition);
             match self.placed(told) {

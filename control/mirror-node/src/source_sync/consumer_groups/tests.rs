@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use group_coordinator::limits::GROUP_OFFSETS_MAX;
 use kafka_log::leader_epoch_checkpoint::EpochHistory;
 use kafka_log::partition_log::LogPlace;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::offset_fetch_response::{
@@ -13,7 +15,8 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
-    ApiKey, FindCoordinatorResponse, ListGroupsResponse, OffsetFetchResponse, RequestKind,
+    ApiKey, DescribeGroupsResponse, FindCoordinatorResponse, ListGroupsResponse,
+    OffsetFetchResponse, RequestKind,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::epoch::LeaderEpoch;
@@ -88,6 +91,17 @@ impl Scene {
         let properties = serve(CLUSTER, 2, source.served, Arc::clone(&source.answers)).await;
         let client = SourceClient::new(properties).with_responses_up_to(RESPONSE_BYTES_MAX);
         ConsumerGroups::new(&mut { client }, &self.mirrored).run().await
+    }
+
+    /// Commits offsets as a round does that has brought them.
+    async fn commit(&self, wanted: Vec<WantedOffsets>) -> SyncOutcome {
+        let properties = serve(CLUSTER, 1, NEW, Arc::new(|_, _| Reply::Closes)).await;
+        let mut client = SourceClient::new(properties);
+        let mut round = ConsumerGroups::new(&mut client, &self.mirrored);
+        for committing in round.begin_commits(wanted) {
+            round.finish_commit(committing).await;
+        }
+        round.outcome
     }
 
     /// What a group committed here: partition, offset, epoch.
@@ -360,6 +374,31 @@ async fn coordinators_that_move_are_followed_within_a_round() {
     assert_eq!(outcome.failed.first, failed);
 }
 
+/// A source does not list groups that may not be described: without a word that would look as if
+/// there were none.
+#[tokio::test]
+async fn groups_that_the_source_hides_are_told() {
+    let scene = Scene::new(&[("bootstrap.servers", "one:9092"), ("groups.include", ".*")]).await;
+    let answers = |_, request: RequestKind| match request {
+        RequestKind::DescribeGroups(asked) => {
+            let denied = asked
+                .groups
+                .into_iter()
+                .map(|group| DescribedGroup::default().with_group_id(group).with_error_code(30));
+            Reply::with(DescribeGroupsResponse::default().with_groups(denied.collect()))
+        }
+        _ => listed([]),
+    };
+    let served = &[(ApiKey::ListGroups, 5), (ApiKey::DescribeGroups, 5)];
+    let outcome = scene.round(&Source { served, answers: Arc::new(answers) }).await.unwrap();
+    assert_eq!((outcome.in_step, outcome.failed.count), (0, 1), "{outcome:?}");
+    let told = &outcome.failed.first[0];
+    let right = "DESCRIBE on all groups (groups.include is for all). To give it: kafka-acls.sh \
+                 --bootstrap-server one:9092 --add --allow-principal User:ANONYMOUS --operation \
+                 Describe --group '*'";
+    assert!(told.contains(right), "{told}");
+}
+
 #[tokio::test]
 async fn a_broker_that_does_not_answer_leaves_the_round_incomplete_and_the_rest_goes_on() {
     let scene = Scene::new(&[]).await;
@@ -547,25 +586,50 @@ fn many_offsets_are_committed_in_parts_that_fit_a_batch() {
 async fn a_group_with_the_longest_name_and_many_offsets_is_carried_over() {
     let scene = Scene::new(&[]).await;
     let name = "g".repeat(32_000);
-    let offsets: Vec<_> = (0..200)
-        .map(|index| OffsetToCommit {
-            topic: topic("orders"),
-            topic_id: None,
-            partition: kafka_wire::partition::PartitionIndex::from_wire(index).unwrap(),
-            offset: Offset::ZERO,
-            leader_epoch: None,
-            metadata: String::new(),
-        })
-        .collect();
+    let offset = |index| OffsetToCommit {
+        topic: topic("orders"),
+        topic_id: None,
+        partition: kafka_wire::partition::PartitionIndex::from_wire(index).unwrap(),
+        offset: Offset::ZERO,
+        leader_epoch: None,
+        metadata: String::new(),
+    };
+    let offsets = (0..200).map(offset).collect();
     let wanted = WantedOffsets { group_id: GroupId::parse(&name).unwrap(), offsets };
-    let properties = serve(CLUSTER, 1, NEW, Arc::new(|_, _| Reply::Closes)).await;
-    let mut client = SourceClient::new(properties);
-    let mut round = ConsumerGroups::new(&mut client, &scene.mirrored);
-    for committing in round.begin_commits(vec![wanted]) {
-        round.finish_commit(committing).await;
-    }
-    assert_eq!((round.outcome.written, round.outcome.failed.count), (200, 0));
+    let outcome = scene.commit(vec![wanted]).await;
+    assert_eq!((outcome.written, outcome.failed.count), (200, 0));
     assert_eq!(scene.committed(&name).await.len(), 200);
+}
+
+/// The other end of the group of a million offsets: more than a group may have here, in an answer
+/// that is taken.
+#[tokio::test]
+async fn a_group_with_more_offsets_than_are_kept_is_told_and_the_others_go_on() {
+    let scene = Scene::new(&[]).await;
+    let source = Source::answering(|broker, request| match (broker, &request) {
+        (0, RequestKind::ListGroups(_)) => listed(["huge", "small"]),
+        (_, RequestKind::ListGroups(_)) => listed([]),
+        _ => {
+            let topic = |count: i32| {
+                let partition = |index| {
+                    OffsetFetchResponsePartitions::default()
+                        .with_partition_index(index)
+                        .with_committed_offset(60)
+                };
+                OffsetFetchResponseTopics::default()
+                    .with_name(StrBytes::from_static_str("orders").into())
+                    .with_partitions((0..count).map(partition).collect())
+            };
+            let group = |name, count| told(name, &[]).with_topics(vec![topic(count)]);
+            let huge = i32::try_from(GROUP_OFFSETS_MAX).unwrap() + 1;
+            offsets(vec![group("huge", huge), group("small", 2)])
+        }
+    });
+    let outcome = scene.round(&source).await.unwrap();
+    assert_eq!(scene.committed("small").await.len(), 2);
+    assert_eq!(scene.committed("huge").await, []);
+    assert_eq!((outcome.in_step, outcome.skipped.count), (1, 0), "{outcome:?}");
+    assert_eq!(outcome.failed.first, ["group huge: 200001 offsets, at most 200000 are kept"]);
 }
 
 const CLUSTER: &str = "abc";
