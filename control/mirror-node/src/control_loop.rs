@@ -338,9 +338,9 @@ impl<'a> MirrorLoop<'a> {
     async fn on_event(&mut self, event: LoopEvent) -> Result<(), MirrorError> {
         self.follow_deletions();
         match event {
-            LoopEvent::Looked { mirror, watch, outcome } => {
+            LoopEvent::Looked { mirror, watch, took, outcome } => {
                 if self.sources.get(&mirror).is_some_and(|source| source.watch_number == watch) {
-                    self.on_looked(mirror, outcome).await?;
+                    self.on_looked(mirror, took, outcome).await?;
                 }
             }
             LoopEvent::Answered { mirror, watch, brokers } => {

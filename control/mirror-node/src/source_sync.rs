@@ -47,6 +47,8 @@ pub(crate) mod topic_configs;
 /// A kind of thing that is carried over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SyncTask {
+    /// Looks at the source: its topics, partitions and leaders.
+    TopicMetadata,
     /// Settings of topics; read by the watch of the source, which needs them for new topics.
     TopicConfigs,
     /// What consumer groups committed.
@@ -184,14 +186,16 @@ impl Repeating {
         match self.task {
             SyncTask::ConsumerGroups => ConsumerGroups::new(client, mirrored).run().await,
             SyncTask::Acls => acls::run(client, mirrored).await,
-            SyncTask::TopicConfigs => unreachable!("the watch of the source carries them over"),
+            SyncTask::TopicMetadata | SyncTask::TopicConfigs => {
+                unreachable!("the watch of the source does that")
+            }
         }
     }
 
     const fn interval(&self, intervals: SyncIntervals) -> Duration {
         match self.task {
             SyncTask::ConsumerGroups => intervals.group_offsets,
-            SyncTask::Acls | SyncTask::TopicConfigs => intervals.metadata,
+            SyncTask::Acls | SyncTask::TopicMetadata | SyncTask::TopicConfigs => intervals.metadata,
         }
     }
 }
@@ -265,12 +269,14 @@ impl LostTopics {
 
 impl SyncTask {
     /// Every task.
-    pub const ALL: [Self; 3] = [Self::TopicConfigs, Self::ConsumerGroups, Self::Acls];
+    pub const ALL: [Self; 4] =
+        [Self::TopicMetadata, Self::TopicConfigs, Self::ConsumerGroups, Self::Acls];
 
     /// What it carries over, for people and for those who read `--json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::TopicMetadata => "topic-metadata",
             Self::TopicConfigs => "topic-configs",
             Self::ConsumerGroups => "consumer-groups",
             Self::Acls => "acls",

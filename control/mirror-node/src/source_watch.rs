@@ -141,7 +141,8 @@ impl Watcher {
             let looked = Instant::now();
             let look = looked - began;
             let (mirror, watch) = (self.plan.mirror.clone(), self.plan.number);
-            if events.send(LoopEvent::Looked { mirror, watch, outcome }).await.is_err() {
+            if events.send(LoopEvent::Looked { mirror, watch, took: look, outcome }).await.is_err()
+            {
                 return;
             }
             loop {

@@ -1,5 +1,7 @@
 //! What those who work for the control loop tell it.
 
+use std::time::Duration;
+
 use kafka_wire::partition::{BrokerId, TopicIdPartition};
 use mirror_coordinator::lifecycle::{Input, LogEnd, Ticket};
 use mirror_coordinator::mirror_name::MirrorName;
@@ -20,6 +22,8 @@ pub(crate) enum LoopEvent {
         mirror: MirrorName,
         /// Number of the watch; another one than the mirror's saw what is not its source any more.
         watch: u64,
+        /// How long that took.
+        took: Duration,
         /// What was seen.
         outcome: Result<SourceLook, SourceError>,
     },

@@ -24,9 +24,9 @@ use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
 use crate::source_client::{SourceLeader, SourceTopic};
 use crate::source_connection::SourceError;
-use crate::source_sync::board::Noted;
+use crate::source_sync::board::{Noted, SyncOutcome};
 use crate::source_sync::topic_configs::{self, ConfigsLook, note_changes, taken_over};
-use crate::source_sync::{SyncError, SyncTask};
+use crate::source_sync::{SyncError, SyncResult, SyncTask};
 use crate::source_watch::SourceLook;
 use crate::topic_settings::is_of_mirroring;
 
@@ -34,13 +34,19 @@ impl MirrorLoop<'_> {
     pub(super) async fn on_looked(
         &mut self,
         mirror: MirrorName,
+        took: Duration,
         outcome: Result<SourceLook, SourceError>,
     ) -> Result<(), MirrorError> {
         if let Some(source) = self.sources.get_mut(&mirror) {
             source.looked_at = Some(Instant::now());
         }
         match outcome {
-            Ok(look) => self.on_look(&mirror, look).await,
+            Ok(look) => {
+                let seen = u64::try_from(look.metadata.topics.len()).unwrap_or(u64::MAX);
+                let outcome = SyncOutcome { in_step: seen, ..SyncOutcome::default() };
+                self.note_look(&mirror, took, Ok(outcome));
+                self.on_look(&mirror, look).await
+            }
             Err(error) => {
                 let reason = error.to_string();
                 let Some(source) = self.sources.get_mut(&mirror) else { return Ok(()) };
@@ -50,8 +56,16 @@ impl MirrorLoop<'_> {
                     source.told_unreachable.clone_from(&reason);
                     self.tell(MirrorNews::SourceUnreachable { reason });
                 }
+                self.note_look(&mirror, took, Err(error.into()));
                 Ok(())
             }
+        }
+    }
+
+    /// Notes how a look went; whoever serves nobody is asked by nobody.
+    fn note_look(&self, mirror: &MirrorName, took: Duration, outcome: SyncResult) {
+        if let Some(node) = &self.node {
+            node.board.note(mirror, SyncTask::TopicMetadata, took, outcome);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::client_properties::ClientProperties;
 
 mod aligning;
 mod left_closed;
+mod looks;
 mod loop_rig;
 mod settings;
 mod shut_down;

@@ -1,5 +1,9 @@
 //! The figures as Prometheus reads them: KIP-1279's (section Metrics), and how what is carried over
 //! beside records goes.
+//!
+//! The proposal's meters of errors are `sync_errors`: TopicMetadataRefreshError with the task
+//! `topic-metadata`, TopicConfigSyncError `topic-configs`, ConsumerGroupOffsetSyncError
+//! `consumer-groups`, AclSyncError `acls`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
