@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use harness::driver::Produce;
+use harness::mirror_node::Carried;
 use harness::{Driver, MirrorNode};
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
@@ -103,6 +104,33 @@ fn settings_of_topics_go_over_but_for_those_left_out() -> Result<()> {
     Ok(())
 }
 
+/// PP1: at every sync, with the topic, what can become of it, and the setting that helps.
+#[test]
+fn unclean_elections_are_warned_of_where_they_are_not_followed() -> Result<()> {
+    let name = "unclean_elections_are_warned_of_where_they_are_not_followed";
+    let Some(source) = shared_source(name)? else { return Ok(()) };
+    let node = MirrorNode::start(source.driver())?;
+    create_with_records(source.driver(), "uncared-for", 3)?;
+    mirror_stock(&source, &node, "from-stock", &["uncared-for"])?;
+    let set = [("unclean.leader.election.enable", "true")];
+    source.driver().alter_topic_configs("uncared-for", &set)?;
+    let warned = |carried: &Carried| {
+        let words = ["topic uncared-for", "unclean.leader.election.enable=true", SUPPORT];
+        carried.skipped.iter().any(|one| words.iter().all(|word| one.contains(word)))
+    };
+    node.await_carried(CONFIGS, "warned", warned)?;
+    // It is not copied, and what is said goes away with the reason for it.
+    let found = node.driver().topic_configs("uncared-for")?;
+    ensure!(!found.contains_key("unclean.leader.election.enable"), "{found:?}");
+    node.driver().alter_topic_configs("uncared-for", &[(SUPPORT, "true")])?;
+    node.await_carried(CONFIGS, "warned no more", |carried| !warned(carried))?;
+    node.driver().alter_topic_configs("uncared-for", &[(SUPPORT, "false")])?;
+    node.await_carried(CONFIGS, "warned again", warned)?;
+    source.driver().delete_topic_config("uncared-for", "unclean.leader.election.enable")?;
+    node.await_carried(CONFIGS, "warned no more", |carried| !warned(carried))?;
+    Ok(())
+}
+
 /// A name that is none, a mirror that is there, a setting nobody knows, no address.
 #[test]
 fn a_mirror_that_cannot_be_made_is_refused() -> Result<()> {
@@ -162,3 +190,4 @@ const NONE: i16 = 0;
 /// The mirror of the test about settings of topics, and the task.
 const CONFIGS: (&str, &str) = ("from-stock", "topic-configs");
 const INVALID_CONFIG: i16 = 40;
+const SUPPORT: &str = "mirror.support.unclean.leader.election";

@@ -186,9 +186,26 @@ impl MirrorLoop<'_> {
         let rule = self.config_rule(mirror, look);
         for (name, source, _) in present {
             let theirs = look.told.configs.get(name).map(|theirs| (theirs, &rule));
+            if let Some((theirs, _)) = theirs {
+                self.note_unclean(mirror, name, theirs);
+            }
             self.remember(name, source, theirs, &mut changed);
         }
         self.note_configs(mirror, look, changed);
+    }
+
+    /// Notes whether the source elects leaders of a topic that lack records.
+    fn note_unclean(
+        &mut self,
+        mirror: &MirrorName,
+        name: &TopicName,
+        theirs: &BTreeMap<String, String>,
+    ) {
+        let Some(source) = self.sources.get_mut(mirror) else { return };
+        match topic_configs::is_unclean(theirs) {
+            true => source.unclean_topics.insert(name.clone()),
+            false => source.unclean_topics.remove(name),
+        };
     }
 
     /// Notes a topic's size and settings.
@@ -249,7 +266,18 @@ impl MirrorLoop<'_> {
                 let topics = mirrored.filter_map(|(name, _)| {
                     Some((name, &directory.state.topics.get(name)?.configs))
                 });
-                Ok(topic_configs::outcome(&look.told, topics, changed))
+                let mut outcome = topic_configs::outcome(&look.told, topics.clone(), changed);
+                let source = self.sources.get(mirror);
+                for (name, _) in topics.filter(|(name, configs)| {
+                    source.is_some_and(|source| {
+                        source.unclean_topics.contains(*name)
+                            && unclean_election(configs, source.unclean_election)
+                                == UncleanElection::Fail
+                    })
+                }) {
+                    topic_configs::note_unclean(name, &mut outcome.skipped);
+                }
+                Ok(outcome)
             }
         };
         node.board.note(mirror, SyncTask::TopicConfigs, look.took, outcome);

@@ -60,6 +60,8 @@ pub(super) struct MirrorSource {
     pub(super) lost_topics: LostTopics,
     /// What to do when the source loses records, unless the topic says it.
     pub(super) unclean_election: UncleanElection,
+    /// Topics of which the source elects leaders that lack records, as it is set for them.
+    pub(super) unclean_topics: BTreeSet<TopicName>,
     /// Why the source did not answer, as told last.
     pub(super) told_unreachable: String,
     pub(super) told_nothing_selected: bool,
@@ -163,6 +165,7 @@ impl Sources {
             lost_topics: LostTopics::default(),
             sync: None,
             unclean_election,
+            unclean_topics: BTreeSet::new(),
             told_unreachable: String::new(),
             told_nothing_selected: false,
             told_lost: BTreeSet::new(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_wire::partition::TopicName;
+use mirror_coordinator::mirrored_topic_config::SUPPORT_UNCLEAN_ELECTION;
 
 use super::board::{Noted, SyncOutcome};
 use crate::source_client::TopicConfigs;
@@ -88,6 +89,22 @@ fn note_without_effect(topic: &TopicName, configs: &BTreeMap<String, String>, no
     }
 }
 
+/// True for a topic whose source elects leaders that lack records.
+pub(crate) fn is_unclean(theirs: &BTreeMap<String, String>) -> bool {
+    theirs.get(UNCLEAN_ELECTION).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Warns of a topic of that kind where nothing is done about it (KIP-1279, at every sync).
+pub(crate) fn note_unclean(topic: &TopicName, noted: &mut Noted) {
+    noted.note(|| {
+        format!(
+            "topic {topic}: {UNCLEAN_ELECTION}=true at the source: after such an election the \
+             logs differ, which is not repaired by itself, and the topic fails; to have the log \
+             here cut and follow, set {SUPPORT_UNCLEAN_ELECTION}=true for the topic here"
+        )
+    });
+}
+
 /// What a look came to: `topics` are those that are mirrored, with their settings here; `changed`
 /// is what it changed.
 pub(crate) fn outcome<'t>(
@@ -108,6 +125,7 @@ pub(crate) fn outcome<'t>(
     outcome
 }
 
+const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";
 /// Of older prototypes, where it said which mirror a topic belongs to; never copied.
 const MIRROR_NAME: &str = "mirror.name";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka_wire::partition::TopicName;
 
-use super::{PlannedConfigs, note_changes, outcome, taken_over};
+use super::{PlannedConfigs, is_unclean, note_changes, note_unclean, outcome, taken_over};
 use crate::source_client::TopicConfigs;
 use crate::source_sync::board::Noted;
 
@@ -86,4 +86,17 @@ fn what_counts_for_nothing_here_is_told_and_refused_topics_fail() {
         ]
     );
     assert_eq!(outcome.failed.first, ["topic c: the source says TOPIC_AUTHORIZATION_FAILED"]);
+}
+
+#[test]
+fn what_elects_unclean_is_known_and_told_with_the_setting_that_helps() {
+    for (value, is) in [("true", true), ("TRUE", true), ("false", false), ("1", false)] {
+        assert_eq!(is_unclean(&configs(&[("unclean.leader.election.enable", value)])), is);
+    }
+    assert!(!is_unclean(&configs(&[])));
+    let mut noted = Noted::default();
+    note_unclean(&topic("orders"), &mut noted);
+    let told = &noted.first[0];
+    assert!(told.starts_with("topic orders: unclean.leader.election.enable=true at the source"));
+    assert!(told.ends_with("set mirror.support.unclean.leader.election=true for the topic here"));
 }
