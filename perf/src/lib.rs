@@ -9,13 +9,14 @@
 //! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
 //! `source_child`, and `idle`. Then servers seen by their clients: `server_process` and
 //! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`,
-//! and `lifecycle`, which orders mirrors over `mirrors_client`.
+//! `lifecycle` and `groups`, which order mirrors over `mirrors_client`.
 
 pub mod consume;
 pub mod consume_row;
 pub mod disk_probe;
 pub mod engine_run;
 pub mod fetch_client;
+pub mod groups;
 pub mod idle;
 pub mod kafka_client;
 pub mod latency;

@@ -45,6 +45,8 @@ enum Command {
     Readers(serving::ReadersArgs),
     /// What very many mirrored partitions cost a node: start, rest, stop, a source that goes away.
     Lifecycle(serving::LifecycleArgs),
+    /// What the committed offsets of very many consumer groups cost a node.
+    Groups(serving::GroupsArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -146,6 +148,7 @@ fn main() -> Result<()> {
         Command::Latency(args) => serving::latency(&args),
         Command::Readers(args) => serving::readers(&args),
         Command::Lifecycle(args) => serving::lifecycle(&args),
+        Command::Groups(args) => serving::groups(&args),
         Command::Source(args) => source(&args),
     }
 }

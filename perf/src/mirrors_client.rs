@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use kafka_wire::mirror_api::create_cluster_mirror::{
     ConfigValue, CreateClusterMirrorRequest, MirrorConfig,
 };
-use kafka_wire::mirror_api::describe_cluster_mirrors::DescribeClusterMirrorsRequest;
+use kafka_wire::mirror_api::describe_cluster_mirrors::{
+    DescribeClusterMirrorsRequest, DescribedMirror, DescribedSync,
+};
 use kafka_wire::mirror_api::mirror_topic::{MirrorTopic, TopicOutcome};
 use kafka_wire::mirror_api::start_mirror_topics::StartMirrorTopicsRequest;
 use kafka_wire::mirror_api::stop_mirror_topics::StopMirrorTopicsRequest;
@@ -96,22 +98,34 @@ impl MirrorsClient {
         Ok(states)
     }
 
+    /// How what the mirror carries beside records goes.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub fn syncs(&mut self) -> Result<Vec<DescribedSync>> {
+        Ok(self.describe()?.into_iter().flat_map(|mirror| mirror.syncs).collect())
+    }
+
     /// Every topic, with the states of its partitions.
     fn described(&mut self) -> Result<Vec<(String, Vec<String>)>> {
-        let request = DescribeClusterMirrorsRequest {
-            mirror_names: Some(vec![MIRROR.to_owned()]),
-            include_mirror_offset: false,
-            ..DescribeClusterMirrorsRequest::everything()
-        };
-        let MirrorResponse::DescribeClusterMirrors(told) = self.ask(&request.into())? else {
-            bail!("another answer");
-        };
-        let topics = told.mirrors.into_iter().flat_map(|mirror| mirror.topics);
+        let topics = self.describe()?.into_iter().flat_map(|mirror| mirror.topics);
         let described = topics.map(|topic| {
             let states = topic.partitions.into_iter().map(|partition| partition.state_value);
             (topic.topic_name, states.collect())
         });
         Ok(described.collect())
+    }
+
+    fn describe(&mut self) -> Result<Vec<DescribedMirror>> {
+        let request = DescribeClusterMirrorsRequest {
+            mirror_names: Some(vec![MIRROR.to_owned()]),
+            include_mirror_offset: false,
+            ..DescribeClusterMirrorsRequest::everything()
+        };
+        match self.ask(&request.into())? {
+            MirrorResponse::DescribeClusterMirrors(told) => Ok(told.mirrors),
+            _ => bail!("another answer"),
+        }
     }
 
     fn ask(&mut self, request: &MirrorRequest) -> Result<MirrorResponse> {

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum as _};
 use harness::kafka_jars;
 use perf::consume::{self, ConsumePlan};
 use perf::consume_row::ConsumeRow;
+use perf::groups::{self, GroupsPlan};
 use perf::latency::{self, LatencyPlan};
 use perf::latency_row::LatencyRow;
 use perf::lifecycle::{self, LifecyclePlan, Phase};
@@ -135,6 +136,25 @@ pub(crate) struct LifecycleArgs {
     phases: Vec<Phase>,
 }
 
+#[derive(Args)]
+pub(crate) struct GroupsArgs {
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The ringmirror to measure; the one beside this program by default.
+    #[arg(long)]
+    ringmirror: Option<PathBuf>,
+    /// Directory on the disk to write to; what is written is removed.
+    #[arg(long, default_value = "target/tmp")]
+    directory: PathBuf,
+    /// Consumer groups at the source.
+    #[arg(long, default_value_t = 10_000)]
+    groups: u32,
+    /// Partitions that each has offsets of.
+    #[arg(long, default_value_t = 20)]
+    partitions: i32,
+}
+
 impl ServingArgs {
     /// Gets ready to measure; tells with which program.
     fn prepare(&self) -> Result<PathBuf> {
@@ -250,6 +270,17 @@ pub(crate) fn lifecycle(args: &LifecycleArgs) -> Result<()> {
         phases,
     };
     let row = lifecycle::measure(&plan, |line| eprintln!("{line}"))?;
+    print(args.json, &row, &row.text())
+}
+
+pub(crate) fn groups(args: &GroupsArgs) -> Result<()> {
+    let plan = GroupsPlan {
+        directory: args.directory.clone(),
+        ringmirror: ringmirror_program(args.ringmirror.as_deref())?,
+        groups: args.groups,
+        partitions: args.partitions,
+    };
+    let row = groups::measure(&plan, |line| eprintln!("{line}"))?;
     print(args.json, &row, &row.text())
 }
 
