@@ -1,6 +1,6 @@
 //! All that mirrors do, from the oldest release among those that are tested.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use harness::driver::{CreateTopic, Produce};
 use harness::{ClusterOptions, KafkaCluster, KafkaRelease, MirrorNode};
 
@@ -21,6 +21,7 @@ fn kafka_3_9_is_followed_through_all_that_becomes_of_it() -> Result<()> {
     let mut source = kafka.start(KafkaRelease::V3_9, options)?;
     pauses_and_resumes(&source, "paused")?;
     fails_until_made_anew(&source)?;
+    carries_settings_and_groups_over(&source)?;
 
     let node = MirrorNode::start(source.driver())?;
     source.driver().create_topic(&CreateTopic::new(ELECTED, 1).assigned(&[&[2, 1]]))?;
@@ -29,6 +30,29 @@ fn kafka_3_9_is_followed_through_all_that_becomes_of_it() -> Result<()> {
     node.driver().alter_topic_configs(ELECTED, &[(SUPPORT, "true")])?;
     goes_on_from_another_broker(&mut source)?;
     follows_an_unclean_election(&mut source, &node)
+}
+
+/// 30.1 test_consumer_groups_commit, in short; two brokers coordinate groups.
+fn carries_settings_and_groups_over(source: &KafkaCluster) -> Result<()> {
+    let node = MirrorNode::start(source.driver())?;
+    source.driver().create_topic(&CreateTopic::new("grouped", 1).config("retention.ms", "77"))?;
+    source.driver().produce(&Produce::new("grouped", 0, 30))?;
+    mirror_stock(source, &node, "of-groups", &["grouped"])?;
+    let groups: Vec<String> = (0..6).map(|number| format!("grouped-{number}")).collect();
+    for (at, group) in (0..).zip(&groups) {
+        source.driver().commit_group(group, "grouped", 0, at)?;
+    }
+    source.driver().offsets_in_group("grouped-reader", "classic", "grouped", 20)?;
+    for (at, group) in (0..).zip(&groups) {
+        node.await_group_offsets(group, &[("grouped-0", at)])?;
+    }
+    node.await_group_offsets("grouped-reader", &[("grouped-0", 20)])?;
+    let configs = node.driver().topic_configs("grouped")?;
+    ensure!(configs.get("retention.ms").is_some_and(|ms| ms == "77"), "{configs:?}");
+    node.stop_topics("of-groups", &["grouped"])?;
+    let read = node.driver().offsets_in_group("grouped-reader", "classic", "grouped", 10)?;
+    ensure!(read == (20..30).collect::<Vec<_>>(), "{read:?}");
+    Ok(())
 }
 
 /// The mirror knows broker 1 first, then broker 2, which is the only one in the end.
