@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kafka_log::recovery::LoadFinding;
@@ -43,6 +43,10 @@ pub struct LocalTopics {
     catalog: Arc<Catalog>,
     changing: Mutex<()>,
     told_epochs: ToldEpochs,
+    /// Logs that were sealed together with others.
+    seal_count: AtomicU64,
+    /// The same when logs were kept up last.
+    seal_count_kept_up: AtomicU64,
     /// Hears what clients change of topics that belong to a mirror.
     news: OnceLock<TellBoundTopicNews>,
 }
@@ -122,6 +126,8 @@ impl LocalTopics {
             catalog,
             changing: Mutex::default(),
             told_epochs: ToldEpochs::default(),
+            seal_count: AtomicU64::default(),
+            seal_count_kept_up: AtomicU64::default(),
             news: OnceLock::new(),
         }
     }

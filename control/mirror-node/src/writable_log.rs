@@ -61,7 +61,7 @@ pub use append_error::AppendError;
 pub use retention::{DeleteRecordsError, Retired};
 pub use settings::LogSettings;
 pub use sync_watch::SyncFailed;
-pub(crate) use upkeep::ClosedLogState;
+pub(crate) use upkeep::SettledLog;
 
 /// What is needed to open a log.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use kafka_log::partition_files::{FileName, PartitionFiles};
@@ -31,12 +32,16 @@ pub struct DeferredFiles {
     replaced: BTreeMap<FileName, Vec<u8>>,
     /// Files that are to go.
     removed: Vec<FileName>,
+    /// Every file with its length, once it was listed: nobody else makes, cuts or deletes files
+    /// that are asked for here.
+    on_disk: Option<BTreeMap<FileName, u64>>,
 }
 
 /// The file system of a data directory, to be synced as a whole.
 #[derive(Debug)]
 pub struct SharedSync {
     root: File,
+    has_failed: AtomicBool,
 }
 
 impl SharedSync {
@@ -46,7 +51,7 @@ impl SharedSync {
     /// # Errors
     /// The system's.
     pub fn open(data_directory: &Path) -> io::Result<Self> {
-        Ok(Self { root: File::open(data_directory)? })
+        Ok(Self { root: File::open(data_directory)?, has_failed: AtomicBool::new(false) })
     }
 
     /// Puts what was deferred in place and makes all of it durable; one outcome for each log. One
@@ -64,9 +69,16 @@ impl SharedSync {
         outcomes
     }
 
+    /// True when a sync failed: nobody knows what of the files reached the disk.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
     fn sync_into(&self, outcomes: &mut [io::Result<()>]) {
         if let Err(error) = rustix::fs::syncfs(&self.root) {
             let error = io::Error::from(error);
+            self.has_failed.store(true, Ordering::Relaxed);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
                 *outcome = Err(io::Error::new(error.kind(), error.to_string()));
             }
@@ -100,7 +112,8 @@ impl DeferredFiles {
     #[must_use]
     pub fn new(directory: PathBuf) -> Self {
         let files = RealFiles::new(directory.clone());
-        Self { files, directory, replaced: BTreeMap::new(), removed: Vec::new() }
+        let (replaced, removed) = (BTreeMap::new(), Vec::new());
+        Self { files, directory, replaced, removed, on_disk: None }
     }
 
     /// Creates the directory unless it exists.
@@ -126,9 +139,30 @@ impl DeferredFiles {
         !self.replaced.is_empty() || !self.removed.is_empty()
     }
 
-    /// Length on disk; `None` when it is not there.
+    /// Every file with its length, as on disk.
+    fn listed(&mut self) -> io::Result<&mut BTreeMap<FileName, u64>> {
+        if self.on_disk.is_none() {
+            self.on_disk = Some(self.files.list()?.into_iter().collect());
+        }
+        Ok(self.on_disk.as_mut().expect("listed just now"))
+    }
+
+    /// Notes that a file was written or cut, or deleted.
+    fn note_length(&mut self, file: FileName, bytes: Option<u64>) {
+        if let Some(listed) = &mut self.on_disk {
+            match bytes {
+                Some(bytes) => listed.insert(file, bytes),
+                None => listed.remove(&file),
+            };
+        }
+    }
+
+    /// Length on disk; `None` when it is not there. One look at one file needs no list.
     fn bytes_on_disk(&self, file: FileName) -> Option<u64> {
-        fs::metadata(self.path(file)).ok().map(|metadata| metadata.len())
+        match &self.on_disk {
+            Some(listed) => listed.get(&file).copied(),
+            None => fs::metadata(self.path(file)).ok().map(|metadata| metadata.len()),
+        }
     }
 
     /// True when a file holds these contents and is to stay.
@@ -136,6 +170,11 @@ impl DeferredFiles {
         !self.removed.contains(&file)
             && self.bytes_on_disk(file) == Some(contents.len() as u64)
             && fs::read(self.path(file)).is_ok_and(|found| found == contents)
+    }
+
+    fn delete(&mut self, file: FileName) -> io::Result<()> {
+        self.note_length(file, None);
+        self.files.remove(file)
     }
 
     /// Writes new contents beside the old ones. What was emptied and written again may be as it
@@ -161,7 +200,7 @@ impl DeferredFiles {
             fs::rename(self.temporary(*file), self.path(*file))?;
         }
         for file in std::mem::take(&mut self.removed) {
-            self.files.remove(file)?;
+            self.delete(file)?;
         }
         Ok(())
     }
@@ -169,7 +208,7 @@ impl DeferredFiles {
 
 impl PartitionFiles for DeferredFiles {
     fn list(&mut self) -> io::Result<Vec<(FileName, u64)>> {
-        let mut found: BTreeMap<FileName, u64> = self.files.list()?.into_iter().collect();
+        let mut found = self.listed()?.clone();
         found.retain(|file, _| !self.removed.contains(file));
         found.extend(self.replaced.iter().map(|(file, bytes)| (*file, bytes.len() as u64)));
         Ok(found.into_iter().collect())
@@ -202,16 +241,22 @@ impl PartitionFiles for DeferredFiles {
             }
             // It is written to piece by piece: no file to be replaced as a whole.
             self.files.replace(file, contents)?;
+            let bytes = contents.len() as u64;
             self.replaced.remove(&file);
+            self.note_length(file, Some(bytes));
         }
         if let Some(at) = self.removed.iter().position(|removed| *removed == file) {
             self.removed.swap_remove(at);
-            self.files.remove(file)?;
+            self.delete(file)?;
         }
-        if bytes.is_empty() && self.bytes_on_disk(file).is_some() {
+        if bytes.is_empty() && self.listed()?.contains_key(&file) {
             return Ok(());
         }
-        self.files.write_at(file, position, bytes)
+        self.files.write_at(file, position, bytes)?;
+        let before = self.on_disk.as_ref().and_then(|listed| listed.get(&file).copied());
+        let end = position.saturating_add(bytes.len() as u64);
+        self.note_length(file, Some(before.map_or(end, |before| before.max(end))));
+        Ok(())
     }
 
     fn truncate(&mut self, file: FileName, bytes: u64) -> io::Result<()> {
@@ -225,7 +270,9 @@ impl PartitionFiles for DeferredFiles {
         if self.bytes_on_disk(file) == Some(bytes) {
             return Ok(());
         }
-        self.files.truncate(file, bytes)
+        self.files.truncate(file, bytes)?;
+        self.note_length(file, Some(bytes));
+        Ok(())
     }
 
     /// Waits for [`SharedSync::settle`].

@@ -10,6 +10,7 @@ use kafka_wire::epoch::{LeaderEpoch, SourceLeaderEpoch};
 use kafka_wire::offset::{LogStartOffset, Offset};
 use kafka_wire::partition::TopicPartition;
 
+use super::sealing::CLOSED_TOGETHER_MAX;
 use super::{LocalTopics, LogNews, log_settings};
 use crate::catalog::{Partition, Topic};
 use crate::directory::DirectoryError;
@@ -177,7 +178,9 @@ impl LocalTopics {
     /// every few seconds; `now_ms` is our clock, milliseconds since 1970. What the disk refuses is
     /// logged, and tried again the next time; a log that a sync of failed is left alone.
     pub fn keep_up(&self, now_ms: i64) {
-        for partition in self.held_partitions() {
+        let partitions = self.held_partitions();
+        self.close_sealed_on_disk(&partitions);
+        for partition in partitions {
             let _alone = partition.lock_upkeep();
             let log = partition.held_log().filter(|log| !log.has_sync_failed());
             let Some(log) = log else { continue };
@@ -202,20 +205,11 @@ impl LocalTopics {
     pub fn close_all(&self) {
         let _unchanged = self.lock_changing();
         let partitions = self.held_partitions();
-        let threads = partitions.len().min(CLOSING_THREADS_MAX);
-        let waiting = Mutex::new(partitions.into_iter());
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                        let Some(partition) = waiting.next() else { return };
-                        drop(waiting);
-                        self.close_log(&partition);
-                    }
-                });
-            }
-        });
+        if partitions.len() >= CLOSED_TOGETHER_MIN {
+            let groups = partitions.chunks(CLOSED_TOGETHER_MAX);
+            on_threads(GROUPS_MAX, groups, |group| self.close_on_disk(group));
+        }
+        on_threads(CLOSING_THREADS_MAX, partitions.iter(), |one| self.close_log(one));
     }
 
     fn close_log(&self, partition: &Partition) {
@@ -280,6 +274,32 @@ fn leader_epoch(
     LeaderEpoch::from_wire(next).expect("an epoch of a log is not negative")
 }
 
+/// Does something to each of these, on so many threads at most.
+fn on_threads<T: Send>(
+    threads_max: usize,
+    all: impl ExactSizeIterator<Item = T> + Send,
+    act: impl Fn(T) + Sync,
+) {
+    let threads = all.len().min(threads_max);
+    let waiting = Mutex::new(all);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(one) = next else { return };
+                    act(one);
+                }
+            });
+        }
+    });
+}
+
+/// Fewer logs are closed one by one: syncing the file system writes what others have in the page
+/// cache.
+const CLOSED_TOGETHER_MIN: usize = 16;
+/// Groups of logs that are closed at once: one is written while another one is synced.
+const GROUPS_MAX: usize = 3;
 /// Logs that are closed at once: each waits for the disk some eight times, and a file system makes
 /// many files durable in one go.
 const CLOSING_THREADS_MAX: usize = 16;

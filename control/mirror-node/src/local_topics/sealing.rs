@@ -1,7 +1,16 @@
 //! Sealing the logs of many partitions whose mirroring was stopped together: each is written, all
 //! are made durable at once, and each is left open, so that clients get it without its being read.
+//!
+//! ```text
+//!  seal:    batches behind the mirrored ones -> one sync for all -> held, clients may have them
+//!  closing: index ends, epochs, snapshot of each -> two syncs for all, once nobody seals
+//! ```
+//! A log needs no more than its batches to be sealed: recovery makes the rest from them. The
+//! rest is several new files for each log, and whoever stops everything does not wait for it.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::offset::LogEndOffset;
@@ -11,12 +20,12 @@ use super::stopped_mirrors::Sealed;
 use super::{LocalTopics, log_settings};
 use crate::catalog::Partition;
 use crate::finding_text::finding_text;
-use crate::writable_log::{ClosedLogState, WritableLog};
+use crate::writable_log::{SettledLog, WritableLog};
 
-/// A log that was sealed and closed, but for being durable.
+/// A log that was sealed, but for being durable.
 struct UnsettledSeal {
     aborted: usize,
-    log: ClosedLogState,
+    log: SettledLog,
 }
 
 impl LocalTopics {
@@ -92,7 +101,7 @@ impl LocalTopics {
         self.catalog.note_producer_id(log.producer_id_max());
         log.set_leader_epoch(leader_epoch);
         let aborted = log.end_mirroring(now_ms).map_err(|error| failed(partition, &error))?;
-        let (log, files) = log.close_deferred().map_err(|error| failed(partition, &error))?;
+        let (log, files) = log.leave_open().map_err(|error| failed(partition, &error))?;
         Ok((UnsettledSeal { aborted, log }, files))
     }
 
@@ -104,9 +113,64 @@ impl LocalTopics {
         // Its epoch was raised for the stop: the repair needs no other one.
         self.directory.note_epoch_told(&partition.name);
         partition.hold_log(Arc::new(log.reopened()));
+        self.seal_count.fetch_add(1, Ordering::Relaxed);
         Sealed { aborted, log_end: LogEndOffset::new(end) }
     }
+
+    /// Closes on disk what seals left, unless logs were sealed since this was asked last: what is
+    /// being stopped has the disk to itself.
+    pub(super) fn close_sealed_on_disk(&self, partitions: &[Arc<Partition>]) {
+        let sealed = self.seal_count.load(Ordering::Relaxed);
+        if self.seal_count_kept_up.swap(sealed, Ordering::Relaxed) != sealed {
+            return;
+        }
+        let owing = |one: &&Arc<Partition>| one.held_log().is_some_and(|log| log.owes_closing());
+        let owing: Vec<_> = partitions.iter().filter(owing).cloned().collect();
+        for group in owing.chunks(CLOSED_TOGETHER_MAX) {
+            self.close_on_disk(group);
+        }
+    }
+
+    /// Brings the files of logs to where closing leaves them, and leaves them open. Logs that
+    /// somebody else is busy with are left out.
+    pub(super) fn close_on_disk(&self, partitions: &[Arc<Partition>]) {
+        let free = partitions.iter().filter_map(|partition| {
+            let alone = partition.try_lock_upkeep()?;
+            Some((partition, partition.held_log()?, alone))
+        });
+        let free: Vec<_> = free.collect();
+        // Before anything is written.
+        let sync = match SharedSync::open(self.directory.root()) {
+            Ok(sync) => sync,
+            Err(error) => return tracing::warn!("cannot close logs on disk: {error}"),
+        };
+        let (mut closing, mut files) = (Vec::new(), Vec::new());
+        for (partition, log, _) in &free {
+            match log.begin_closing() {
+                Ok(None) => {}
+                Ok(Some((log, of_log))) => {
+                    closing.push((partition, log));
+                    files.push(of_log);
+                }
+                Err(error) => warn_of_closing(partition, &error),
+            }
+        }
+        let outcomes = sync.settle(files);
+        for ((partition, log), settled) in closing.into_iter().zip(outcomes) {
+            if let Err(error) = log.end(settled, sync.has_failed()) {
+                warn_of_closing(partition, &error);
+            }
+        }
+    }
 }
+
+/// It is tried again, at the latest when the node stops.
+fn warn_of_closing(partition: &Partition, error: &io::Error) {
+    tracing::warn!("{}: cannot close the log on disk: {error}", partition.name);
+}
+
+/// Logs that are closed on disk together: two syncs serve all of them.
+pub(super) const CLOSED_TOGETHER_MAX: usize = 512;
 
 /// How far the seal of one log is.
 enum Written {

@@ -313,7 +313,33 @@ fn a_stop_writes_only_what_was_written_to() {
     stop(&topics);
     drop(topics);
     assert_eq!(snapshots(&root, 1)[1..], written[1..]);
-    assert_ne!(snapshots(&root, 1)[0], written[0]);
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    let state = topic_of(&topics).partitions[0].view.state().unwrap();
+    assert_eq!(state.log_start.offset().get(), 1);
+}
+
+#[test]
+fn many_logs_are_closed_together_those_with_unsynced_records_too() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let made = topics.create(&name("notes"), 20, BTreeMap::new()).unwrap();
+    let write_to = |partitions: std::ops::Range<usize>| {
+        for partition in &made.partitions[partitions] {
+            partition.log().unwrap().append_produced(&batch(), NOW_MS).unwrap();
+        }
+    };
+    write_to(0..15);
+    topics.keep_up(NOW_MS);
+    write_to(10..20);
+    stop(&topics);
+    drop(topics);
+    let (topics, news) = start(&root);
+    assert!(news.is_empty(), "{news:?}");
+    let notes = topic_of(&topics);
+    let ends = notes.partitions.iter().map(|one| one.view.state().unwrap().log_end);
+    let ends: Vec<_> = ends.map(|end| end.offset().get()).collect();
+    assert_eq!((&ends[..10], &ends[10..15], &ends[15..]), (&[1; 10][..], &[2; 5][..], &[1; 5][..]));
 }
 
 #[test]

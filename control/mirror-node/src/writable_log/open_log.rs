@@ -56,6 +56,20 @@ pub(super) struct OpenLog<F> {
     /// How the log stood when it was opened or closed last, when its files were then as closing it
     /// leaves them.
     opened_closed: Option<LogMark>,
+    /// What was written last is durable, and indexes, epochs and the snapshot at the end are left
+    /// for a quiet moment.
+    pub(super) owes_closing: bool,
+}
+
+/// What of a log is said to be on disk.
+#[derive(Clone, Debug)]
+pub(super) struct OnDisk {
+    /// Rolled segments that are not finished.
+    unfinished: Vec<ClosedSegment>,
+    recovery_point: Offset,
+    epochs_checkpointed: u64,
+    opened_closed: Option<LogMark>,
+    owes_closing: bool,
 }
 
 /// What changes with whatever is written to a log.
@@ -110,6 +124,7 @@ impl<F> OpenLog<F> {
             recovery_point: self.recovery_point,
             epochs_checkpointed: self.epochs_checkpointed,
             opened_closed: self.opened_closed,
+            owes_closing: self.owes_closing,
         }
     }
 }
@@ -146,6 +161,7 @@ impl<F: PartitionFiles> OpenLog<F> {
             leaving: Vec::new(),
             recovery_point,
             opened_closed,
+            owes_closing: false,
         })
     }
 
@@ -167,7 +183,31 @@ impl<F: PartitionFiles> OpenLog<F> {
         self.recovery_point = self.log.accepted_end().offset();
         self.epochs_checkpointed = self.log.epochs_version();
         self.opened_closed = Some(LogMark::of(&self.log));
+        self.owes_closing = false;
         Ok(())
+    }
+
+    /// What is said to be on disk now.
+    pub(super) fn on_disk(&self) -> OnDisk {
+        OnDisk {
+            unfinished: self.unfinished.clone(),
+            recovery_point: self.recovery_point,
+            epochs_checkpointed: self.epochs_checkpointed,
+            opened_closed: self.opened_closed,
+            owes_closing: self.owes_closing,
+        }
+    }
+
+    /// Takes back what was said to be on disk; more may have been appended since.
+    pub(super) fn take_back_to(&mut self, on_disk: OnDisk) {
+        let mut unfinished = on_disk.unfinished;
+        unfinished.retain(|segment| self.closed.contains_key(&segment.base));
+        unfinished.append(&mut self.unfinished);
+        self.unfinished = unfinished;
+        self.recovery_point = on_disk.recovery_point;
+        self.epochs_checkpointed = on_disk.epochs_checkpointed;
+        self.opened_closed = on_disk.opened_closed;
+        self.owes_closing = on_disk.owes_closing;
     }
 
     /// True when the files are as closing the log leaves them: nothing was written since.
@@ -259,10 +299,16 @@ impl<F: PartitionFiles> OpenLog<F> {
 
     /// True when nothing was written that a flush would have to make durable.
     pub(super) fn is_durable(&self) -> bool {
+        let is_finished = self.unfinished.is_empty() && !self.owes_closing;
+        let is_checkpointed = self.epochs_checkpointed == self.log.epochs_version();
+        is_finished && is_checkpointed && self.has_durable_batches()
+    }
+
+    /// True when every batch is durable, and no file is to go.
+    pub(super) fn has_durable_batches(&self) -> bool {
         let is_settled = self.remains.is_none() && self.held.is_none() && self.leaving.is_empty();
         let end = self.log.accepted_end().offset();
-        let is_flushed = self.recovery_point == end && self.unfinished.is_empty();
-        is_settled && is_flushed && self.epochs_checkpointed == self.log.epochs_version()
+        is_settled && self.recovery_point == end
     }
 
     /// Holds no file open any more; the next write opens what it needs.

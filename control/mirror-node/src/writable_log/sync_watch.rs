@@ -55,6 +55,12 @@ impl<F> SyncWatch<F> {
         self.files
     }
 
+    /// Notes that a sync failed that was not asked for here.
+    pub(super) fn note_failed(&self, error: &io::Error) {
+        // The first one counts.
+        let _ = self.fault.0.set(SyncFailed { reason: error.to_string().into() });
+    }
+
     pub(super) const fn fault(&self) -> &SyncFault {
         &self.fault
     }
@@ -84,9 +90,8 @@ impl<F: PartitionFiles> PartitionFiles for SyncWatch<F> {
         self.files.sync(file).inspect_err(|error| {
             tracing::error!(directory = %self.directory.display(), %file, %error,
                 "a sync failed: the log takes no more records until the node is started again");
-            let failed = SyncFailed { reason: error.to_string().into() };
             // The first one counts.
-            let _ = self.fault.0.set(failed);
+            let _ = self.fault.0.set(SyncFailed { reason: error.to_string().into() });
         })
     }
 

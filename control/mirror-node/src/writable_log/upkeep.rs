@@ -1,7 +1,7 @@
 //! Making a log durable, closing it, deleting it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use kafka_log::closing::{ClosedSegment, close_segment, retire_segments};
 use kafka_log::partition_files::{FileName, PartitionFiles};
@@ -10,16 +10,16 @@ use kafka_wire::producer::ProducerId;
 use mirror_uring::deferred_files::DeferredFiles;
 use mirror_uring::real_files::RealFiles;
 
-use super::open_log::OpenLog;
+use super::open_log::{OnDisk, OpenLog};
 use super::settings::LogSettings;
 use super::sync_watch::SyncWatch;
 use super::{WritableLog, closed_error};
 use crate::doomed_directory;
 use crate::log_view::LogView;
 
-/// A log that was closed, and can be written to again without being read.
+/// A log that nobody has open, and that can be written to without being read.
 #[derive(Debug)]
-pub(crate) struct ClosedLogState {
+pub(crate) struct SettledLog {
     view: Arc<LogView>,
     settings: LogSettings,
     open: OpenLog<()>,
@@ -36,22 +36,24 @@ struct FlushWork {
 }
 
 impl WritableLog<DeferredFiles> {
-    /// Closes the log as [`WritableLog::close_shown`] does; it is closed once these files were
-    /// settled.
-    pub(crate) fn close_deferred(self) -> io::Result<(ClosedLogState, DeferredFiles)> {
+    /// Leaves the log open for [`SettledLog::reopened`]: what was appended is durable once these
+    /// files were settled, indexes, epochs and the snapshot at the end wait for
+    /// [`WritableLog::begin_closing`].
+    pub(crate) fn leave_open(self) -> io::Result<(SettledLog, DeferredFiles)> {
         self.sync_fault.check()?;
-        let mut finisher = self.finisher.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let finisher = self.finisher.into_inner().unwrap_or_else(PoisonError::into_inner);
         let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut open = open.ok_or_else(closed_error)?;
-        open.finish(&mut finisher)?;
+        open.recovery_point = open.log.accepted_end().offset();
+        open.owes_closing = true;
         let mut files = finisher.into_files();
         files.release();
         let settings = self.settings.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok((ClosedLogState { view: self.view, settings, open: open.with_files(((), ())) }, files))
+        Ok((SettledLog { view: self.view, settings, open: open.with_files(((), ())) }, files))
     }
 }
 
-impl ClosedLogState {
+impl SettledLog {
     /// Where the log ends.
     pub(crate) fn end(&self) -> Offset {
         self.open.log.accepted_end().offset()
@@ -69,6 +71,54 @@ impl ClosedLogState {
             finisher: Mutex::new(finisher),
             view,
         }
+    }
+}
+
+/// A log whose files are on their way to where closing it leaves them. Clients write meanwhile;
+/// nobody flushes or closes it.
+pub(crate) struct Closing<'a> {
+    log: &'a WritableLog,
+    finisher: MutexGuard<'a, SyncWatch<RealFiles>>,
+    before: OnDisk,
+}
+
+impl WritableLog {
+    /// True when the log was left open with its files not as closing leaves them.
+    pub(crate) fn owes_closing(&self) -> bool {
+        self.lock_open().as_ref().is_some_and(|open| open.owes_closing)
+    }
+
+    /// Brings the files to where closing the log leaves them, and leaves it open. They are once
+    /// these files were settled, which [`Closing::end`] must be told. `None` when they are, and of
+    /// a log some of whose batches are not durable: who wrote these must hear when they were lost.
+    pub(crate) fn begin_closing(&self) -> io::Result<Option<(Closing<'_>, DeferredFiles)>> {
+        let finisher = self.lock_finisher();
+        self.sync_fault.check()?;
+        let mut open = self.lock_open();
+        let open = open.as_mut().ok_or_else(closed_error)?;
+        if open.is_closed_on_disk() || !open.has_durable_batches() {
+            return Ok(None);
+        }
+        let before = open.on_disk();
+        let mut files = DeferredFiles::new(self.view.directory().to_owned());
+        open.finish(&mut files)?;
+        files.release();
+        Ok(Some((Closing { log: self, finisher, before }, files)))
+    }
+}
+
+impl Closing<'_> {
+    /// Says what became of the files; `has_sync_failed` when they may have lost what was written.
+    pub(crate) fn end(self, settled: io::Result<()>, has_sync_failed: bool) -> io::Result<()> {
+        let Self { log, finisher, before } = self;
+        settled.inspect_err(|error| {
+            if has_sync_failed {
+                finisher.note_failed(error);
+            }
+            if let Some(open) = log.lock_open().as_mut() {
+                open.take_back_to(before);
+            }
+        })
     }
 }
 
@@ -106,6 +156,7 @@ impl<F: PartitionFiles> WritableLog<F> {
         if let Some((version, _)) = work.epochs {
             open.epochs_checkpointed = version;
         }
+        open.owes_closing = false;
         open.recovery_point = open.recovery_point.max(work.end);
         Ok(open.recovery_point)
     }
@@ -135,8 +186,10 @@ impl<F: PartitionFiles> WritableLog<F> {
         let version = open.log.epochs_version();
         let epochs = (open.epochs_checkpointed != version)
             .then(|| (version, open.log.epoch_checkpoint(end)));
-        let is_idle = open.recovery_point == end && open.unfinished.is_empty();
-        if is_idle && epochs.is_none() && open.leaving.is_empty() {
+        let is_synced = open.recovery_point == end && open.leaving.is_empty();
+        // Of a log that owes its closing the rest comes with that.
+        let is_finished = open.unfinished.is_empty() && epochs.is_none() || open.owes_closing;
+        if is_synced && is_finished {
             return Ok(None);
         }
         // A segment is finished from its pending bytes on, so those handed out come first.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use kafka_wire::batch_writer::{BatchBuilder, BatchProducer, NewRecord};
 use kafka_wire::partition::{TopicId, TopicName};
@@ -13,6 +14,8 @@ use crate::directory_state::MirrorTopic;
 use crate::shared_directory::SharedDirectory;
 use crate::test_directory::TestDirectory;
 use crate::writable_log::{AppendError, LogSettings, LogSpec};
+
+mod together;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const SOURCE_EPOCH: i32 = 3;
@@ -88,6 +91,27 @@ impl Node {
 
     fn seal(&self, at: i32) -> Sealed {
         self.topics.seal(&self.partition, epoch(at), NOW_MS).unwrap()
+    }
+
+    /// Seals the log as one of many.
+    fn seal_with_others(&self, at: i32) -> Sealed {
+        let orders = [(Arc::clone(&self.partition), epoch(at))];
+        self.topics.seal_together(&orders, NOW_MS).remove(0).unwrap()
+    }
+
+    /// The files of the log and their contents.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = fs::read_dir(self.partition.view.directory()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
+
+    /// The files are as a clean start needs them.
+    fn assert_clean(&self) {
+        let spec = self.topics.spec_of_log(&self.partition, LogSettings::default());
+        assert!(spec.clean);
+        let (_, findings) = WritableLog::open(spec).unwrap();
+        assert_eq!(findings, []);
     }
 
     fn open(&self, at: i32) {
@@ -397,48 +421,6 @@ fn ids_given_out_stay_above_those_that_a_reset_makes_the_log_forget() {
 }
 
 #[test]
-fn logs_sealed_together_are_as_those_sealed_alone() {
-    let root = TestDirectory::new();
-    let node = Node::start(&root);
-    node.mirror(&[transactional(5, 0), idempotent(6, 0)]);
-    let orders = [(Arc::clone(&node.partition), epoch(9))];
-    let sealed = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
-    assert_eq!((sealed.aborted, sealed.log_end.offset().get()), (1, 4));
-    assert!(node.partition.log().is_none(), "clients do not write to it yet");
-    assert_eq!(node.state().leader_epoch, epoch(9));
-    assert_eq!((node.end(), node.state().last_stable_offset.offset().get()), (4, 4));
-    node.open(9);
-    assert_eq!(node.produce(&idempotent(6, 0)).unwrap(), 4, "its producer begins anew");
-    node.stop();
-    let node = Node::start(&root);
-    node.open(9);
-    assert_eq!(node.produce(&idempotent(6, 0)).unwrap(), 4, "a repetition");
-    assert_eq!(node.produce(&idempotent(6, 1)).unwrap(), 5);
-}
-
-#[test]
-fn logs_sealed_together_are_on_disk_as_a_clean_start_needs_them() {
-    let root = TestDirectory::new();
-    let node = Node::start(&root);
-    node.mirror(&[plain()]);
-    let orders = [(Arc::clone(&node.partition), epoch(9))];
-    node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
-    let directory = node.partition.view.directory().to_owned();
-    let contents = || {
-        let entries = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-        entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
-    };
-    let sealed = contents();
-    assert!(node.topics.open_if_held(&node.partition, epoch(9)));
-    node.stop();
-    assert_eq!(contents(), sealed, "nothing is left to be written");
-    let node = Node::start(&root);
-    let spec = node.topics.spec_of_log(&node.partition, LogSettings::default());
-    let (_, findings) = WritableLog::open(LogSpec { clean: true, ..spec }).unwrap();
-    assert_eq!(findings, []);
-}
-
-#[test]
 fn a_log_is_handed_to_clients_at_once_only_when_it_is_open_and_its_epoch_is_told() {
     let root = TestDirectory::new();
     let node = Node::start(&root);
@@ -449,42 +431,4 @@ fn a_log_is_handed_to_clients_at_once_only_when_it_is_open_and_its_epoch_is_told
     assert!(node.partition.log().is_none());
     assert!(node.topics.open_if_held(&node.partition, epoch(9)));
     assert_eq!(node.produce(&plain()).unwrap(), 2);
-}
-
-#[test]
-fn a_log_that_was_repaired_gets_no_further_epoch_once_it_was_sealed() {
-    let root = TestDirectory::new();
-    let node = Node::start(&root);
-    node.mirror(&[plain()]);
-    node.topics.directory.note_repaired(&node.partition.name);
-    let orders = [(Arc::clone(&node.partition), epoch(9))];
-    node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
-    node.open(9);
-    assert_eq!(node.state().leader_epoch, epoch(9), "it is above what was told before the repair");
-}
-
-#[test]
-fn a_log_that_is_open_already_is_sealed_with_the_others_and_stays_open() {
-    let root = TestDirectory::new();
-    let node = Node::start(&root);
-    node.mirror(&[plain()]);
-    node.seal(9);
-    let orders = [(Arc::clone(&node.partition), epoch(9))];
-    let sealed = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap();
-    assert_eq!((sealed.aborted, sealed.log_end.offset().get()), (0, 3));
-    assert!(node.partition.held_log().is_some());
-}
-
-#[test]
-fn of_logs_sealed_together_one_that_cannot_be_opened_says_why() {
-    let root = TestDirectory::new();
-    let node = Node::start(&root);
-    node.mirror(&[plain()]);
-    let other = TopicId::from_wire([8; 16]).unwrap();
-    let metadata = format!("version: 0\ntopic_id: {other}");
-    fs::write(node.partition.view.directory().join("partition.metadata"), metadata).unwrap();
-    let orders = [(Arc::clone(&node.partition), epoch(9))];
-    let refused = node.topics.seal_together(&orders, NOW_MS).remove(0).unwrap_err();
-    assert!(refused.contains(&other.to_string()), "{refused}");
-    assert!(!node.topics.directory.is_closed(&node.partition.name));
 }
