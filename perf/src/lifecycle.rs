@@ -180,6 +180,8 @@ impl Run<'_> {
         tell(&format!("the order to stop was answered after {:.2} s", seconds(begun)));
         row.stop_all = self.until_all("STOPPED", begun)?;
         tell(&format!("stop of all {:.2} s", row.stop_all));
+        self.until_at_rest(begun)?;
+        tell(&format!("at rest {:.2} s after the order", seconds(begun)));
         let stopped = self.stop()?;
         row.restart_stopped = self.restart("STOPPED")?.0;
         tell(&format!("node stop {stopped:.2} s, restart {:.2} s", row.restart_stopped));
@@ -227,6 +229,19 @@ impl Run<'_> {
             sum += ends.map_or(0, |ends| ends.iter().sum::<i64>());
         }
         Ok(u64::try_from(sum)?)
+    }
+
+    /// Waits until the node does nothing any more, not even what it leaves for a quiet moment.
+    fn until_at_rest(&self, begun: Instant) -> Result<()> {
+        thread::sleep(SETTLE);
+        loop {
+            let before = self.node.cpu()?;
+            thread::sleep(SETTLE);
+            if self.node.cpu()?.saturating_sub(before) < AT_REST_CPU_MAX {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < WAIT_MAX, "the node does not come to rest in {WAIT_MAX:?}");
+        }
     }
 
     /// Memory in MiB and processor time per second, while nothing happens.
@@ -359,6 +374,8 @@ const TOPIC_PARTITIONS: u32 = 100;
 const WAIT_MAX: Duration = Duration::from_secs(300);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const SETTLE: Duration = Duration::from_secs(10);
+/// Processor time of a node at rest, in [`SETTLE`].
+const AT_REST_CPU_MAX: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(20);
 const FLAP: Duration = Duration::from_secs(10);
 /// Partitions that grow while another one fails.
