@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::acl::include_rules::IncludeRuleError;
-use crate::topic_patterns::{PatternError, PatternList, TopicPatterns};
+use crate::topic_patterns::{PatternError, PatternList, TopicPatterns, beginning};
 use crate::topic_prefix::TopicPrefix;
 
 pub mod config_change;
@@ -170,7 +170,7 @@ impl MirrorConfig {
         let servers = list(text(BOOTSTRAP_SERVERS)).into_iter().map(|text| {
             SourceAddress::parse(text).ok_or_else(|| MirrorConfigError::Value {
                 name: BOOTSTRAP_SERVERS,
-                value: text.to_owned(),
+                value: without_credentials(text),
                 expected: "host:port".to_owned(),
             })
         });
@@ -283,10 +283,19 @@ impl SourceAddress {
         let (host, port) = text.trim().rsplit_once(':')?;
         let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
-        let has_signs = host.contains(['[', ']', '/']) || host.contains(char::is_whitespace);
+        let has_signs = host.contains(['[', ']', '/', '@']) || host.contains(char::is_whitespace);
         let legal = !host.is_empty() && !has_signs && (bracketed.is_some() || !host.contains(':'));
         let port = port.parse().ok().filter(|port| *port != 0)?;
         legal.then(|| Self { host: Arc::from(host), port })
+    }
+}
+
+/// What may be shown of a text that should name addresses: people write passwords before an `@`.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    match text.rfind('@') {
+        Some(at) => beginning(&format!("***{}", &text[at..])),
+        None => beginning(text),
     }
 }
 

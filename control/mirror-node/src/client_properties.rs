@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use mirror_coordinator::mirror_config::{MirrorConfig, SourceAddress};
+use mirror_coordinator::mirror_config::{MirrorConfig, SourceAddress, without_credentials};
 use mirror_coordinator::mirror_node_config::MirrorNodeConfig;
 use mirror_coordinator::topic_prefix::TopicPrefix;
 use mirror_uring::BrokerAddress;
@@ -207,7 +207,7 @@ pub struct AddressError {
 /// When the text names no host or no port.
 pub fn parse_address(text: &str) -> Result<BrokerAddress, AddressError> {
     let address = SourceAddress::parse(text);
-    let address = address.ok_or_else(|| AddressError { text: text.to_owned() })?;
+    let address = address.ok_or_else(|| AddressError { text: without_credentials(text) })?;
     Ok(BrokerAddress { host: address.host, port: address.port })
 }
 
@@ -249,7 +249,8 @@ fn small_number(pair: &Property) -> Result<u32, ClientPropertiesError> {
 }
 
 fn bad_value(pair: &Property, expected: &'static str) -> ClientPropertiesError {
-    let (line, key, value) = (pair.line, pair.key.clone(), pair.value.clone());
+    let (line, key) = (pair.line, pair.key.clone());
+    let value = without_credentials(&pair.value);
     ClientPropertiesError::BadValue { line, key, value, expected }
 }
 

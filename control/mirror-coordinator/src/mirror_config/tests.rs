@@ -281,3 +281,12 @@ fn no_name_stands_twice() {
         assert_eq!(same.count(), 1, "{}", definition.name);
     }
 }
+
+#[test]
+fn a_password_before_an_address_is_not_repeated() {
+    for servers in ["user:PW@host:9092", "PW@host:9092", "a:1,user:P,PW@host:9092"] {
+        let error = MirrorConfig::parse(&configs(&[("bootstrap.servers", servers)])).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("***@host:9092") && !error.contains("PW"), "{error}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Whether one value is legal for one setting.
 
 use super::definitions::{self, ConfigDefinition, ConfigKind, ConfigRule};
-use super::{MirrorConfigError, SourceAddress, list, security_names};
+use super::{MirrorConfigError, SourceAddress, list, security_names, without_credentials};
 use crate::acl::include_rules::IncludeRules;
 use crate::cluster_metadata::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::topic_patterns::{PatternList, beginning};
@@ -44,7 +44,8 @@ fn check_known(definition: &ConfigDefinition, value: &str) -> Result<(), MirrorC
             match wrong {
                 Some(text) => Err(MirrorConfigError::Value {
                     name,
-                    value: beginning(text),
+                    // A comma may be part of a password.
+                    value: without_credentials(if value.contains('@') { value } else { text }),
                     expected: "host:port, or [ipv6]:port".to_owned(),
                 }),
                 None if addresses.is_empty() => {

@@ -55,6 +55,16 @@ fn values_without_a_meaning_are_refused() {
 }
 
 #[test]
+fn a_password_before_an_address_is_not_repeated() {
+    for servers in ["user:PW@host:9092", "PW@host:9092", "a:1,user:P,PW@host:9092"] {
+        let error = refusal(&format!("bootstrap.servers={servers}"));
+        assert!(error.contains("***@host:9092") && !error.contains("PW"), "{error}");
+    }
+    let error = parse_address("user:PW@host:9092").unwrap_err().to_string();
+    assert!(error.contains("***@host:9092") && !error.contains("PW"), "{error}");
+}
+
+#[test]
 fn a_key_set_twice_is_refused() {
     let error = ClientProperties::parse("client.id=a\nclient.id=b").unwrap_err();
     assert!(matches!(error, Error::Duplicate { line: 2, .. }));
