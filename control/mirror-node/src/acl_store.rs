@@ -61,7 +61,7 @@ pub enum AclStoreError {
     #[error("cannot read or write the access control lists: {0}")]
     Io(#[from] std::io::Error),
     /// The file is not one of ours, or a newer one.
-    #[error(transparent)]
+    #[error("{0}{cure}", cure = .0.cure(CURE))]
     Format(#[from] StoredFormatError),
 }
 
@@ -213,6 +213,8 @@ const FILE_BYTES_MAX: u64 = 512 << 20;
 
 // What is written can be read again: a byte of text takes at most six of JSON.
 const _: () = assert!((ACLS_MAX * (3 * ACL_TEXT_BYTES_MAX * 6 + 1024)) as u64 <= FILE_BYTES_MAX);
+
+const CURE: &str = ": put back a copy of the file, or move it away and make its rules anew";
 
 #[cfg(test)]
 mod tests;

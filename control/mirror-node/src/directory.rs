@@ -31,7 +31,7 @@ use crate::acl_store::{self, AclStore, AclStoreError};
 use crate::directory_state::{DirectoryState, STATE_BYTES_MAX};
 use crate::durable_file;
 use crate::random_id::random_id;
-use crate::stored_format::StoredFormatError;
+use crate::stored_format::{DIRECTORY_CURE, StoredFormatError};
 
 /// A data directory this process holds the lock of.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ pub enum DirectoryError {
         error: MetaPropertiesError,
     },
     /// `ringmirror.json` is wrong or newer.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), error.cure(DIRECTORY_CURE))]
     State {
         /// The file.
         path: PathBuf,

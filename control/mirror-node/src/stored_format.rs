@@ -25,8 +25,20 @@ impl StoredFormatError {
         Self::Malformed { reason: reason.to_string() }
     }
 
+    /// What to do about a file that nobody wrote so; a newer one says it.
+    pub(crate) const fn cure(&self, text: &'static str) -> &'static str {
+        match self {
+            Self::Malformed { .. } => text,
+            Self::Newer { .. } => "",
+        }
+    }
+
     /// Refuses a file of a later format.
     pub(crate) fn check(found: u64, known_max: u32) -> Result<(), Self> {
         if found > u64::from(known_max) { Err(Self::Newer { found, known_max }) } else { Ok(()) }
     }
 }
+
+/// What to do about a directory whose `ringmirror.json` is damaged.
+pub(crate) const DIRECTORY_CURE: &str = ": put back a copy of the file; without one, move the directory away and mirror into an empty \
+     one";

@@ -171,3 +171,20 @@ fn a_state_with_mirrors_is_for_its_owner_only() {
     let state = DataDirectory::open(&scratch.0).unwrap().state.clone();
     assert_eq!(state.cluster_mirrors.topics().len(), 1);
 }
+
+#[test]
+fn a_damaged_file_of_ours_is_named_with_what_to_do() {
+    let scratch = TestDirectory::new();
+    drop(DataDirectory::open_or_create(&scratch.0).unwrap());
+    let told = |text: &str| {
+        fs::write(scratch.0.join("ringmirror.json"), text).unwrap();
+        DataDirectory::open_or_create(&scratch.0).unwrap_err().to_string()
+    };
+    for damaged in ["", "{\"format_version\": 1, ", "[]"] {
+        let error = told(damaged);
+        assert!(error.contains("ringmirror.json: malformed"), "{error}");
+        assert!(error.contains("put back a copy"), "{error}");
+    }
+    let newer = told("{\"format_version\": 99}");
+    assert!(newer.contains("use the newer one") && !newer.contains("copy"), "{newer}");
+}
