@@ -61,13 +61,18 @@ impl LocalTopics {
     }
 
     fn finish_deletion(&self, id: TopicId, topic: &DeletedTopic) -> io::Result<()> {
+        // A mirror may have taken the name since, when an earlier try failed.
+        let is_reused = self.directory.lock().state.topic_id(&topic.name).is_some();
         for index in (0..topic.partition_count).filter_map(PartitionIndex::from_wire) {
             let name = TopicPartition { topic: topic.name.clone(), partition: index };
             let directory = self.directory.root().join(name.to_string());
-            if is_of(&directory, id)? {
+            let owner = owner(&directory)?;
+            if owner == Owner::Topic(id) || (owner == Owner::Nobody && !is_reused) {
                 doomed_directory::remove(&directory)?;
             }
-            self.directory.forget(&name);
+            if !is_reused {
+                self.directory.forget(&name);
+            }
         }
         // Of a later topic with that name no checkpoint may be taken for this one's.
         self.directory.write_checkpoints().map_err(io::Error::other)?;
@@ -106,14 +111,25 @@ pub(super) fn check_stopped(
     Ok(())
 }
 
-/// True for the directory of a partition of that topic, also when the node died making it.
-fn is_of(directory: &Path, id: TopicId) -> io::Result<bool> {
+/// Whose a directory of a partition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// There is no such directory, or it says nothing that can be read.
+    Unknown,
+    /// The node died making it.
+    Nobody,
+    Topic(TopicId),
+}
+
+fn owner(directory: &Path) -> io::Result<Owner> {
     if !directory.is_dir() {
-        return Ok(false);
+        return Ok(Owner::Unknown);
     }
     let path = directory.join(FileName::PARTITION_METADATA.text());
     let contents = durable_file::read(&path, METADATA_BYTES_MAX)?;
-    Ok(contents.is_none_or(|contents| partition_metadata::parse(&contents) == Ok(id)))
+    Ok(contents.map_or(Owner::Nobody, |contents| {
+        partition_metadata::parse(&contents).map_or(Owner::Unknown, Owner::Topic)
+    }))
 }
 
 const METADATA_BYTES_MAX: u64 = 4096;

@@ -2,11 +2,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
-use kafka_wire::offset::Offset;
+use kafka_wire::offset::{LogStartOffset, Offset};
 
 use super::*;
 use crate::directory::DataDirectory;
 use crate::directory_state::MirrorTopic;
+use crate::log_ledger::LogCheckpoint;
 use crate::test_directory::TestDirectory;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -211,6 +212,39 @@ fn a_directory_of_another_topic_is_not_deleted_with_one_of_its_name() {
     topics.begin_deletion(&topic).unwrap();
     topics.finish_deletions();
     assert!(metadata.exists());
+}
+
+#[test]
+fn a_deletion_that_is_tried_again_leaves_a_mirrored_topic_of_that_name_alone() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    let old = topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
+    topics.begin_deletion(&old).unwrap();
+    topics.close_deleted(&old);
+    // A mirror took the name, and the engine is making the log.
+    let mirrored = MirrorTopic {
+        topic_id: random_id().unwrap(),
+        source_has_topic_ids: true,
+        partition_count: 1,
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    };
+    topics.directory.lock().state.topics.insert(name("notes"), mirrored);
+    let directory = root.0.join("notes-0");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir(&directory).unwrap();
+    let partition = &old.partitions[0].name;
+    let durable = Offset::from_wire(7).unwrap();
+    let checkpoint = LogCheckpoint {
+        recovery_point: durable,
+        log_start: LogStartOffset::new(Offset::ZERO),
+        high_watermark: None,
+    };
+    topics.directory.note(partition, checkpoint);
+    topics.finish_deletions();
+    assert_eq!(topics.directory.recovery_point(partition), Some(durable));
+    assert!(directory.exists());
+    assert!(topics.directory.lock().state.deleted_topics.is_empty());
 }
 
 #[test]
