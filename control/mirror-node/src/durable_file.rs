@@ -9,7 +9,8 @@ use std::path::Path;
 /// Replaces `path` by `contents`: temporary name, sync, rename, sync of the directory.
 ///
 /// # Errors
-/// What the system said; the old file is still there then.
+/// What the system said; the old file is still there then, unless the error is that of the last
+/// sync, and says so: then the new one is there, and a power cut may bring the old one back.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     replace_with(path, contents, Access::AsUsual)
 }
@@ -26,7 +27,7 @@ pub enum Access {
 /// Replaces `path` by `contents` as [`replace`] does, with this access.
 ///
 /// # Errors
-/// What the system said; the old file is still there then.
+/// As [`replace`].
 pub fn replace_with(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let temporary = path.with_file_name(temporary_name(name));
@@ -41,8 +42,13 @@ pub fn replace_with(path: &Path, contents: &[u8], access: Access) -> io::Result<
     };
     file.write_all(contents)?;
     file.sync_all()?;
+    // While the old file is still there: opening takes rights and a descriptor.
+    let parent = open_parent(path)?;
     fs::rename(&temporary, path)?;
-    sync_parent(path)
+    parent.sync_all().map_err(|error| {
+        let text = format!("it was replaced, but its directory could not be synced: {error}");
+        io::Error::new(error.kind(), text)
+    })
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -91,8 +97,12 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
+    open_parent(path)?.sync_all()
+}
+
+fn open_parent(path: &Path) -> io::Result<File> {
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent),
+        _ => File::open("."),
     }
 }
