@@ -104,3 +104,17 @@ fn every_command_explains_itself() -> Result<()> {
     assert!(ended.stdout.contains("Exit codes:"), "{ended}");
     Ok(())
 }
+
+#[test]
+fn a_watched_status_does_not_know_what_a_hanging_node_does_not_tell() -> Result<()> {
+    // It takes connections and says nothing.
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = hanging.local_addr()?.to_string();
+    let status = Ringmirror::new(&["status", "--json", "--watch", "1", "--bootstrap-server"]);
+    let mut watching = status.arg(&address).spawn()?;
+    let told = watching.wait_for(SOON, |line| line["safe"] == false)?;
+    let why = told["error"].as_str().context("a reason")?;
+    assert!(why.contains("NOT SAFE") && why.contains("has not answered for"), "{told}");
+    watching.terminate()?;
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! `ringmirror status`: is it safe to fail over now, and if not, why.
 
 use std::io::{self, IsTerminal as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::mirrors::StatusArgs;
 use crate::exit_code::{CommandError, ExitCode};
@@ -20,39 +20,78 @@ pub(crate) fn run(args: &StatusArgs, output: &mut Output) -> Result<ExitCode, Co
 
 async fn watch(args: &StatusArgs, output: &mut Output) -> Result<ExitCode, CommandError> {
     let mut node = NodeClient::of(&args.cluster)?;
-    let Some(seconds) = args.watch else { return show(&mut node, args, output).await };
+    let Some(seconds) = args.watch else {
+        let report = look(&mut node, args).await?;
+        return Ok(show(&report, false, output)?);
+    };
+    let interval = Duration::from_secs(seconds);
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let is_screen = io::stdout().is_terminal() && !output.json;
     let mut last = ExitCode::Failed;
     loop {
-        if is_screen {
-            output.line(CLEARED_SCREEN)?;
-        }
-        let look = show(&mut node, args, output);
+        let looked = {
+            let looking = look(&mut node, args);
+            tokio::pin!(looking);
+            let begun = Instant::now();
+            loop {
+                let late = tokio::time::sleep(interval);
+                tokio::select! {
+                    looked = &mut looking => break looked,
+                    // What was told before is no news of now.
+                    () = late => {
+                        let waited = begun.elapsed().as_secs();
+                        last = tell_unknown(
+                            &format!("the node has not answered for {waited} s"),
+                            is_screen,
+                            output,
+                        )?;
+                    }
+                    () = &mut stop => return Ok(last),
+                }
+                if output.reader_left() {
+                    return Ok(last);
+                }
+            }
+        };
         // A node that does not answer may come back: that is what is watched for.
-        match tokio::select! { seen = look => seen, () = &mut stop => return Ok(last) } {
-            Ok(code) => last = code,
+        last = match looked {
+            Ok(report) => {
+                clear(is_screen, output)?;
+                show(&report, true, output)?
+            }
             Err(CommandError { code: ExitCode::Usage, error }) => {
                 return Err(CommandError { code: ExitCode::Usage, error });
             }
             Err(CommandError { error, .. }) => {
-                last = ExitCode::Failed;
-                let text = format!("NOT SAFE to fail over now: nothing is known: {error:#}");
-                if output.json {
-                    output.event(&Unknown { safe: false, error: &text })?;
-                } else {
-                    output.line(text)?;
-                }
+                tell_unknown(&format!("{error:#}"), is_screen, output)?
             }
-        }
+        };
         output.flush()?;
         if output.reader_left() {
             return Ok(last);
         }
-        let pause = tokio::time::sleep(Duration::from_secs(seconds));
+        let pause = tokio::time::sleep(interval);
         tokio::select! { () = pause => {} () = &mut stop => return Ok(last) }
     }
+}
+
+/// Takes away what was told before.
+fn clear(is_screen: bool, output: &mut Output) -> io::Result<()> {
+    if is_screen { output.line(CLEARED_SCREEN) } else { Ok(()) }
+}
+
+/// Tells that nothing is known now, and why.
+fn tell_unknown(why: &str, is_screen: bool, output: &mut Output) -> io::Result<ExitCode> {
+    clear(is_screen, output)?;
+    let text = format!("NOT SAFE to fail over now: nothing is known: {why}");
+    if output.json {
+        output.event(&Unknown { safe: false, error: &text })?;
+    } else {
+        output.line(text)?;
+    }
+    output.flush()?;
+    Ok(ExitCode::Failed)
 }
 
 /// What `--watch --json` tells while the node does not answer.
@@ -62,19 +101,19 @@ struct Unknown<'a> {
     error: &'a str,
 }
 
-async fn show(
-    node: &mut NodeClient,
-    args: &StatusArgs,
-    output: &mut Output,
-) -> Result<ExitCode, CommandError> {
+async fn look(node: &mut NodeClient, args: &StatusArgs) -> Result<StatusReport, CommandError> {
     let described = node.describe_partly(args.mirror.as_deref(), None).await?;
     let thresholds = Thresholds::new(args.max_lag);
     let unanswered = described.unanswered.iter().map(ToString::to_string).collect();
-    let report = StatusReport::of(&described.mirrors, unanswered, &thresholds);
-    if output.json && args.watch.is_some() {
-        output.event(&report)?;
+    Ok(StatusReport::of(&described.mirrors, unanswered, &thresholds))
+}
+
+/// `is_one_of_many` when others follow.
+fn show(report: &StatusReport, is_one_of_many: bool, output: &mut Output) -> io::Result<ExitCode> {
+    if output.json && is_one_of_many {
+        output.event(report)?;
     } else if output.json {
-        output.document(&report)?;
+        output.document(report)?;
     } else {
         for line in report.lines() {
             output.line(line)?;
