@@ -312,10 +312,20 @@ fn outcome_lines(
     if outcomes.is_empty() {
         lines.push(nothing.to_owned());
     } else if !names.is_empty() {
-        let count = names.len();
-        lines.push(format!("{verb} {count} topic(s) in mirror {mirror}: [{}]", names.join(", ")));
+        let (count, shown) = (names.len(), names.len().min(NAMES_SHOWN_MAX));
+        let more = match count - shown {
+            0 => String::new(),
+            more => format!(" and {more} more, which --json lists"),
+        };
+        let names = names[..shown].join(", ");
+        lines.push(format!("{verb} {count} topic(s) in mirror {mirror}: [{names}]{more}"));
     }
-    lines.extend(outcomes.iter().filter(|outcome| outcome.error_code != 0).map(refusal_line));
+    let refused: Vec<_> = outcomes.iter().filter(|outcome| outcome.error_code != 0).collect();
+    lines.extend(refused.iter().take(REFUSALS_SHOWN_MAX).map(|outcome| refusal_line(outcome)));
+    let more = refused.len().saturating_sub(REFUSALS_SHOWN_MAX);
+    if more > 0 {
+        lines.push(format!("and {more} more were refused, which --json lists"));
+    }
     lines
 }
 
@@ -327,6 +337,9 @@ pub(crate) fn refusal_line(outcome: &TopicOutcome) -> String {
     format!("{name}: {} ({code}){said}", error_name(code))
 }
 
+/// Topics that are named one by one.
+const NAMES_SHOWN_MAX: usize = 20;
+const REFUSALS_SHOWN_MAX: usize = 50;
 /// Attempts after which a failed partition is given up, where the node does not tell.
 const RETRY_ATTEMPTS_MAX: &str = "20";
 

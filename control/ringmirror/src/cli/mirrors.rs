@@ -51,7 +51,13 @@ pub(crate) struct ClusterMirrorsArgs {
     #[arg(long, help_heading = "Actions")]
     pub(crate) describe: bool,
     /// The mirror.
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "describe"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present_any = ["list", "describe"],
+        allow_hyphen_values = true,
+        value_parser = mirror_name,
+    )]
     pub(crate) mirror: Option<String>,
     /// Settings of the new mirror in .properties format; bootstrap.servers at least.
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_CREATE)]
@@ -78,7 +84,7 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// Only this mirror.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = mirror_name)]
     pub(crate) mirror: Option<String>,
     /// Look again and again, with so many seconds between.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -105,7 +111,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) failback: bool,
     /// The mirror.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = mirror_name)]
     pub(crate) mirror: String,
     /// Names of topics, or regular expressions that match whole names, separated by commas.
     #[arg(long, value_name = "LIST")]
@@ -159,7 +165,7 @@ pub(crate) struct FailoverArgs {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// The mirror.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = mirror_name)]
     pub(crate) mirror: String,
     #[command(flatten)]
     pub(crate) moved: MovedTopics<60>,
@@ -174,13 +180,22 @@ pub(crate) struct FailbackArgs {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', required = true)]
     pub(crate) from: Vec<String>,
     /// The mirror on the old primary that copies from the new one; made when it is missing.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = mirror_name)]
     pub(crate) mirror: String,
     /// Go on although records go that no position of the new primary speaks for.
     #[arg(long)]
     pub(crate) confirm: bool,
     #[command(flatten)]
     pub(crate) moved: MovedTopics<300>,
+}
+
+/// Takes a name such as `-m`, which the rule allows, and not the flag behind a `--mirror` without
+/// one.
+fn mirror_name(text: &str) -> Result<String, String> {
+    if text.starts_with("--") {
+        return Err("a name that begins with -- is taken for a flag: no name was given".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The actions that some flags do not belong to.

@@ -70,6 +70,17 @@ fn outcomes_are_told_by_topic() {
 }
 
 #[test]
+fn of_many_topics_some_are_named() {
+    let many = |code| (0..3_000).map(move |index| outcome(&format!("t{index}"), code, None));
+    let outcomes: Vec<TopicOutcome> = many(0).chain(many(3)).collect();
+    let lines = outcome_lines("Started", "dc1", &outcomes, "nothing");
+    assert!(lines[0].starts_with("Started 3000 topic(s) in mirror dc1: [t0, t1, "), "{}", lines[0]);
+    assert!(lines[0].ends_with(", t19] and 2980 more, which --json lists"), "{}", lines[0]);
+    assert_eq!(lines.len(), 52);
+    assert_eq!(lines[51], "and 2950 more were refused, which --json lists");
+}
+
+#[test]
 fn the_settings_of_a_mirror_are_there_once() {
     let read = settings("bootstrap.servers=a:1,b:2\n# why\ntopics.exclude = x\n").unwrap();
     let read: Vec<(&str, &str)> =

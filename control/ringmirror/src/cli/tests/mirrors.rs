@@ -72,6 +72,7 @@ fn operators_commands_parse() {
     for line in [
         "ringmirror status --bootstrap-server n:1",
         "ringmirror status --bootstrap-server n:1 --mirror m --watch 2 --max-lag 0 --json",
+        "ringmirror status --bootstrap-server n:1 --mirror -m",
         "ringmirror plan --start --bootstrap-server n:1 --mirror m --topics a --exclude b",
         "ringmirror plan --failback --bootstrap-server n:1 --mirror m --topics .* --json",
         "ringmirror failover --bootstrap-server n:1,o:2 --mirror m --all --yes",
@@ -84,6 +85,7 @@ fn operators_commands_parse() {
     for line in [
         "ringmirror status",
         "ringmirror status --bootstrap-server n:1 --watch 0",
+        "ringmirror status --bootstrap-server n:1 --mirror --watch 2",
         "ringmirror plan --bootstrap-server n:1 --mirror m --topics a",
         "ringmirror plan --start --failback --bootstrap-server n:1 --mirror m --topics a",
         "ringmirror plan --start --bootstrap-server n:1 --mirror m",
