@@ -10,6 +10,7 @@ mod cut_sources;
 mod damaged_log;
 mod denied_tasks;
 mod discovering;
+mod documented_json;
 mod elections;
 mod embedding;
 mod faulty_source;

@@ -12,7 +12,8 @@ use serde::Deserialize;
 #[derive(Debug, Parser)]
 #[command(name = "ringmirror", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print one JSON document (mirror, node: one line per event) on standard output.
+    /// Print one JSON document (mirror, node: one line per event) on standard output; JSON.md
+    /// beside the source of this program describes its fields.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.
