@@ -40,5 +40,5 @@ impl StoredFormatError {
 }
 
 /// What to do about a directory whose `ringmirror.json` is damaged.
-pub(crate) const DIRECTORY_CURE: &str = ": put back a copy of the file; without one, move the directory away and mirror into an empty \
-     one";
+pub(crate) const DIRECTORY_CURE: &str = ": put back a copy of the file; without one, move the \
+                                         directory away and mirror into an empty one";
