@@ -101,6 +101,7 @@ impl ClusterMetadata {
         for topic in selected(request, &asked, &patterns, name)? {
             start.topic(topic)?;
         }
+        start.refuse_internal(&request.include);
         let Start { mismatches, mut records, outcomes, .. } = start;
         mismatches.refuse(name, NEEDED)?;
         if !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.result.is_err()) {
@@ -217,6 +218,19 @@ impl<'a> Start<'a> {
         let result = self.plan(topic, bound);
         self.outcomes.push(TopicOutcome { topic: topic.name.to_string(), result });
         Ok(())
+    }
+
+    /// Refuses topics of every cluster's own that are named outright and are not at the source: they
+    /// would not be started when they appear.
+    fn refuse_internal(&mut self, include: &[String]) {
+        let is_seen = |name: &str| self.seen.iter().any(|seen| seen.as_str() == name);
+        let named = include.iter().filter(|entry| NEVER_MIRRORED.contains(&entry.as_str()));
+        let unseen = named.filter(|entry| !is_seen(entry));
+        let names: Vec<TopicName> = unseen.filter_map(|entry| TopicName::parse(entry)).collect();
+        for name in names {
+            let result = self.check_selected(&name).map(|()| false);
+            self.outcomes.push(TopicOutcome { topic: name.to_string(), result });
+        }
     }
 
     /// Says whether the topic is started; `false` when it was before.

@@ -175,6 +175,8 @@ fn start_rows() {
         let planned = node.plan_start(&start(mirror, &[topic], &[(topic, number)]));
         check(row, &planned, expected, words);
     }
+    let absent = node.plan_start(&start("m", &["__consumer_offsets"], &[]));
+    check("never mirrored, not at the source", &absent, 42, &["keeps for itself"]);
     let nothing = node.plan_start(&start("m", &[], &[]));
     check("nothing named", &nothing, 42, &["mirror m", "needs a topic"]);
     for pattern in ["(", "a{1,2}", ""] {
