@@ -96,8 +96,12 @@ impl Reporter<'_> {
     /// A whole data directory: files at its root, then every partition.
     fn data_directory(&mut self, root: &Path) -> Result<(), CommandError> {
         let mut names = BTreeSet::new();
-        for entry in fs::read_dir(root)? {
-            names.insert(entry?.path());
+        let failed = |error: io::Error| {
+            let text = anyhow::anyhow!("{}: cannot list it: {error}", root.display());
+            CommandError::new(ExitCode::DataDirectory, text)
+        };
+        for entry in fs::read_dir(root).map_err(failed)? {
+            names.insert(entry.map_err(failed)?.path());
         }
         for path in names {
             if !path.is_dir() {

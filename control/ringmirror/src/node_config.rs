@@ -99,7 +99,20 @@ fn read(path: &Path) -> Result<RawConfig, CommandError> {
     let at = path.display();
     let text = fs::read_to_string(path)
         .map_err(|error| CommandError::usage(format!("cannot read {at}: {error}")))?;
-    toml::from_str(&text).map_err(|error| CommandError::usage(format!("{at}: {error}")))
+    toml::from_str(&text).map_err(|error| {
+        let error = without_credentials(&error.to_string());
+        CommandError::usage(format!("{at}: {error}"))
+    })
+}
+
+/// An error that shows a line of the file, without what stands before an `@` in quotes: people
+/// write passwords into addresses.
+fn without_credentials(text: &str) -> String {
+    let masked = text.lines().map(|line| match (line.find(['"', '\'']), line.rfind('@')) {
+        (Some(quote), Some(at)) if quote < at => format!("{}***{}", &line[..=quote], &line[at..]),
+        _ => line.to_owned(),
+    });
+    masked.collect::<Vec<_>>().join("\n")
 }
 
 /// Whoever wants strangers to connect says so.

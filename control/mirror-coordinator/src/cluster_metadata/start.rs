@@ -220,8 +220,8 @@ impl<'a> Start<'a> {
         Ok(())
     }
 
-    /// Refuses topics of every cluster's own that are named outright and are not at the source: they
-    /// would not be started when they appear.
+    /// Refuses topics of every cluster's own that are named outright and are not at the source:
+    /// they would not be started when they appear.
     fn refuse_internal(&mut self, include: &[String]) {
         let is_seen = |name: &str| self.seen.iter().any(|seen| seen.as_str() == name);
         let named = include.iter().filter(|entry| NEVER_MIRRORED.contains(&entry.as_str()));

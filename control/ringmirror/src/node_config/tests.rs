@@ -244,3 +244,14 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         }
     }
 }
+
+#[test]
+fn a_password_before_an_address_is_not_repeated() {
+    for servers in ["[\"user:PW@h:1\"]", "[\"a:1\", \"PW@h:1\"]", "['user:PW@h:1']"] {
+        let file =
+            format!("data_dir = \"a\"\n[mirror]\ntopics = 't'\nbootstrap_servers = {servers}");
+        let error = with_file(&file, &[]).map(|_| ()).unwrap_err();
+        assert!(error.contains("is not an address"), "{error}");
+        assert!(error.contains("***@h:1") && !error.contains("PW"), "{error}");
+    }
+}
