@@ -274,14 +274,18 @@ impl MirrorLoop<'_> {
         told: MirrorPosition,
         source: &SourceMetadata,
     ) -> bool {
-        let Some(bound) = self.metadata.topics().get(&partition.name.topic) else { return false };
+        let Some(state) = partition.view.state() else { return false };
+        if cut_of(&state, told) == AlignmentCut::Keep {
+            return false;
+        }
+        let Some(bound) = self.metadata.topics().get(&partition.name.topic) else {
+            // What the mirror knew that was deleted, epochs tell: ours began behind the position.
+            return state.epochs.latest() > told.epoch;
+        };
         let mirror = self.metadata.mirrors().get(&bound.mirror);
         let was_from = mirror.and_then(|mirror| mirror.source_cluster_id.as_ref());
         let (_, ended) = self.stored(&bound.mirror, partition.id);
-        was_from.is_some()
-            && was_from == source.cluster_id.as_ref()
-            && ended > told
-            && partition.view.state().is_some_and(|it| cut_of(&it, told) != AlignmentCut::Keep)
+        was_from.is_some() && was_from == source.cluster_id.as_ref() && ended > told
     }
 
     /// What a start would do with each partition of these topics.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::epoch::LeaderEpoch;
 use kafka_wire::mirror_api::MirrorResponse;
 use kafka_wire::mirror_api::describe_cluster_mirrors::{
     DescribedMirror, DescribedPartition, DescribedTopic,
@@ -36,7 +37,7 @@ async fn start(
     peer: PeerMirrors,
     asked: Asked,
 ) -> StartMirrorTopicsResponse {
-    let topic_id = control.metadata.topics()[&orders()].topic_id;
+    let topic_id = control.destination.catalog.topic(&orders()).unwrap().id;
     let topic =
         SourceTopic { topic_id: Some(topic_id), is_internal: false, partitions: BTreeMap::new() };
     let topics = BTreeMap::from([(orders(), topic)]);
@@ -143,6 +144,11 @@ async fn a_plan_tells_of_records_in_partitions_that_the_source_does_not_have() {
 
 /// What a source says that mirrors `orders` from here no more, and had it up to this offset.
 fn had_up_to(offset: i64) -> PeerMirrors {
+    had_of(0, offset)
+}
+
+/// The same, with the epoch of the last record it had.
+fn had_of(epoch: i32, offset: i64) -> PeerMirrors {
     let partition = DescribedPartition {
         partition_index: 0,
         state_value: "STOPPED".to_owned(),
@@ -150,7 +156,7 @@ fn had_up_to(offset: i64) -> PeerMirrors {
         retry_attempt: 0,
         source_offset: -1,
         destination_offset: -1,
-        last_mirror_epoch: 0,
+        last_mirror_epoch: epoch,
         last_mirror_offset: offset,
         lag_ms: -1,
         measured_age_ms: -1,
@@ -205,6 +211,33 @@ async fn a_source_that_did_not_follow_the_last_failover_here_takes_no_records_wi
     assert_eq!((planned.truncate_to, planned.needs_confirmation), (2, false));
     let (code, reason) = refusal(&mut control, had_up_to(2), Asked::Start).await;
     assert_eq!(code, 0, "{reason}");
+}
+
+/// Found by a reviewer: the last failover here was forgotten with its mirror, and a start took away
+/// what was written since without a word.
+#[tokio::test]
+async fn a_mirror_that_was_deleted_takes_no_question_about_records_with_it() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    begun(&mut control).await;
+    write_one(&node);
+    // As the last failover did.
+    node.topic.partitions[0].log().unwrap().set_leader_epoch(LeaderEpoch::from_wire(5).unwrap());
+    (0..2).for_each(|_| write_one(&node));
+    let deleted =
+        control.with_view(|here| control.metadata.plan_delete(dr().as_str(), None, here)).unwrap();
+    assert!(control.commit_telling(&deleted));
+    assert!(!control.metadata.topics().contains_key(&orders()));
+    let (code, reason) = refusal(&mut control, had_up_to(1), Asked::Start).await;
+    assert_eq!(code, 42, "{reason}");
+    assert!(reason.contains("--confirm"), "{reason}");
+    let told = start(&mut control, had_up_to(1), Asked::Plan).await;
+    assert_eq!((told.plan[0].truncate_to, told.plan[0].needs_confirmation), (1, true));
+    // Records of the epoch that was mirrored from here are the tail that any failover loses.
+    let told = start(&mut control, had_of(5, 2), Asked::Plan).await;
+    assert_eq!((told.plan[0].truncate_to, told.plan[0].needs_confirmation), (2, false));
 }
 
 fn write_one(node: &Stopped) {
