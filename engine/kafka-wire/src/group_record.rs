@@ -1,4 +1,5 @@
-//! Records of `__consumer_offsets`: committed offsets, classic groups, consumer groups (KIP-848).
+//! Records of `__consumer_offsets`: committed offsets, classic groups, consumer groups (KIP-848),
+//! share groups (KIP-932) without their members.
 //!
 //! ```text
 //!  key    kind i16 | fields           value    version i16 | fields, or null: deleted
@@ -9,6 +10,8 @@
 //!      4  group                                  partition metadata, not used since 4.1
 //!   5, 7, 8  group, member                       member, its target and current assignment
 //!      6  group                                  target assignment
+//!     11  group                                  share group           see share_group
+//!     15  group                                  its partitions
 //!     16  group, regular expression              topics it matches
 //! ```
 //! Keys have strings with an `i16` length. Source: `group-coordinator/src/main/resources/common/
@@ -20,6 +23,7 @@ use crate::partition::{PartitionIndex, TopicName};
 mod classic_group;
 mod committed_offset;
 mod consumer_group;
+mod share_group;
 
 pub use classic_group::{ClassicGroupMember, ClassicGroupValue};
 pub use committed_offset::CommittedOffsetValue;
@@ -27,6 +31,7 @@ pub use consumer_group::{
     AssignedPartitions, ClassicMember, ClassicProtocol, ConsumerGroupValue, CurrentAssignmentValue,
     MemberValue, RegularExpressionValue, TargetAssignmentValue, TargetMemberValue,
 };
+pub use share_group::{ShareGroupValue, SharePartitionsValue, SharedTopic};
 
 /// A record; a value of `None` says that there is no such thing any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,10 @@ pub enum GroupRecord {
     CurrentAssignment(GroupMember, Option<CurrentAssignmentValue>),
     /// The topics that a subscription by regular expression stands for.
     RegularExpression(GroupExpression, Option<RegularExpressionValue>),
+    /// A share group; its key is the group.
+    ShareGroup(String, Option<ShareGroupValue>),
+    /// Of which partitions a share group has a state; its key is the group.
+    SharePartitions(String, Option<SharePartitionsValue>),
     /// A record this program has no use for, as it is.
     Unknown(UnknownRecord),
 }
@@ -82,7 +91,7 @@ pub struct GroupExpression {
     pub expression: String,
 }
 
-/// A record of another kind, streams and share groups above all.
+/// A record of another kind, streams groups and members of share groups above all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownRecord {
     /// Number in front of its key.
@@ -158,6 +167,14 @@ impl GroupRecord {
                 GroupExpression::take(&mut reader)?,
                 value.map(RegularExpressionValue::decode).transpose()?,
             ),
+            KIND_SHARE_GROUP => Self::ShareGroup(
+                reader.string("group")?,
+                value.map(ShareGroupValue::decode).transpose()?,
+            ),
+            KIND_SHARE_PARTITIONS => Self::SharePartitions(
+                reader.string("group")?,
+                value.map(SharePartitionsValue::decode).transpose()?,
+            ),
             _ => {
                 let (key, value) = (reader.take_rest().to_vec(), value.map(<[u8]>::to_vec));
                 Self::Unknown(UnknownRecord { kind, key, value })
@@ -190,6 +207,8 @@ impl GroupRecord {
             Self::TargetMember(_, value) => value.as_ref().map(TargetMemberValue::encode),
             Self::CurrentAssignment(_, value) => value.as_ref().map(CurrentAssignmentValue::encode),
             Self::RegularExpression(_, value) => value.as_ref().map(RegularExpressionValue::encode),
+            Self::ShareGroup(_, value) => value.as_ref().map(ShareGroupValue::encode),
+            Self::SharePartitions(_, value) => value.as_ref().map(SharePartitionsValue::encode),
             Self::PartitionMetadata(_, value) => value.clone().map(Ok),
             Self::Unknown(unknown) => unknown.value.clone().map(Ok),
         };
@@ -214,6 +233,8 @@ impl GroupRecord {
             Self::RegularExpression(key, _) => {
                 (KIND_REGULAR_EXPRESSION, &key.group, Some(&key.expression))
             }
+            Self::ShareGroup(group, _) => (KIND_SHARE_GROUP, group, None),
+            Self::SharePartitions(group, _) => (KIND_SHARE_PARTITIONS, group, None),
             Self::Unknown(unknown) => (unknown.kind, "", None),
         }
     }
@@ -270,6 +291,8 @@ const KIND_MEMBER: i16 = 5;
 const KIND_TARGET_ASSIGNMENT: i16 = 6;
 const KIND_TARGET_MEMBER: i16 = 7;
 const KIND_CURRENT_ASSIGNMENT: i16 = 8;
+const KIND_SHARE_GROUP: i16 = 11;
+const KIND_SHARE_PARTITIONS: i16 = 15;
 const KIND_REGULAR_EXPRESSION: i16 = 16;
 
 #[cfg(test)]

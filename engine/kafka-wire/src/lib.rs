@@ -40,5 +40,6 @@ pub mod partition;
 pub mod producer;
 pub mod record_batch;
 pub mod request;
+pub mod share_state_record;
 #[cfg(test)]
 mod test_hex;

@@ -69,7 +69,11 @@ fn group_of(record: &GroupRecord) -> Option<GroupId> {
         | GroupRecord::TargetMember(key, _)
         | GroupRecord::CurrentAssignment(key, _) => &key.group,
         GroupRecord::RegularExpression(key, _) => &key.group,
-        GroupRecord::PartitionMetadata(..) | GroupRecord::Unknown(_) => return None,
+        // The node keeps share groups elsewhere: it serves no members of theirs.
+        GroupRecord::PartitionMetadata(..)
+        | GroupRecord::ShareGroup(..)
+        | GroupRecord::SharePartitions(..)
+        | GroupRecord::Unknown(_) => return None,
     };
     GroupId::parse(name)
 }

@@ -110,6 +110,22 @@ fn records() -> Vec<GroupRecord> {
             expression,
             Some(RegularExpressionValue { topics, version: 12, timestamp_ms: 99 }),
         ),
+        GroupRecord::ShareGroup(
+            "g".to_owned(),
+            Some(ShareGroupValue { epoch: 3, metadata_hash: -9 }),
+        ),
+        GroupRecord::SharePartitions(
+            "g".to_owned(),
+            Some(SharePartitionsValue {
+                initializing: Vec::new(),
+                initialized: vec![SharedTopic {
+                    topic_id: topic_id(),
+                    name: topic("t"),
+                    partitions: vec![index(0), index(7)],
+                }],
+                deleting: vec![(topic_id(), topic("u"))],
+            }),
+        ),
         GroupRecord::Unknown(unknown),
     ]
 }
