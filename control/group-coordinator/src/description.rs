@@ -5,13 +5,15 @@ use bytes::Bytes;
 use crate::assignment::Assignment;
 use crate::group_id::GroupId;
 
-/// The two kinds of groups.
+/// The kinds of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupType {
     /// Members assign among themselves.
     Classic,
     /// The coordinator assigns (KIP-848).
     Consumer,
+    /// Members share partitions (KIP-932); no coordinator of this crate has any.
+    Share,
 }
 
 impl GroupType {
@@ -21,6 +23,7 @@ impl GroupType {
         match self {
             Self::Classic => "classic",
             Self::Consumer => "consumer",
+            Self::Share => "share",
         }
     }
 }

@@ -54,6 +54,7 @@ pub mod random_id;
 mod record_journal;
 pub mod recycled_files;
 pub mod server;
+pub mod share_groups;
 pub mod shared_directory;
 pub mod source_client;
 pub mod source_connection;

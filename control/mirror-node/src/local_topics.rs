@@ -23,6 +23,7 @@ use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
 use crate::mirror_state_journal::{MIRROR_STATE_PARTITIONS, MIRROR_STATE_TOPIC};
 use crate::random_id::random_id;
+use crate::share_groups::{SHARE_STATE_PARTITIONS, SHARE_STATE_TOPIC};
 use crate::shared_directory::SharedDirectory;
 use bound_topic_news::{BoundTopicNews, TellBoundTopicNews};
 use told_epochs::ToldEpochs;
@@ -349,9 +350,13 @@ fn first_unusable(news: Vec<LogNews>) -> Option<LocalTopicError> {
 /// Partitions of all topics made here; room for those of the node itself is kept.
 pub const PARTITIONS_MAX: usize = 10_000;
 /// Topics of the node itself, and their partitions.
-const RESERVED: [(&str, u16); 2] =
-    [(OFFSETS_TOPIC, OFFSETS_PARTITIONS), (MIRROR_STATE_TOPIC, MIRROR_STATE_PARTITIONS)];
-const _: () = assert!(OFFSETS_PARTITIONS + MIRROR_STATE_PARTITIONS <= 10_000);
+const RESERVED: [(&str, u16); 3] = [
+    (OFFSETS_TOPIC, OFFSETS_PARTITIONS),
+    (MIRROR_STATE_TOPIC, MIRROR_STATE_PARTITIONS),
+    (SHARE_STATE_TOPIC, SHARE_STATE_PARTITIONS),
+];
+const _: () =
+    assert!(OFFSETS_PARTITIONS + MIRROR_STATE_PARTITIONS + SHARE_STATE_PARTITIONS <= 10_000);
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use crate::server::fetch_session::FetchSessions;
 use crate::server::limits::ServerLimits;
 use crate::server::open_files_limit;
 use crate::server::sending::{ColdReads, RecordSource};
+use crate::share_groups::ShareGroups;
 use crate::shared_directory::SharedDirectory;
 
 /// A node that answers the Kafka protocol over its own data directory.
@@ -29,6 +30,8 @@ pub struct Node {
     pub limits: ServerLimits,
     /// Its consumer groups; while there are none, the coordinator is said not to be available.
     pub groups: OnceLock<Arc<Groups>>,
+    /// Its share groups; while there are none, the same is said.
+    pub share_groups: OnceLock<Arc<ShareGroups>>,
     /// The way to the control loop for requests about mirrors; while it is not there, they are
     /// neither advertised nor answered with anything but a refusal.
     pub mirror_orders: OnceLock<MirrorOrders>,
@@ -97,6 +100,7 @@ impl Node {
             authorization: None,
             mirrored_write_error: READ_ONLY_TOPIC,
             groups,
+            share_groups: OnceLock::new(),
             mirror_orders: OnceLock::new(),
             fetch_sessions,
             fetch_room,

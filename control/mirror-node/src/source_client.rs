@@ -32,6 +32,7 @@ pub(crate) mod acls;
 pub(crate) mod groups;
 pub mod mirrors;
 pub(crate) mod rights;
+mod share_groups;
 mod topic_ids;
 
 /// Asks a source cluster; connections are made when needed and kept.

@@ -3,6 +3,7 @@
 //! ```text
 //!  watch of the source -> topic settings -\
 //!  tick -> consumer groups ---------------+--> the node's own stores
+//!       -> share groups -----------------+
 //!       -> access control lists ---------+--> SyncBoard: when, how much, what was left out
 //! ```
 //! **Invariants.** Tasks do not know of each other: one that fails or hangs keeps no other from its
@@ -16,7 +17,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kafka_wire::partition::TopicName;
+use kafka_wire::offset::Offset;
+use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
 use mirror_coordinator::cluster_metadata::Mirror;
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_name::MirrorName;
@@ -29,19 +31,26 @@ use crate::catalog::Catalog;
 use crate::client_properties::ClientProperties;
 use crate::directory_state::DirectoryState;
 use crate::groups::Groups;
+use crate::log_view::LogState;
+use crate::share_groups::{ShareGroups, ShareGroupsError};
 use crate::shared_directory::SharedDirectory;
+use crate::source_client::groups::SourceGroupOffset;
 use crate::source_client::{SourceClient, SourceMetadata};
-use crate::source_connection::SourceError;
+use crate::source_connection::{SourceError, error_name};
 use crate::timing::sleep_until_some;
 use board::{SyncBoard, SyncOutcome};
 use consumer_groups::{ConsumerGroups, RESPONSE_BYTES_MAX};
+use every_coordinator::EveryCoordinator;
+use share_groups::ShareGroupsOfSource;
 
 pub(crate) mod acls;
 pub mod board;
 mod clamp;
 mod consumer_groups;
+mod every_coordinator;
 #[cfg(test)]
 pub(crate) mod fake_source;
+mod share_groups;
 pub(crate) mod topic_configs;
 
 /// A kind of thing that is carried over.
@@ -53,6 +62,8 @@ pub enum SyncTask {
     TopicConfigs,
     /// What consumer groups committed.
     ConsumerGroups,
+    /// From where share groups read.
+    ShareGroups,
     /// Access control lists.
     Acls,
 }
@@ -78,6 +89,9 @@ pub(crate) enum SyncError {
     /// The node's own groups cannot be asked.
     #[error("the groups of this node cannot be asked: {0}")]
     Groups(#[from] group_coordinator::refusal::Refusal),
+    /// The node's own share groups cannot be kept.
+    #[error(transparent)]
+    ShareGroups(#[from] ShareGroupsError),
     /// The node's own rules cannot be changed.
     #[error(transparent)]
     Acls(#[from] AclStoreError),
@@ -90,6 +104,7 @@ pub(crate) struct Mirrored {
     pub(crate) directory: Arc<SharedDirectory>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) groups: Arc<Groups>,
+    pub(crate) share_groups: Arc<ShareGroups>,
     pub(crate) board: Arc<SyncBoard>,
     pub(crate) lost_topics: LostTopics,
 }
@@ -128,7 +143,8 @@ impl SourceSync {
             let (mirrored, told) = (mirrored.clone(), told.clone());
             tokio::spawn(Repeating { task, client, mirrored, told }.run())
         };
-        Self { intervals, tasks: vec![start(SyncTask::ConsumerGroups), start(SyncTask::Acls)] }
+        let tasks = [SyncTask::ConsumerGroups, SyncTask::ShareGroups, SyncTask::Acls];
+        Self { intervals, tasks: tasks.map(start).into() }
     }
 
     /// Carries over so often from now on.
@@ -184,7 +200,13 @@ impl Repeating {
     async fn round(&mut self) -> SyncResult {
         let (client, mirrored) = (&mut self.client, &self.mirrored);
         match self.task {
-            SyncTask::ConsumerGroups => ConsumerGroups::new(client, mirrored).run().await,
+            SyncTask::ConsumerGroups => {
+                EveryCoordinator::new(client, mirrored, ConsumerGroups).run().await
+            }
+            SyncTask::ShareGroups => {
+                let kind = ShareGroupsOfSource::default();
+                EveryCoordinator::new(client, mirrored, kind).run().await
+            }
             SyncTask::Acls => acls::run(client, mirrored).await,
             SyncTask::TopicMetadata | SyncTask::TopicConfigs => {
                 unreachable!("the watch of the source does that")
@@ -194,7 +216,7 @@ impl Repeating {
 
     const fn interval(&self, intervals: SyncIntervals) -> Duration {
         match self.task {
-            SyncTask::ConsumerGroups => intervals.group_offsets,
+            SyncTask::ConsumerGroups | SyncTask::ShareGroups => intervals.group_offsets,
             SyncTask::Acls | SyncTask::TopicMetadata | SyncTask::TopicConfigs => intervals.metadata,
         }
     }
@@ -232,12 +254,33 @@ impl Mirrored {
         bound.filter(|name| self.takes(&directory.state, name)).cloned().collect()
     }
 
+    /// The log here that an offset of the source is about; `None` when it tells of none.
+    fn log_of(&self, told: &SourceGroupOffset) -> Result<Option<LogHere>, String> {
+        if told.error_code != 0 {
+            return Err(format!("the source says {}", error_name(told.error_code)));
+        }
+        if told.offset == NO_OFFSET {
+            return Ok(None);
+        }
+        let topic = self.catalog.topic(&told.topic).ok_or("the topic is not here yet")?;
+        let partition = topic.partition(told.partition).ok_or("the partition is not here yet")?;
+        let log = partition.view.state().ok_or("its log is not open here now")?;
+        Ok(Some((topic.id, partition.id.partition, log)))
+    }
+
     /// True for a topic that is to be mirrored and is the source's.
     pub(crate) fn takes(&self, state: &DirectoryState, topic: &TopicName) -> bool {
         let bound = state.cluster_mirrors.topics().get(topic);
         bound.is_some_and(|bound| {
             bound.mirror == self.mirror && bound.desired == DesiredState::Mirroring
         }) && !self.lost_topics.has(topic)
+    }
+}
+
+impl SourceGroupOffset {
+    /// The offset, if it can be one.
+    fn offset(&self) -> Result<Offset, String> {
+        Offset::from_wire(self.offset).ok_or_else(|| format!("{} is no offset", self.offset))
     }
 }
 
@@ -269,8 +312,13 @@ impl LostTopics {
 
 impl SyncTask {
     /// Every task.
-    pub const ALL: [Self; 4] =
-        [Self::TopicMetadata, Self::TopicConfigs, Self::ConsumerGroups, Self::Acls];
+    pub const ALL: [Self; 5] = [
+        Self::TopicMetadata,
+        Self::TopicConfigs,
+        Self::ConsumerGroups,
+        Self::ShareGroups,
+        Self::Acls,
+    ];
 
     /// What it carries over, for people and for those who read `--json`.
     #[must_use]
@@ -279,6 +327,7 @@ impl SyncTask {
             Self::TopicMetadata => "topic-metadata",
             Self::TopicConfigs => "topic-configs",
             Self::ConsumerGroups => "consumer-groups",
+            Self::ShareGroups => "share-groups",
             Self::Acls => "acls",
         }
     }
@@ -290,9 +339,13 @@ impl fmt::Display for SyncTask {
     }
 }
 
+/// A partition with the state of its log.
+type LogHere = (TopicId, PartitionIndex, Arc<LogState>);
 /// What became of a round.
 pub(crate) type SyncResult = Result<SyncOutcome, SyncError>;
 
+/// What a source tells for an offset that there is none of.
+const NO_OFFSET: i64 = -1;
 /// A round may take so long; what it did until then stays done.
 const ROUND_DEADLINE: Duration = Duration::from_secs(300);
 /// A round takes one part in so many of the time at most, whatever the interval: the thread has

@@ -154,7 +154,7 @@ fn decode_kind(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, Re
         AlterClientQuotas DescribeUserScramCredentials AlterUserScramCredentials DescribeQuorum
         DescribeCluster DescribeProducers DescribeTransactions ListTransactions
         ConsumerGroupHeartbeat ConsumerGroupDescribe GetTelemetrySubscriptions PushTelemetry
-        ListConfigResources DescribeTopicPartitions
+        ListConfigResources DescribeTopicPartitions ShareGroupDescribe DescribeShareGroupOffsets
     ])
 }
 

@@ -310,7 +310,9 @@ impl MirrorLoop<'_> {
     pub(super) fn carry_over(&mut self, name: &MirrorName) {
         let intervals = sync_intervals(&self.node_config());
         let Some(node) = &self.node else { return };
-        let (Some(source), Some(groups)) = (self.sources.get_mut(name), &node.groups) else {
+        let (Some(source), Some((groups, share_groups))) =
+            (self.sources.get_mut(name), &node.groups)
+        else {
             return;
         };
         let mirrored = Mirrored {
@@ -318,6 +320,7 @@ impl MirrorLoop<'_> {
             directory: Arc::clone(&self.destination.directory),
             catalog: Arc::clone(&self.destination.catalog),
             groups: Arc::clone(groups),
+            share_groups: Arc::clone(share_groups),
             board: Arc::clone(&node.board),
             lost_topics: source.lost_topics.clone(),
         };

@@ -12,6 +12,7 @@ use crate::local_topics::LocalTopics;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
 use crate::mirror_orders::MirrorOrder;
 use crate::mirror_state_journal::MirrorStateJournal;
+use crate::share_groups::ShareGroups;
 use crate::source_sync::board::SyncBoard;
 
 /// A node, for its control loop.
@@ -30,8 +31,8 @@ pub(crate) struct NodeSide {
     pub(super) cluster_id: String,
     /// Tells whoever closes the logs of clients that the loop works on none any more.
     released: Option<oneshot::Sender<()>>,
-    /// Its consumer groups, which mirrors carry offsets to.
-    pub(super) groups: Option<Arc<Groups>>,
+    /// Its consumer and share groups, which mirrors carry offsets to.
+    pub(super) groups: Option<(Arc<Groups>, Arc<ShareGroups>)>,
     /// How what is carried over beside records goes.
     pub(super) board: Arc<SyncBoard>,
 }
@@ -71,7 +72,7 @@ impl NodeSide {
     }
 
     /// Has mirrors carry over what they carry beside records.
-    pub(crate) fn with_groups(self, groups: Arc<Groups>) -> Self {
+    pub(crate) fn with_groups(self, groups: (Arc<Groups>, Arc<ShareGroups>)) -> Self {
         Self { groups: Some(groups), ..self }
     }
 

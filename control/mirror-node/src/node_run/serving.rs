@@ -21,6 +21,7 @@ use crate::mirror_orders::MirrorOrders;
 use crate::node::{Authorization, Node, NodeIdentity};
 use crate::offsets_topic::LocalOffsetsTopic;
 use crate::server::Server;
+use crate::share_groups::ShareGroups;
 
 /// A node's services.
 pub(super) struct Serving {
@@ -75,6 +76,8 @@ impl Serving {
         let offsets = LocalOffsetsTopic::new(Arc::clone(catalog), Arc::clone(&local));
         let groups = Groups::start(Box::new(offsets), config.groups).map_err(NodeError::Server)?;
         node.groups.set(Arc::new(groups)).expect("a new node has no groups");
+        let share_groups = ShareGroups::new(Arc::clone(catalog), Arc::clone(&local));
+        node.share_groups.set(Arc::new(share_groups)).expect("a new node has no share groups");
         node.mirror_orders.set(orders).expect("a new node has no mirrors");
         let node = Arc::new(node);
         let server = Server::start(Arc::clone(&node), listener, config.network_threads);
@@ -84,9 +87,11 @@ impl Serving {
         Ok(Self { server, node, local, keeper })
     }
 
-    /// The consumer groups.
-    pub(super) fn groups(&self) -> Arc<Groups> {
-        Arc::clone(self.node.groups.get().expect("groups were started with the node"))
+    /// The consumer and the share groups.
+    pub(super) fn groups(&self) -> (Arc<Groups>, Arc<ShareGroups>) {
+        let groups = self.node.groups.get().expect("groups were started with the node");
+        let share_groups = self.node.share_groups.get().expect("they were made with the node");
+        (Arc::clone(groups), Arc::clone(share_groups))
     }
 
     /// Ends the clients' connections, and has the logs that they wrote to closed once the control

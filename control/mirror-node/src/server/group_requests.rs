@@ -22,6 +22,7 @@ mod membership;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
+mod share_groups;
 
 /// Answers a request of the family `Groups`.
 pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) -> Answer {
@@ -48,6 +49,10 @@ pub(super) async fn answer(node: &Arc<Node>, client: &Client, request: Request) 
         RequestKind::ListGroups(asked) => group_tools::list(node, asked).await.into(),
         RequestKind::DescribeGroups(asked) => {
             group_tools::describe(node, asked, version).await.into()
+        }
+        RequestKind::ShareGroupDescribe(asked) => share_groups::describe(node, asked).await.into(),
+        RequestKind::DescribeShareGroupOffsets(asked) => {
+            share_groups::describe_offsets(node, asked).await.into()
         }
         RequestKind::DeleteGroups(asked) => group_tools::delete(node, asked).await.into(),
         other => Answer::Close { reason: format!("{other:?} asks no group") },

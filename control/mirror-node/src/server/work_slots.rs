@@ -58,7 +58,9 @@ impl WorkSlots {
             ApiKey::OffsetFetch
             | ApiKey::ListGroups
             | ApiKey::DescribeGroups
-            | ApiKey::ConsumerGroupDescribe => &self.group_looks,
+            | ApiKey::ConsumerGroupDescribe
+            | ApiKey::ShareGroupDescribe
+            | ApiKey::DescribeShareGroupOffsets => &self.group_looks,
             _ => return None,
         })
     }

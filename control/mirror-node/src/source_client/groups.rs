@@ -47,16 +47,19 @@ pub(crate) struct SourceGroupOffset {
 }
 
 impl SourceClient {
-    /// The groups that a broker coordinates.
+    /// The groups that a broker coordinates: of these types, or all; types are known from Apache
+    /// Kafka 3.8 on.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses.
     pub(crate) async fn list_groups(
         &mut self,
         broker: BrokerId,
+        types: &[&'static str],
     ) -> Result<Vec<SourceGroup>, SourceError> {
         let address = self.address_of(broker)?;
-        let request = ListGroupsRequest::default();
+        let types = types.iter().map(|name| StrBytes::from_static_str(name));
+        let request = ListGroupsRequest::default().with_types_filter(types.collect());
         let response = self.call(&address, &request, LIST_GROUPS_NEWEST).await?;
         if response.error_code != 0 {
             return Err(refused(broker, "ListGroups", response.error_code));
@@ -137,13 +140,13 @@ impl SourceClient {
         Ok(found)
     }
 
-    fn address_of(&self, broker: BrokerId) -> Result<BrokerAddress, SourceError> {
+    pub(super) fn address_of(&self, broker: BrokerId) -> Result<BrokerAddress, SourceError> {
         let address = self.brokers.get(&broker).cloned();
         address.ok_or_else(|| refused(broker, "everything", BROKER_NOT_AVAILABLE))
     }
 
     /// The version of request `R` that a broker and we speak.
-    async fn version<R: Request>(
+    pub(super) async fn version<R: Request>(
         &mut self,
         address: &BrokerAddress,
         newest: i16,

@@ -20,7 +20,7 @@ use kafka_protocol::messages::*;
 use super::*;
 
 /// Every API a server may offer, with the versions of the table in the API notes.
-pub(super) const SERVED: [(ApiKey, i16, i16); 46] = [
+pub(super) const SERVED: [(ApiKey, i16, i16); 48] = [
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::Metadata, 0, 13),
     (ApiKey::DescribeCluster, 0, 2),
@@ -38,6 +38,8 @@ pub(super) const SERVED: [(ApiKey, i16, i16); 46] = [
     (ApiKey::OffsetFetch, 1, 9),
     (ApiKey::ConsumerGroupHeartbeat, 0, 1),
     (ApiKey::ConsumerGroupDescribe, 0, 1),
+    (ApiKey::ShareGroupDescribe, 1, 1),
+    (ApiKey::DescribeShareGroupOffsets, 0, 0),
     (ApiKey::ListGroups, 0, 5),
     (ApiKey::DescribeGroups, 0, 6),
     (ApiKey::DeleteGroups, 0, 2),
@@ -100,7 +102,7 @@ fn empty(api: ApiKey) -> RequestKind {
         CreatePartitions DeleteGroups IncrementalAlterConfigs ListPartitionReassignments
         OffsetDelete DescribeClientQuotas AlterClientQuotas DescribeCluster DescribeProducers
         DescribeTransactions ListTransactions ConsumerGroupHeartbeat ConsumerGroupDescribe
-        DescribeTopicPartitions
+        DescribeTopicPartitions ShareGroupDescribe DescribeShareGroupOffsets
     ])
 }
 

@@ -21,6 +21,7 @@ use crate::server::admin::describe_configs::topic_entries;
 use crate::server::admin::mentions::mentions;
 use crate::server::metadata::{broker_id, topic_uuid};
 use crate::server::refusal::Refusal;
+use crate::share_groups::SHARE_STATE_TOPIC;
 use crate::topic_settings;
 
 /// Makes each topic, or only says whether it could be made. Waits for the disk.
@@ -74,7 +75,11 @@ fn planned(node: &Node, asked: &CreatableTopic) -> Result<Plan, Refusal> {
     check_name(node, &name)?;
     // Made with other settings than its own it would forget what groups committed, or where
     // mirrors stand.
-    let needed_by = [(OFFSETS_TOPIC, "group"), (MIRROR_STATE_TOPIC, "mirror")];
+    let needed_by = [
+        (OFFSETS_TOPIC, "group"),
+        (MIRROR_STATE_TOPIC, "mirror"),
+        (SHARE_STATE_TOPIC, "share group"),
+    ];
     if let Some((_, what)) = needed_by.iter().find(|(own, _)| name.as_str() == *own) {
         let message =
             format!("Topic '{name}' is made by this node when the first {what} needs it.");

@@ -29,6 +29,7 @@ use super::{Completion, Gate, refusal_code, refusal_message, refuse, response};
 use crate::server::answer::Answer;
 
 mod offset_fetch;
+mod share_groups;
 
 pub(super) fn admit(
     gate: &Gate,
@@ -61,6 +62,8 @@ pub(super) fn admit(
         RequestKind::ListGroups(_) => Ok(list()),
         RequestKind::DescribeGroups(asked) => Ok(describe(gate, asked)),
         RequestKind::DeleteGroups(asked) => Ok(delete(gate, asked)),
+        RequestKind::ShareGroupDescribe(asked) => Ok(share_groups::describe(gate, asked)),
+        RequestKind::DescribeShareGroupOffsets(asked) => Ok(share_groups::offsets(gate, asked)),
         _ => Ok(Completion::NONE),
     }
 }

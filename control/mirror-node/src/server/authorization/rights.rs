@@ -53,6 +53,8 @@ const RIGHTS: &[(ApiKey, &[Need])] = &[
     (ApiKey::ListGroups, &[(Group, Describe), (Cluster, Describe)]),
     (ApiKey::DescribeGroups, &[(Group, Describe)]),
     (ApiKey::DeleteGroups, &[(Group, Delete)]),
+    (ApiKey::ShareGroupDescribe, &[(Group, Describe)]),
+    (ApiKey::DescribeShareGroupOffsets, &[(Group, Describe), (Topic, Describe)]),
     (ApiKey::DescribeConfigs, OF_CONFIGS),
     (ApiKey::IncrementalAlterConfigs, TO_ALTER_CONFIGS),
     (ApiKey::AlterConfigs, TO_ALTER_CONFIGS),

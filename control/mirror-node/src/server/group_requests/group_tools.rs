@@ -1,5 +1,7 @@
 //! ListGroups (key 16), DescribeGroups (15), DeleteGroups (42).
 
+use std::collections::HashSet;
+
 use group_coordinator::answer::Answer;
 use group_coordinator::coordinator::GroupCoordinator;
 use group_coordinator::description::{
@@ -17,17 +19,13 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{code_of, each_once, group_id, groups, text};
+use super::{code_of, each_once, group_id, groups, share_groups, text};
 use crate::node::Node;
 
 /// Lists the groups of the states and types asked for; names are compared without case.
 pub(super) async fn list(node: &Node, asked: ListGroupsRequest) -> ListGroupsResponse {
-    let listed = match groups(node) {
-        Ok(groups) => groups.look(GroupCoordinator::list).await,
-        Err(refusal) => Err(refusal),
-    };
     let response = ListGroupsResponse::default();
-    match listed {
+    match list_all(node).await {
         Err(refusal) => response.with_error_code(refusal.code()),
         Ok(listed) => {
             let wanted = listed.into_iter().filter(|group| is_wanted(group, &asked));
@@ -41,6 +39,15 @@ pub(super) async fn list(node: &Node, asked: ListGroupsRequest) -> ListGroupsRes
             response.with_groups(lines.collect())
         }
     }
+}
+
+/// A share group whose name one of consumers has taken since is not shown.
+async fn list_all(node: &Node) -> Result<Vec<Listed>, Refusal> {
+    let mut listed = groups(node)?.look(GroupCoordinator::list).await?;
+    let taken: HashSet<GroupId> = listed.iter().map(|group| group.group_id.clone()).collect();
+    let shared = share_groups::list(node).await;
+    listed.extend(shared.into_iter().filter(|group| !taken.contains(&group.group_id)));
+    Ok(listed)
 }
 
 fn is_wanted(group: &Listed, asked: &ListGroupsRequest) -> bool {
@@ -118,7 +125,8 @@ pub(super) async fn delete(node: &Node, asked: DeleteGroupsRequest) -> DeleteGro
 
 async fn delete_group(node: &Node, name: &str) -> Result<(), Refusal> {
     let id = group_id(name)?;
-    match groups(node)?.ask(Request::DeleteGroup(id)).await? {
+    match groups(node)?.ask(Request::DeleteGroup(id.clone())).await? {
+        Answer::DeleteGroup(Err(Refusal::GroupIdNotFound)) => share_groups::delete(node, id).await,
         Answer::DeleteGroup(outcome) => outcome,
         other => unreachable!("a deletion is not answered by {other:?}"),
     }

@@ -12,14 +12,14 @@ use kafka_protocol::messages::{
     DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
     DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
     DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
-    DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    DescribeShareGroupOffsetsRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
     DescribeUserScramCredentialsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
     FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
     InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
     ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
     ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
     OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
-    SyncGroupRequest, TxnOffsetCommitRequest,
+    ShareGroupDescribeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::buf::ByteBuf;
 use kafka_protocol::protocol::{Decodable as _, Encodable as _};
@@ -95,6 +95,8 @@ fn is_decoded(api: ApiKey, version: i16, buffer: &mut Inventor<'_>) -> bool {
         DescribeUserScramCredentials: DescribeUserScramCredentialsRequest,
         ConsumerGroupHeartbeat: ConsumerGroupHeartbeatRequest,
         ConsumerGroupDescribe: ConsumerGroupDescribeRequest,
+        ShareGroupDescribe: ShareGroupDescribeRequest,
+        DescribeShareGroupOffsets: DescribeShareGroupOffsetsRequest,
         ApiVersions: ApiVersionsRequest, Metadata: MetadataRequest,
         DescribeCluster: DescribeClusterRequest,
         DescribeTopicPartitions: DescribeTopicPartitionsRequest, Fetch: FetchRequest,

@@ -20,7 +20,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_wire::epoch::LeaderEpoch;
-use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset};
+use kafka_wire::offset::{HighWatermark, LastStableOffset, LogEndOffset, LogStartOffset, Offset};
 use kafka_wire::partition::TopicId;
 use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 use mirror_coordinator::desired_state::DesiredState;
@@ -33,11 +33,14 @@ use crate::client_properties::ClientProperties;
 use crate::directory::DataDirectory;
 use crate::groups::Groups;
 use crate::groups::test_topic::TestTopic;
+use crate::local_topics::LocalTopics;
 use crate::log_view::LogState;
+use crate::share_groups::ShareGroups;
 use crate::shared_directory::SharedDirectory;
-use crate::source_sync::LostTopics;
 use crate::source_sync::board::SyncBoard;
+use crate::source_sync::every_coordinator::EveryCoordinator;
 use crate::source_sync::fake_source::{Answers, Reply, Served, serve};
+use crate::source_sync::{LostTopics, SyncResult};
 use crate::test_directory::TestDirectory;
 
 mod recreated;
@@ -47,14 +50,14 @@ type Committed = BTreeMap<&'static str, Vec<(i32, i64, i32)>>;
 
 /// A node whose mirror `dc` has the topics `orders` (two partitions, offsets 10 to 100, epoch 2
 /// from 10 and 4 from 50), which is mirrored, and `held`, which is stopped.
-struct Scene {
-    mirrored: Mirrored,
+pub(in crate::source_sync) struct Scene {
+    pub(in crate::source_sync) mirrored: Mirrored,
     topic: TestTopic,
     _root: TestDirectory,
 }
 
 impl Scene {
-    async fn new(configs: &[(&str, &str)]) -> Self {
+    pub(in crate::source_sync) async fn new(configs: &[(&str, &str)]) -> Self {
         let root = TestDirectory::new();
         let mut directory = DataDirectory::open_or_create(&root.0).unwrap();
         directory.state.cluster_mirrors = metadata(configs, DesiredState::Mirroring);
@@ -76,11 +79,14 @@ impl Scene {
         while groups.look(|_| ()).await.is_err() {
             tokio::task::yield_now().await;
         }
+        let topics = LocalTopics::new(Arc::clone(&directory), Arc::clone(&catalog));
+        let share_groups = ShareGroups::new(Arc::clone(&catalog), Arc::new(topics));
         let mirrored = Mirrored {
             mirror: mirror(),
             directory,
             catalog,
             groups: Arc::new(groups),
+            share_groups: Arc::new(share_groups),
             board: Arc::<SyncBoard>::default(),
             lost_topics: LostTopics::default(),
         };
@@ -90,18 +96,16 @@ impl Scene {
     async fn round(&self, source: &Source) -> SyncResult {
         let properties = serve(CLUSTER, 2, source.served, Arc::clone(&source.answers)).await;
         let client = SourceClient::new(properties).with_responses_up_to(RESPONSE_BYTES_MAX);
-        ConsumerGroups::new(&mut { client }, &self.mirrored).run().await
+        EveryCoordinator::new(&mut { client }, &self.mirrored, ConsumerGroups).run().await
     }
 
     /// Commits offsets as a round does that has brought them.
     async fn commit(&self, wanted: Vec<WantedOffsets>) -> SyncOutcome {
-        let properties = serve(CLUSTER, 1, NEW, Arc::new(|_, _| Reply::Closes)).await;
-        let mut client = SourceClient::new(properties);
-        let mut round = ConsumerGroups::new(&mut client, &self.mirrored);
-        for committing in round.begin_commits(wanted) {
-            round.finish_commit(committing).await;
+        let mut outcome = SyncOutcome::default();
+        for committing in begin_commits(&self.mirrored, wanted) {
+            finish_commit(committing, &mut outcome).await;
         }
-        round.outcome
+        outcome
     }
 
     /// What a group committed here: partition, offset, epoch.
@@ -502,7 +506,8 @@ async fn another_cluster_behind_the_address_and_a_topic_made_anew_are_not_believ
     scene.mirrored.lost_topics.forget(&topic("orders"));
     let properties = serve("another", 1, NEW, source.answers).await;
     let mut client = SourceClient::new(properties);
-    let error = ConsumerGroups::new(&mut client, &scene.mirrored).run().await.unwrap_err();
+    let round = EveryCoordinator::new(&mut client, &scene.mirrored, ConsumerGroups);
+    let error = round.run().await.unwrap_err();
     assert_eq!(error.to_string(), "the source is cluster another now, this mirror is one of abc");
     assert_eq!(scene.committed("a").await, []);
 }
@@ -528,7 +533,8 @@ async fn topics_are_known_by_their_names_here() {
         ..serve(CLUSTER, 2, NEW, source.answers).await
     };
     let mut client = SourceClient::new(properties);
-    let outcome = ConsumerGroups::new(&mut client, &scene.mirrored).run().await.unwrap();
+    let round = EveryCoordinator::new(&mut client, &scene.mirrored, ConsumerGroups);
+    let outcome = round.run().await.unwrap();
     assert_eq!((outcome.written, outcome.skipped.count), (1, 0), "{outcome:?}");
     assert_eq!(scene.committed("a").await, [(0, 60, 4)]);
 }
@@ -632,7 +638,7 @@ async fn a_group_with_more_offsets_than_are_kept_is_told_and_the_others_go_on() 
     assert_eq!(outcome.failed.first, ["group huge: 200001 offsets, at most 200000 are kept"]);
 }
 
-const CLUSTER: &str = "abc";
+pub(in crate::source_sync) const CLUSTER: &str = "abc";
 const ORDERS: [u8; 16] = [7; 16];
 const HELD: [u8; 16] = [8; 16];
 const NEW: Served =
