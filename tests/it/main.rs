@@ -55,6 +55,7 @@ mod recreated_topics;
 mod resuming;
 mod reused_files;
 mod rough_treatment;
+mod share_groups;
 mod source_rights;
 mod source_tree;
 mod stopping_under_load;

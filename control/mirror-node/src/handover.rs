@@ -26,6 +26,7 @@ use crate::recycled_files;
 
 mod acls;
 mod mirrored;
+mod share_groups;
 
 pub use mirrored::HandedMirror;
 
@@ -38,6 +39,8 @@ pub struct KafkaRelease {
     pub metadata_version: i16,
     /// True when `group.version` 1 is known: from 4.0 on.
     pub has_group_version: bool,
+    /// True when share groups are ready for use (`share.version` 1): from 4.2 on.
+    pub has_share_version: bool,
     /// Smallest `segment.bytes` it accepts.
     pub segment_bytes_min: u64,
 }
@@ -48,30 +51,35 @@ pub const RELEASES: [KafkaRelease; 5] = [
         name: "3.9",
         metadata_version: 21, // 3.9-IV0
         has_group_version: false,
+        has_share_version: false,
         segment_bytes_min: 14,
     },
     KafkaRelease {
         name: "4.0",
         metadata_version: 25, // 4.0-IV3
         has_group_version: true,
+        has_share_version: false,
         segment_bytes_min: 1 << 20,
     },
     KafkaRelease {
         name: "4.1",
         metadata_version: 27, // 4.1-IV1
         has_group_version: true,
+        has_share_version: false,
         segment_bytes_min: 1 << 20,
     },
     KafkaRelease {
         name: "4.2",
         metadata_version: 29, // 4.2-IV1
         has_group_version: true,
+        has_share_version: true,
         segment_bytes_min: 1 << 20,
     },
     KafkaRelease {
         name: "4.3",
         metadata_version: 29, // 4.2-IV1: any later broker takes it, and can be upgraded from it
         has_group_version: true,
+        has_share_version: true,
         segment_bytes_min: 1 << 20,
     },
 ];
@@ -100,6 +108,14 @@ pub enum HandoverError {
     #[error("{partition}: cannot recover the log: {reason}")]
     Recovery {
         /// Which partition.
+        partition: TopicPartition,
+        /// Why.
+        reason: String,
+    },
+    /// Groups cannot be read or written.
+    #[error("{partition}: share groups cannot be handed over: {reason}")]
+    Groups {
+        /// Which log.
         partition: TopicPartition,
         /// Why.
         reason: String,
@@ -212,10 +228,11 @@ pub fn hand_over(
         }
         directory.write_checkpoints(&checkpoints)?;
     }
-    let checks = check_all(&directory, &names, &mut checkpoints)?;
+    let mut checks = check_all(&directory, &names, &mut checkpoints)?;
     for name in &names {
         remove_recycled(&directory, name)?;
     }
+    share_groups::hand_over(&mut directory, release, (&mut checks, &mut checkpoints), &mut notes)?;
     let mut handed = Vec::new();
     let mirrored = mirrored::of_directory(&directory, &checks, &checkpoints, &mut notes);
     for check in &checks {
@@ -505,10 +522,14 @@ fn bootstrap(
                 .collect(),
         });
     }
-    let group_version = ("group.version".to_owned(), 1);
+    let features = [
+        ("group.version", release.has_group_version),
+        ("share.version", release.has_share_version),
+    ];
+    let features = features.iter().filter(|(_, is_known)| *is_known);
     BootstrapCheckpoint {
         metadata_version: release.metadata_version,
-        features: if release.has_group_version { vec![group_version] } else { Vec::new() },
+        features: features.map(|(name, _)| ((*name).to_owned(), 1)).collect(),
         topics,
         acls: Vec::new(),
         next_producer_id,
