@@ -59,6 +59,7 @@ async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode,
         output.line(text)?;
     }
     let outcomes = node.act(TopicAction::Stop, &args.mirror, &to_stop, choice.patterns()).await?;
+    let topics = not_refused(&topics, &outcomes);
     let wish = StateWish {
         mirror: &args.mirror,
         topics: &topics,
@@ -81,6 +82,13 @@ async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode,
     }
     tell_why(&waited, args);
     Ok(report.exit_code(waited.was_interrupted))
+}
+
+/// Topics that the node stops; of those it refused no state ever comes.
+fn not_refused(topics: &[String], outcomes: &[TopicOutcome]) -> Vec<String> {
+    let refused = outcomes.iter().filter(|outcome| outcome.error_code != 0);
+    let refused: BTreeSet<&String> = refused.map(|outcome| &outcome.name).collect();
+    topics.iter().filter(|topic| !refused.contains(topic)).cloned().collect()
 }
 
 /// What went wrong with the wait itself; a standard error nobody reads leaves nothing to be told.

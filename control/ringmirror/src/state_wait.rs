@@ -39,16 +39,20 @@ impl Waited {
     }
 }
 
-/// Looks again and again until all are there, the time is over, or somebody breaks it off.
+/// Looks again and again until all are there, the time is over, or somebody breaks it off. Of no
+/// topics nothing is waited for.
 pub(crate) async fn wait(
     node: &mut NodeClient,
     wish: &StateWish<'_>,
 ) -> Result<Waited, CommandError> {
+    let mut waited = Waited { partitions: Vec::new(), was_interrupted: false, error: None };
+    if wish.topics.is_empty() {
+        return Ok(waited);
+    }
     let stop = stop_signal()?;
     tokio::pin!(stop);
     let deadline = Instant::now() + Duration::from_secs(wish.seconds_max);
     let bar = io::stderr().is_terminal().then(new_bar);
-    let mut waited = Waited { partitions: Vec::new(), was_interrupted: false, error: None };
     loop {
         // Who waits for no time at all still wants to know.
         let patience = deadline.max(Instant::now() + LOOK_PATIENCE);

@@ -43,15 +43,17 @@ fn waited(partitions: &[(&str, &str)]) -> Waited {
     Waited { partitions: partitions.collect(), was_interrupted: false, error: None }
 }
 
-fn report(outcomes: &[(&str, i16)], waited: &Waited) -> FailoverReport {
-    let outcomes: Vec<TopicOutcome> = outcomes
-        .iter()
-        .map(|(name, error_code)| TopicOutcome {
-            name: (*name).to_owned(),
-            error_code: *error_code,
-            error_message: None,
-        })
-        .collect();
+fn outcomes(outcomes: &[(&str, i16)]) -> Vec<TopicOutcome> {
+    let outcome = |(name, error_code): &(&str, i16)| TopicOutcome {
+        name: (*name).to_owned(),
+        error_code: *error_code,
+        error_message: None,
+    };
+    outcomes.iter().map(outcome).collect()
+}
+
+fn report(told: &[(&str, i16)], waited: &Waited) -> FailoverReport {
+    let outcomes = outcomes(told);
     let position = LastPosition {
         topic: "orders".to_owned(),
         partition: 0,
@@ -100,6 +102,13 @@ fn what_is_not_stopped_is_named_and_the_failover_has_failed() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["lastPositions"][0]["lastMirrorOffset"], 1_000);
     assert_eq!(json["notStopped"][1]["state"], "STOPPING");
+}
+
+#[test]
+fn only_what_the_node_did_not_refuse_is_waited_for() {
+    let topics = ["gone", "orders", "stopping"].map(str::to_owned);
+    let told = outcomes(&[("gone", 3), ("orders", 0)]);
+    assert_eq!(not_refused(&topics, &told), ["orders", "stopping"]);
 }
 
 #[test]
