@@ -40,7 +40,7 @@ pub enum MirrorNews {
         /// False when the directory knew it already.
         is_new: bool,
     },
-    /// A topic is not mirrored any more.
+    /// A topic is not mirrored, or not any more.
     TopicLost {
         /// Its name.
         topic: String,
@@ -212,14 +212,16 @@ pub struct MirrorOutcome {
     pub progress: MirrorProgress,
     /// Partitions and topics that are not mirrored, with the reason.
     pub failed: Vec<FailedPart>,
+    /// Topics that are selected and left alone, with the reason: no failure.
+    pub left_out: Vec<FailedPart>,
 }
 
 impl MirrorOutcome {
     /// What a run that was stopped before it began comes to.
     pub(crate) fn nothing_done() -> Self {
         let progress = MirrorProgress::default();
-        let (end, failed) = (MirrorEnd::Stopped, Vec::new());
-        Self { end, closed: true, clean: true, progress, failed }
+        let (end, failed, left_out) = (MirrorEnd::Stopped, Vec::new(), Vec::new());
+        Self { end, closed: true, clean: true, progress, failed, left_out }
     }
 }
 

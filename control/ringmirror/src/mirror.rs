@@ -114,14 +114,7 @@ fn exit_code(outcome: &MirrorOutcome, until_caught_up: bool) -> ExitCode {
 
 fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()> {
     let progress = &outcome.progress;
-    output.line(match outcome.end {
-        MirrorEnd::CaughtUp if !outcome.failed.is_empty() => {
-            "ended: all but the partitions named below have what the source had at the start"
-        }
-        MirrorEnd::CaughtUp => "caught up: everything the source had at the start is here",
-        MirrorEnd::Stopped => "stopped",
-        MirrorEnd::NothingSelected => "nothing to mirror: no topic of the source is selected",
-    })?;
+    output.line(headline(outcome))?;
     output.line(format_args!(
         "{} partitions, {} offsets, {} in {:.1} s",
         progress.partitions,
@@ -132,10 +125,27 @@ fn print_outcome(outcome: &MirrorOutcome, output: &mut Output) -> io::Result<()>
     if let Some(words) = words_of_open_logs(outcome) {
         output.line(words)?;
     }
-    for part in &outcome.failed {
+    for part in outcome.failed.iter().chain(&outcome.left_out) {
         output.line(format_args!("not mirrored: {}: {}", part.name, part.reason))?;
     }
     Ok(())
+}
+
+const fn headline(outcome: &MirrorOutcome) -> &'static str {
+    match outcome.end {
+        MirrorEnd::CaughtUp if !outcome.failed.is_empty() => {
+            "ended: all but the partitions named below have what the source had at the start"
+        }
+        MirrorEnd::CaughtUp if !outcome.left_out.is_empty() => {
+            "caught up: what the source had at the start is here, but for what is named below"
+        }
+        MirrorEnd::CaughtUp => "caught up: everything the source had at the start is here",
+        MirrorEnd::Stopped => "stopped",
+        MirrorEnd::NothingSelected if !outcome.left_out.is_empty() => {
+            "nothing to mirror: all that is selected is named below"
+        }
+        MirrorEnd::NothingSelected => "nothing to mirror: no topic of the source is selected",
+    }
 }
 
 /// What to know about logs that are not closed.

@@ -77,4 +77,11 @@ impl MirrorLoop<'_> {
         });
         topics.chain(partitions).collect()
     }
+
+    /// Topics that are selected and left alone, with the reason.
+    pub(super) fn left_out(&self) -> Vec<FailedPart> {
+        let all = self.sources.iter().flat_map(|(_, source)| &source.left_out);
+        all.map(|(name, reason)| FailedPart { name: name.clone(), reason: reason.clone() })
+            .collect()
+    }
 }

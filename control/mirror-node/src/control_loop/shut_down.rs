@@ -22,6 +22,8 @@ pub(crate) struct RunEnd {
     pub(crate) progress: MirrorProgress,
     /// What is not mirrored.
     pub(crate) failed: Vec<FailedPart>,
+    /// What is left alone.
+    pub(crate) left_out: Vec<FailedPart>,
 }
 
 impl RunEnd {
@@ -41,6 +43,7 @@ impl RunEnd {
             clean: settled.clean,
             progress: self.progress,
             failed: self.failed,
+            left_out: self.left_out,
         })
     }
 }
@@ -54,8 +57,15 @@ impl MirrorLoop<'_> {
         let (engine, reports) = (self.engine.take(), self.reports.take());
         let (Some(engine), Some(mut reports)) = (engine, reports) else {
             let logs_closed = self.hear_out(None, deadline).await.work_done;
-            let (progress, failed) = (MirrorProgress::default(), Vec::new());
-            return RunEnd { has_begun: false, ended, logs_closed, deadline, progress, failed };
+            return RunEnd {
+                has_begun: false,
+                ended,
+                logs_closed,
+                deadline,
+                progress: MirrorProgress::default(),
+                failed: Vec::new(),
+                left_out: Vec::new(),
+            };
         };
         self.tell(MirrorNews::Stopping);
         let progress = {
@@ -69,7 +79,7 @@ impl MirrorLoop<'_> {
         };
         let has_heard = shards.is_some();
         let HeardOut { all_clean, work_done } = self.hear_out(shards, deadline).await;
-        let failed = self.failed_parts();
+        let (failed, left_out) = (self.failed_parts(), self.left_out());
         let engine_closed = has_heard && all_clean;
         if engine_closed {
             self.note_closed();
@@ -79,7 +89,7 @@ impl MirrorLoop<'_> {
             }
         }
         let logs_closed = engine_closed && work_done;
-        RunEnd { has_begun: true, ended, logs_closed, deadline, progress, failed }
+        RunEnd { has_begun: true, ended, logs_closed, deadline, progress, failed, left_out }
     }
 
     /// Waits until so many shards have stopped and until other threads do nothing for this loop any

@@ -22,7 +22,7 @@ use crate::discovery::TopicFinding;
 use crate::log_publisher::LogPublisher;
 use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
-use crate::source_client::{SourceLeader, SourceTopic};
+use crate::source_client::{SourceLeader, SourceMetadata, SourceTopic};
 use crate::source_connection::SourceError;
 use crate::source_sync::board::{Noted, SyncOutcome};
 use crate::source_sync::topic_configs::{self, ConfigsLook, note_changes, taken_over};
@@ -110,7 +110,7 @@ impl MirrorLoop<'_> {
                         "it is here already, as {owner} (id {id}): a topic is mirrored under one \
                          name; leave one of them out with an exclusion"
                     );
-                    self.tell_lost(mirror, name.to_string(), reason);
+                    self.tell_left_out(mirror, name.to_string(), reason);
                 }
                 TopicFinding::Denied { name } => self.on_topic_denied(mirror, &name),
                 TopicFinding::Deleted { name, ours } => {
@@ -128,7 +128,8 @@ impl MirrorLoop<'_> {
         );
         self.remember_all(mirror, &present, &look.configs);
         self.tell_too_long(mirror, &look.metadata.too_long);
-        self.tell_if_nothing(mirror, present.is_empty(), look.metadata.topics.len());
+        let nothing = !self.tell_held(mirror, &look.metadata) && present.is_empty();
+        self.tell_if_nothing(mirror, nothing, look.metadata.topics.len());
         if !self.write_state() {
             return Ok(()); // what is not remembered is not begun
         }
@@ -401,12 +402,44 @@ impl MirrorLoop<'_> {
         self.inputs.push_back(Input::TopicLost { topic_id, reason });
     }
 
-    /// Tells once of a topic that is not mirrored and of which nothing is here.
-    fn tell_lost(&mut self, mirror: &MirrorName, topic: String, reason: String) {
+    /// Tells once of a topic that is selected and left alone.
+    fn tell_left_out(&mut self, mirror: &MirrorName, topic: String, reason: String) {
         let Some(source) = self.sources.get_mut(mirror) else { return };
-        if source.told_lost.insert(topic.clone()) {
+        if source.left_out.insert(topic.clone(), reason.clone()).is_none() {
             self.tell(MirrorNews::TopicLost { topic, reason });
         }
+    }
+
+    /// Tells of selected topics that a node stopped or paused in this directory; true when there
+    /// are any. A node's own status tells of its.
+    fn tell_held(&mut self, mirror: &MirrorName, source: &SourceMetadata) -> bool {
+        if self.node.is_some() {
+            return false;
+        }
+        let Some(selection) = self.sources.get(mirror).map(|one| one.selection.get()) else {
+            return false;
+        };
+        let held: Vec<(TopicName, DesiredState)> = {
+            let directory = self.destination.directory.lock();
+            let bound = directory.state.cluster_mirrors.topics().iter();
+            bound
+                .filter(|(name, bound)| {
+                    bound.desired != DesiredState::Mirroring
+                        && source.topics.contains_key(*name)
+                        && selection.selects(name)
+                })
+                .map(|(name, bound)| (name.clone(), bound.desired))
+                .collect()
+        };
+        for (name, state) in &held {
+            let flag = if *state == DesiredState::Paused { "--resume" } else { "--start" };
+            let reason = format!(
+                "it is {state} in this directory: a node that has it goes on with `ringmirror \
+                 cluster-mirrors {flag}`; or leave the topic out with --exclude"
+            );
+            self.tell_left_out(mirror, name.to_string(), reason);
+        }
+        !held.is_empty()
     }
 
     fn tell_too_long(&mut self, mirror: &MirrorName, too_long: &[String]) {
@@ -415,7 +448,7 @@ impl MirrorLoop<'_> {
                 "with topics.prefix its name has more than {} characters",
                 TopicName::BYTES_MAX
             );
-            self.tell_lost(mirror, topic.clone(), reason);
+            self.tell_left_out(mirror, topic.clone(), reason);
         }
     }
 

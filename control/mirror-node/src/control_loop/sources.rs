@@ -65,8 +65,8 @@ pub(super) struct MirrorSource {
     /// Why the source did not answer, as told last.
     pub(super) told_unreachable: String,
     pub(super) told_nothing_selected: bool,
-    /// Topics that were told not to be mirrored, of which nothing is here.
-    pub(super) told_lost: BTreeSet<String>,
+    /// Topics that are left alone, with the reason as it was told.
+    pub(super) left_out: BTreeMap<String, String>,
     /// Topics that were told of, with as many partitions.
     pub(super) told_topics: BTreeMap<TopicName, usize>,
     /// True while the last look at it failed.
@@ -168,7 +168,7 @@ impl Sources {
             unclean_topics: BTreeSet::new(),
             told_unreachable: String::new(),
             told_nothing_selected: false,
-            told_lost: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             told_topics: BTreeMap::new(),
             is_silent: false,
             has_answered: false,

@@ -1,13 +1,17 @@
 //! Whole runs against the synthetic source: the real engine, real files, loopback.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use kafka_wire::partition::{BrokerId, TopicName, TopicPartition};
+use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
+use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::lifecycle::UncleanElection;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::client_properties::{ClientProperties, parse_address};
 use mirror_node::control_loop::{ConfiguredMirror, EngineSettings, MirrorConfig};
+use mirror_node::directory::DataDirectory;
 use mirror_node::handover::{self, HandoverError, KafkaRelease};
 use mirror_node::mirror_news::{MirrorEnd, MirrorNews, MirrorOutcome};
 use mirror_node::partition_check;
@@ -18,7 +22,7 @@ use mirror_uring::ShardLimits;
 use perf::synthetic_source::SyntheticSource;
 use perf::synthetic_source::spec::{BatchContent, LogSize, SyntheticSpec, TopicSpec};
 
-use super::{exit_code, mirror, words_of_open_logs};
+use super::{exit_code, headline, mirror, words_of_open_logs};
 use crate::exit_code::{CommandError, ExitCode};
 
 /// A source with the topic `orders` and a directory of its own, both gone at the end.
@@ -78,6 +82,23 @@ impl Rig {
         runtime.block_on(verify::verify(config, &mut |_| {})).unwrap()
     }
 
+    /// Has `orders` be in a state that a node left it in.
+    fn leave(&self, desired: DesiredState) {
+        let mut directory = DataDirectory::open_or_create(&self.root).unwrap();
+        let name = TopicName::parse("orders").unwrap();
+        let topic_id = directory.state.topics[&name].topic_id;
+        let mirror = super::mirror_name();
+        let bound = BoundTopic { topic_id, mirror: mirror.clone(), desired, changed_at: 0 };
+        directory.state.cluster_mirrors = ClusterMetadata::restored(
+            1,
+            BTreeMap::from([(mirror, Mirror::default())]),
+            BTreeMap::from([(name, bound)]),
+            Default::default(),
+        )
+        .unwrap();
+        directory.write_state().unwrap();
+    }
+
     fn orders(index: i32) -> TopicPartition {
         TopicPartition::parse_directory(&format!("orders-{index}")).unwrap()
     }
@@ -90,14 +111,21 @@ impl Drop for Rig {
 }
 
 fn source(cluster_id: &str) -> SyntheticSource {
-    let name = TopicName::parse("orders").unwrap();
-    let mut topic = TopicSpec::new(name, 2, LogSize::Bytes(2 << 20));
-    topic.content = BatchContent {
-        transactions_permille: 200,
-        cycle_bytes: 1 << 20,
-        ..BatchContent::default()
+    source_with(cluster_id, &["orders"])
+}
+
+fn source_with(cluster_id: &str, names: &[&str]) -> SyntheticSource {
+    let topic = |name: &&str| {
+        let name = TopicName::parse(name).unwrap();
+        let mut topic = TopicSpec::new(name, 2, LogSize::Bytes(2 << 20));
+        topic.content = BatchContent {
+            transactions_permille: 200,
+            cycle_bytes: 1 << 20,
+            ..BatchContent::default()
+        };
+        topic
     };
-    let (cluster_id, topics) = (cluster_id.to_owned(), vec![topic]);
+    let (cluster_id, topics) = (cluster_id.to_owned(), names.iter().map(topic).collect());
     SyntheticSource::start(&SyntheticSpec { cluster_id, topics, ..SyntheticSpec::default() })
         .unwrap()
 }
@@ -167,6 +195,36 @@ fn a_filter_that_selects_nothing_says_so() {
     let (outcome, heard) = rig.mirror("payments").unwrap();
     assert_eq!(outcome.end, MirrorEnd::NothingSelected);
     assert!(heard.contains(&MirrorNews::NothingSelected { topics_at_source: 1 }));
+}
+
+#[test]
+fn a_topic_that_a_node_stopped_is_left_out_and_told() {
+    let mut rig = Rig::new();
+    rig.source = source_with("one", &["orders", "payments"]);
+    rig.mirror("orders").unwrap();
+    for (desired, told) in [(DesiredState::Stopped, "STOPPED"), (DesiredState::Paused, "PAUSED")] {
+        rig.leave(desired);
+        let (outcome, heard) = rig.mirror("orders").unwrap();
+        assert_eq!(outcome.end, MirrorEnd::NothingSelected);
+        assert_eq!(headline(&outcome), "nothing to mirror: all that is selected is named below");
+        assert_eq!(exit_code(&outcome, true), ExitCode::Failed);
+        assert!(!heard.iter().any(|news| matches!(news, MirrorNews::NothingSelected { .. })));
+        let (outcome, heard) = rig.mirror(".*").unwrap();
+        assert_eq!((outcome.end, exit_code(&outcome, true)), (MirrorEnd::CaughtUp, ExitCode::Done));
+        let [left_out] = &outcome.left_out[..] else { panic!("{outcome:?}") };
+        assert!(left_out.name == "orders" && left_out.reason.contains(told), "{left_out:?}");
+        let (topic, reason) = (left_out.name.clone(), left_out.reason.clone());
+        let count = heard.iter().filter(|news| {
+            **news == MirrorNews::TopicLost { topic: topic.clone(), reason: reason.clone() }
+        });
+        assert_eq!(count.count(), 1, "{heard:?}");
+        assert_eq!(
+            headline(&outcome),
+            "caught up: what the source had at the start is here, but for what is named below"
+        );
+        let (outcome, _) = rig.mirror("payments").unwrap();
+        assert!(outcome.left_out.is_empty(), "what is not asked for is not left out");
+    }
 }
 
 #[test]
