@@ -100,8 +100,9 @@ impl MirrorLoop<'_> {
                 }
                 TopicFinding::NameTaken { name, ours } => {
                     let reason = format!(
-                        "a topic of that name was made here (id {ours}): leave it out with an \
-                         exclusion, or delete the one made here"
+                        "a topic of that name was made here, or is not mirrored any more (id \
+                         {ours}), and may hold the only copy of its records: leave it out with an \
+                         exclusion, or see with ringmirror plan what starting it would drop"
                     );
                     self.on_topic_lost(mirror, name, ours, reason);
                 }

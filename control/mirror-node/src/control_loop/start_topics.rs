@@ -170,6 +170,9 @@ impl MirrorLoop<'_> {
         request: &StartMirrorTopicsRequest,
         resolved: Resolved,
     ) -> Result<MirrorResponse, MirrorError> {
+        if let Some(error) = self.own_source(&resolved.metadata) {
+            return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error));
+        }
         let peer = resolved.peer.as_ref();
         let mut asked = start_request(request, &resolved.metadata);
         // It would close the topic to clients, and nobody would write it.
@@ -224,6 +227,17 @@ impl MirrorLoop<'_> {
             self.on_look(&name, SourceLook { metadata, ..SourceLook::default() }).await?;
         }
         Ok(started(outcomes(&plan)))
+    }
+
+    /// Why nothing may be mirrored from this source, when it is this node.
+    fn own_source(&self, source: &SourceMetadata) -> Option<CommandError> {
+        let own = self.node.as_ref().map(|node| &node.cluster_id);
+        let theirs = source.cluster_id.as_ref().filter(|theirs| own == Some(theirs))?;
+        let reason = format!(
+            "nothing was started: bootstrap.servers of the mirror leads to this node itself \
+             (cluster {theirs}); give the address of the cluster to mirror from"
+        );
+        Some(CommandError::new(ErrorCode::InvalidRequest, reason))
     }
 
     fn plan_start(&self, request: &StartRequest) -> Result<Planned, CommandError> {

@@ -37,11 +37,21 @@ async fn start(
     peer: PeerMirrors,
     asked: Asked,
 ) -> StartMirrorTopicsResponse {
+    start_from("berlin", control, peer, asked).await
+}
+
+/// The same, of a source with this cluster id.
+async fn start_from(
+    cluster_id: &str,
+    control: &mut MirrorLoop<'_>,
+    peer: PeerMirrors,
+    asked: Asked,
+) -> StartMirrorTopicsResponse {
     let topic_id = control.destination.catalog.topic(&orders()).unwrap().id;
     let topic =
         SourceTopic { topic_id: Some(topic_id), is_internal: false, partitions: BTreeMap::new() };
     let topics = BTreeMap::from([(orders(), topic)]);
-    let cluster_id = Some("berlin".to_owned());
+    let cluster_id = Some(cluster_id.to_owned());
     let metadata = SourceMetadata { cluster_id, topics, ..SourceMetadata::default() };
     let request = StartMirrorTopicsRequest {
         mirror_name: "back".to_owned(),
@@ -140,6 +150,23 @@ async fn a_plan_tells_of_records_in_partitions_that_the_source_does_not_have() {
     assert_eq!((planned.local_end, planned.truncate_to, planned.source_end), (1, 0, -1));
     let (_, reason) = refusal(&mut control, PeerMirrors::default(), Asked::Start).await;
     assert!(reason.contains("--confirm"), "the plan says what a start does: {reason}");
+}
+
+#[tokio::test]
+async fn a_node_mirrors_nothing_from_itself() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    control.until(|_| node.topic.is_writable()).await;
+    let before = begun(&mut control).await;
+    let own = control.node.as_ref().unwrap().cluster_id.clone();
+    for asked in [Asked::Start, Asked::Confirmed, Asked::Plan] {
+        let told = start_from(&own, &mut control, PeerMirrors::default(), asked).await;
+        assert_eq!(told.error_code, 42, "{told:?}");
+        assert!(told.error_message.unwrap().contains("this node itself"));
+    }
+    assert_eq!(control.metadata, before);
+    assert!(node.topic.is_writable());
 }
 
 /// What a source says that mirrors `orders` from here no more, and had it up to this offset.
