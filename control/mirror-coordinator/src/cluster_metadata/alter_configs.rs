@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::command_error::{CommandError, ErrorCode};
-use super::filters::compiled;
+use super::filters::{Filters, compiled};
 use super::{ClusterMetadata, MetadataChange, MetadataRecord, Mirror, Planned};
 use crate::mirror_config::config_change::{self, ConfigChange};
-use crate::mirror_config::{TOPICS_PREFIX, topic_prefix};
+use crate::mirror_config::{TOPICS_EXCLUDE, TOPICS_INCLUDE, TOPICS_PREFIX, topic_prefix};
 use crate::mirror_name::MirrorName;
 use crate::mirror_node_config::{self, NodeScope};
 
@@ -23,10 +23,17 @@ impl ClusterMetadata {
         changes: &[ConfigChange],
     ) -> Result<Planned, CommandError> {
         let (name, mirror) = self.mirror_named(mirror)?;
-        let configs = config_change::altered(&mirror.configs, changes).map_err(|error| {
-            let message = format!("mirror {name}: {error}; nothing was changed");
+        let refused = |reason: String| {
+            let message = format!("mirror {name}: {reason}; nothing was changed");
             CommandError::new(ErrorCode::InvalidConfig, message)
-        })?;
+        };
+        let configs = config_change::altered(&mirror.configs, changes)
+            .map_err(|error| refused(error.to_string()))?;
+        // An exclusion by itself is the failover of what is included.
+        let lists = [TOPICS_INCLUDE, TOPICS_EXCLUDE];
+        if lists.iter().all(|list| changes.iter().any(|change| change.name == *list)) {
+            Filters::check_configs(&configs).map_err(refused)?;
+        }
         self.check_prefix(name, mirror, &configs)?;
         let edited = Mirror { configs, source_cluster_id: mirror.source_cluster_id.clone() };
         let patterns = compiled(name, &edited)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kafka_wire::mirror_error::MirrorError;
 
 use super::command_error::{CommandError, ErrorCode};
+use super::filters::Filters;
 use super::limits::MIRRORS_MAX;
 use super::{ClusterMetadata, MetadataChange, MetadataRecord, Mirror};
 use crate::mirror_config::config_change::{ConfigChange, ConfigOperation, altered};
@@ -44,10 +45,12 @@ impl ClusterMetadata {
             );
             return Err(CommandError::new(ErrorCode::PolicyViolation, message));
         }
-        let configs = checked(configs).map_err(|error| {
-            let message = format!("mirror {parsed} was not made: {error}");
+        let refused = |reason: String| {
+            let message = format!("mirror {parsed} was not made: {reason}");
             CommandError::new(ErrorCode::InvalidConfig, message)
-        })?;
+        };
+        let configs = checked(configs).map_err(|error| refused(error.to_string()))?;
+        Filters::check_configs(&configs).map_err(refused)?;
         let mirror = Mirror { configs, source_cluster_id: None };
         Ok(self.change(vec![MetadataRecord::Mirror(parsed, mirror)]))
     }

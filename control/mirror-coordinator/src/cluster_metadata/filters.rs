@@ -52,6 +52,26 @@ impl Filters {
         }
     }
 
+    /// Refuses an entry that is in both lists by the very same words, which can mean no topic. What
+    /// every mirror excludes by itself is left to whoever starts a topic.
+    pub(super) fn check_apart(include: &[String], exclude: &[String]) -> Result<(), String> {
+        let exclude: BTreeSet<&String> = exclude.iter().collect();
+        let in_both = |entry: &&String| *entry != DEFAULT_EXCLUDE && exclude.contains(entry);
+        match include.iter().find(in_both) {
+            Some(entry) => Err(format!(
+                "{entry:?} is both included and excluded, and what is excluded is not mirrored: \
+                 leave it out of one of the two"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for the settings of a mirror.
+    pub(super) fn check_configs(configs: &BTreeMap<String, String>) -> Result<(), String> {
+        let Self { include, exclude } = Self::of(configs);
+        Self::check_apart(&include, &exclude)
+    }
+
     pub(super) fn has_include(&self, pattern: &str) -> bool {
         self.include.iter().any(|entry| entry == pattern)
     }

@@ -130,6 +130,10 @@ fn check_request(
         let message = format!("mirror {name}: a start needs a topic or a pattern, none was named");
         return Err(CommandError::new(ErrorCode::InvalidRequest, message));
     }
+    if let Err(reason) = Filters::check_apart(include, exclude) {
+        let message = format!("mirror {name}: {reason}; nothing was changed");
+        return Err(CommandError::new(ErrorCode::InvalidRequest, message));
+    }
     if named.len() > COMMAND_TOPICS_MAX {
         let count = named.len();
         let message = format!(

@@ -1,6 +1,7 @@
 //! How filters change (section 14.2), and what they let in.
 
 use super::{Node, start, stop_patterns, stop_topics, texts};
+use crate::cluster_metadata::command_error::ErrorCode;
 use crate::desired_state::DesiredState::{Mirroring, Paused, Stopped};
 use crate::mirror_config::config_change::{ConfigChange, ConfigOperation};
 use crate::mirror_config::topic_patterns;
@@ -203,4 +204,38 @@ fn each_look_at_a_source_stops_what_is_excluded() {
     assert_eq!(planned.also_stopped, [super::name("running")]);
     node.done(&planned);
     assert!(node.metadata.plan_stop_excluded(&name, &patterns).change.is_empty());
+}
+
+#[test]
+fn an_entry_of_both_lists_is_refused_where_it_can_only_be_a_mistake() {
+    let mut node = Node::with_mirrors();
+    let mut request = start("m", &["other", "later"], &SOURCE);
+    request.exclude = texts(&["later"]);
+    let error = node.plan_start(&request).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidRequest);
+    assert!(error.message.contains("\"later\""), "{error}");
+    let both =
+        [("topics.include", "a,b.c"), ("topics.exclude", "b.c"), ("bootstrap.servers", "h:1")];
+    let configs = both.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+    let error = node.metadata.plan_create("new", &configs).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidConfig);
+    assert!(error.message.contains("\"b.c\""), "{error}");
+    let set = |(name, value): (&str, &str)| ConfigChange {
+        name: name.to_owned(),
+        operation: ConfigOperation::Set,
+        value: Some(value.to_owned()),
+    };
+    let error = node.metadata.plan_alter_configs("m", &both.map(set)).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidConfig);
+    // What is included is failed over by an exclusion alone.
+    for one in &both[..2] {
+        let planned = node.metadata.plan_alter_configs("m", &[set(*one)]).unwrap();
+        node.done(&planned);
+    }
+    let all = [
+        ("topics.include", Some("__.*".to_owned())),
+        ("bootstrap.servers", Some("h:1".to_owned())),
+    ];
+    let all = all.map(|(name, value)| (name.to_owned(), value));
+    assert!(node.metadata.plan_create("new", &all).is_ok(), "nobody asked for that exclusion");
 }
