@@ -195,17 +195,27 @@ async fn with_topics(
     } else {
         node.act(action, mirror, &chosen.topics, choice.patterns()).await?
     };
-    let nothing = match (chosen.is_done_already, action) {
-        (true, _) => format!("{verb} no topics in mirror {mirror}: all that match are so already"),
-        (false, TopicAction::Stop) => format!(
-            "{verb} no topics in mirror {mirror}: none matches; topics that appear and match are \
-             not started"
-        ),
-        (false, _) => format!("{verb} no topics in mirror {mirror}: none matches"),
-    };
+    let nothing = nothing_text(action, mirror, &chosen);
     let code = print_outcomes(output, verb, mirror, &outcomes, &nothing)?;
     let has_missed = outcomes.is_empty() && !chosen.is_done_already && action != TopicAction::Stop;
     Ok(if has_missed { ExitCode::Failed } else { code })
+}
+
+/// What is said when nothing was done with any topic.
+fn nothing_text(action: TopicAction, mirror: &str, chosen: &Chosen) -> String {
+    let why = match (chosen.is_done_already, action, chosen.stopped.first()) {
+        (true, TopicAction::Recover, _) => "none of those that match has failed".to_owned(),
+        (true, ..) => "all that match are so already".to_owned(),
+        (false, TopicAction::Stop, _) => {
+            "none matches; topics that appear and match are not started".to_owned()
+        }
+        (false, _, Some(first)) => format!(
+            "{} that match are STOPPED, such as {first}; --start mirrors them again",
+            chosen.stopped.len()
+        ),
+        (false, _, None) => "none matches".to_owned(),
+    };
+    format!("{} no topics in mirror {mirror}: {why}", verb(action))
 }
 
 const fn verb(action: TopicAction) -> &'static str {
@@ -229,6 +239,8 @@ struct Chosen {
     topics: Vec<String>,
     /// True when there are none because all that match are where they are to come.
     is_done_already: bool,
+    /// Those that match and are STOPPED.
+    stopped: Vec<String>,
 }
 
 /// What a list means: of the topics that the action changes something for, those that match, and
@@ -255,7 +267,7 @@ fn chosen(
         TopicAction::Recover => choice.among(all.iter().copied()),
     };
     let is_done_already = topics.is_empty() && !done.is_empty();
-    Chosen { topics, is_done_already }
+    Chosen { topics, is_done_already, stopped: choice.among(stopped) }
 }
 
 /// What became of each topic.

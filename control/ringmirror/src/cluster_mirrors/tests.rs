@@ -18,9 +18,12 @@ fn known() -> MirrorTopics {
 
 fn choose(action: TopicAction, text: &str) -> (Vec<String>, bool) {
     let choice = TopicChoice::parse(text).unwrap();
-    let Chosen { topics, is_done_already } =
-        chosen(action, &choice, &known(), &["payments".to_owned(), "stopped".to_owned()]);
+    let Chosen { topics, is_done_already, .. } = chosen_of(action, &choice);
     (topics, is_done_already)
+}
+
+fn chosen_of(action: TopicAction, choice: &TopicChoice) -> Chosen {
+    chosen(action, choice, &known(), &["payments".to_owned(), "stopped".to_owned()])
 }
 
 fn expected(topics: &[&str], is_done_already: bool) -> (Vec<String>, bool) {
@@ -46,6 +49,33 @@ fn what_is_where_it_is_to_come_is_no_mistake_and_a_name_nobody_knows_is_the_node
     assert_eq!(
         choose(TopicAction::Pause, "missing,ord.*"),
         expected(&["orders", "missing"], false)
+    );
+}
+
+#[test]
+fn what_matches_and_cannot_be_had_is_told_with_its_state() {
+    let told = |action, text| {
+        let choice = TopicChoice::parse(text).unwrap();
+        nothing_text(action, "m", &chosen_of(action, &choice))
+    };
+    for (action, verb) in [(TopicAction::Pause, "Paused"), (TopicAction::Resume, "Resumed")] {
+        assert_eq!(
+            told(action, "stop.*"),
+            format!(
+                "{verb} no topics in mirror m: 1 that match are STOPPED, such as stopped; --start \
+                 mirrors them again"
+            )
+        );
+        let none = format!("{verb} no topics in mirror m: none matches");
+        assert_eq!(told(action, "none-.*"), none);
+    }
+    assert_eq!(
+        told(TopicAction::Pause, "paused"),
+        "Paused no topics in mirror m: all that match are so already"
+    );
+    assert_eq!(
+        told(TopicAction::Recover, "orders"),
+        "Recovered no topics in mirror m: none of those that match has failed"
     );
 }
 
