@@ -40,7 +40,7 @@ fn doctor_names_a_fix_for_everything_it_finds_wrong() -> Result<()> {
         let has_fix = finding["fix"].as_str().is_some_and(|fix| !fix.is_empty());
         assert!(has_fix || !needs_fix, "{finding}");
     }
-    let broken = findings.iter().any(|finding| finding["level"] == "error");
+    let broken = findings.iter().any(|finding| finding["level"] == "problem");
     assert_eq!(ended.code() == Some(0), !broken, "{ended}");
     Ok(())
 }
