@@ -17,7 +17,7 @@ use crate::exit_code::{CommandError, ExitCode};
 use crate::node_client::{NodeClient, StartWish};
 use crate::output::Output;
 use crate::plan::PlanReport;
-use crate::state_wait::{StateWish, Waited, wait};
+use crate::state_wait::{StateWish, Waited, not_refused, wait};
 use crate::status::report::MIRRORING;
 use crate::table::beginning;
 use crate::topic_choice::{TopicChoice, exactly};
@@ -75,6 +75,7 @@ async fn fail_back(args: &FailbackArgs, output: &mut Output) -> Result<ExitCode,
         return Ok(Consent::REFUSED);
     }
     let started = old.start(&StartWish { plan_only: false, ..wish }).await?.topics;
+    let topics = not_refused(&topics, &started);
     let state = StateWish {
         mirror: &args.mirror,
         topics: &topics,

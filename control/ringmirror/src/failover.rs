@@ -14,7 +14,7 @@ use crate::consent::{Consent, ask};
 use crate::exit_code::{CommandError, ExitCode};
 use crate::node_client::{NodeClient, TopicAction};
 use crate::output::Output;
-use crate::state_wait::{StateWish, Waited, wait};
+use crate::state_wait::{StateWish, Waited, not_refused, wait};
 use crate::status::report::STOPPED;
 use crate::table::{beginning, known, table};
 use crate::topic_choice::TopicChoice;
@@ -82,13 +82,6 @@ async fn fail_over(args: &FailoverArgs, output: &mut Output) -> Result<ExitCode,
     }
     tell_why(&waited, args);
     Ok(report.exit_code(waited.was_interrupted))
-}
-
-/// Topics that the node stops; of those it refused no state ever comes.
-fn not_refused(topics: &[String], outcomes: &[TopicOutcome]) -> Vec<String> {
-    let refused = outcomes.iter().filter(|outcome| outcome.error_code != 0);
-    let refused: BTreeSet<&String> = refused.map(|outcome| &outcome.name).collect();
-    topics.iter().filter(|topic| !refused.contains(topic)).cloned().collect()
 }
 
 /// What went wrong with the wait itself; a standard error nobody reads leaves nothing to be told.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use kafka_wire::mirror_api::mirror_topic::TopicOutcome;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster_mirrors::tables::{PartitionRow, rows};
@@ -111,6 +112,13 @@ fn finish(bar: Option<&ProgressBar>) {
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a look may take when the wait is over before it.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Topics that the node did not refuse: the states asked for never come to the others.
+pub(crate) fn not_refused(topics: &[String], outcomes: &[TopicOutcome]) -> Vec<String> {
+    let refused = outcomes.iter().filter(|outcome| outcome.error_code != 0);
+    let refused: BTreeSet<&String> = refused.map(|outcome| &outcome.name).collect();
+    topics.iter().filter(|topic| !refused.contains(topic)).cloned().collect()
+}
 
 #[cfg(test)]
 mod tests;
