@@ -91,11 +91,13 @@ pub(super) fn is_provided(value: &str) -> bool {
 }
 
 /// Settings of connectors that are taken over.
-const OF_CONNECTOR: [&str; 13] = [
+const OF_CONNECTOR: [&str; 15] = [
     "topics",
+    "topics.whitelist",
     "topics.exclude",
     "topics.blacklist",
     "groups",
+    "groups.whitelist",
     "groups.exclude",
     "groups.blacklist",
     "config.properties.exclude",

@@ -106,8 +106,9 @@ fn mirror(file: &Mm2File, flow: &Flow, notes: &mut Vec<String>) -> Result<Import
     let topics = elements(file, flow, ["topics", "topics.whitelist"], ".*")?;
     let topics: Vec<String> = topics.iter().map(|one| naming.pattern(one)).collect();
     settings.insert("topics.exclude", naming.excluded(file, flow)?.join(","));
-    let has_offsets = switch(file, flow, "sync.group.offsets.enabled", false)?
-        || switch(file, flow, "emit.checkpoints.enabled", true)?;
+    // Checkpoints were how consumers found their place where offsets were not committed for them.
+    let has_checkpoints = switch(file, flow, "emit.checkpoints.enabled", true)?;
+    let has_offsets = switch(file, flow, "sync.group.offsets.enabled", has_checkpoints)?;
     let groups = elements(file, flow, ["groups", "groups.whitelist"], ".*")?;
     let groups = if has_offsets { groups.join(",") } else { String::new() };
     settings.insert("groups.include", groups);

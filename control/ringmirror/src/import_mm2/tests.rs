@@ -67,6 +67,20 @@ fn a_setting_of_a_direction_counts_before_one_of_the_whole_file() {
 }
 
 #[test]
+fn old_names_of_lists_are_taken_over_and_offsets_are_not_where_the_file_says_no() {
+    let text = "clusters=a,b\na.bootstrap.servers=a:1\na->b.enabled=true\n\
+                a->b.topics.whitelist=x\na->b.groups.whitelist=g\n\
+                a->b.replication.policy.class=IdentityReplicationPolicy";
+    let import = Import::of(&Mm2File::parse(text).unwrap(), None).unwrap();
+    assert_eq!(import.mirrors[0].topics, ["x"]);
+    assert_eq!(import.mirrors[0].settings["groups.include"], "g");
+    assert!(import.without_counterpart.is_empty(), "{import:?}");
+    let text = format!("{text}\na->b.sync.group.offsets.enabled=false");
+    let import = Import::of(&Mm2File::parse(&text).unwrap(), None).unwrap();
+    assert_eq!(import.mirrors[0].settings["groups.include"], "");
+}
+
+#[test]
 fn of_a_key_that_is_there_twice_the_last_one_counts() {
     let text = "clusters=a,b\na.bootstrap.servers=x:1\na->b.enabled=false\n\
                 a.bootstrap.servers=y:2\na->b.enabled=true";
