@@ -1,8 +1,9 @@
 //! Access control lists of the source, kept here with those made here.
 //!
 //! What is done about each rule is in `mirror_coordinator::acl::mirrored_acls`. Rules for one topic
-//! that the mirror does not mirror now, because it was stopped or is paused, are left as they are;
-//! so is everything while it mirrors no topic at all: then what would be done is only told.
+//! that is here and that no mirror mirrors now, because it was stopped, is paused or was made here,
+//! are left as they are; so is everything while the mirror mirrors no topic at all: then what would
+//! be done is only told.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use mirror_coordinator::acl::acl_table::AclTable;
 use mirror_coordinator::acl::include_rules::IncludeRules;
 use mirror_coordinator::acl::mirrored_acls::AclChanges;
 use mirror_coordinator::acl::{AclBinding, AclPattern, AclResource};
-use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use mirror_coordinator::desired_state::DesiredState;
 use mirror_coordinator::mirror_config::MirrorConfig;
 use mirror_coordinator::mirror_name::MirrorName;
@@ -20,6 +20,7 @@ use mirror_coordinator::mirror_name::MirrorName;
 use super::board::{Noted, SyncOutcome};
 use super::{Mirrored, SyncError, SyncResult};
 use crate::acl_store::AclStoreError;
+use crate::directory_state::DirectoryState;
 use crate::shared_directory::SharedDirectory;
 use crate::source_client::SourceClient;
 use crate::source_client::acls::SourceAcls;
@@ -72,7 +73,7 @@ fn carry(
     let is_mirroring =
         topics.any(|bound| bound.mirror == *mirror && bound.desired == DesiredState::Mirroring);
     let is_copied = |acl: &AclBinding| {
-        include.matches(acl) && !is_at_rest(metadata, mirror, &BTreeSet::new(), acl)
+        include.matches(acl) && !is_at_rest(&directory.state, &BTreeSet::new(), acl)
     };
     let plan = |table: &AclTable| table.plan_mirrored(mirror, at_source, is_copied);
     let store = shared.acls();
@@ -115,7 +116,7 @@ pub(crate) fn planned_acls(
     let include = configs.and_then(Result::ok).map(|it| IncludeRules::parse(&it.acls_include));
     let Some(Ok(include)) = include else { return Vec::new() };
     let is_copied =
-        |acl: &AclBinding| include.matches(acl) && !is_at_rest(metadata, mirror, started, acl);
+        |acl: &AclBinding| include.matches(acl) && !is_at_rest(&locked.state, started, acl);
     let changes = directory.acls().current().table.plan_mirrored(mirror, acls, is_copied);
     let mut noted = Noted::default();
     for sentence in sentences(&changes) {
@@ -126,23 +127,22 @@ pub(crate) fn planned_acls(
 
 fn sentences(changes: &AclChanges) -> impl Iterator<Item = String> {
     let added = changes.added.iter().map(|acl| format!("added: {acl}"));
-    added.chain(changes.removed.iter().map(|acl| format!("removed: {acl}")))
+    let removed = changes.removed.iter().map(|acl| format!("removed: {acl}"));
+    let left = changes.left_to_others.iter().map(|acl| format!("left to another mirror: {acl}"));
+    added.chain(removed).chain(left)
 }
 
-/// True for a rule about one topic that belongs to the mirror and is not mirrored, nor started now.
-fn is_at_rest(
-    metadata: &ClusterMetadata,
-    mirror: &MirrorName,
-    started: &BTreeSet<TopicName>,
-    acl: &AclBinding,
-) -> bool {
+/// True for a rule about one topic that is here and is neither mirrored nor started now.
+fn is_at_rest(state: &DirectoryState, started: &BTreeSet<TopicName>, acl: &AclBinding) -> bool {
     if acl.resource != AclResource::Topic || acl.pattern != AclPattern::Literal {
         return false;
     }
     let Some(name) = TopicName::parse(&acl.name) else { return false };
-    let bound = metadata.topics().get(&name);
-    bound.is_some_and(|bound| bound.mirror == *mirror && bound.desired != DesiredState::Mirroring)
-        && !started.contains(&name)
+    let is_mirroring = match state.cluster_mirrors.topics().get(&name) {
+        Some(bound) => bound.desired == DesiredState::Mirroring,
+        None => state.topic_id(&name).is_none(),
+    };
+    !is_mirroring && !started.contains(&name)
 }
 
 const NO_AUTHORIZER: &str =

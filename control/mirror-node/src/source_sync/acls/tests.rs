@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use kafka_wire::partition::TopicId;
 use mirror_coordinator::acl::acl_table::AclOrigin;
 use mirror_coordinator::acl::{AclOperation, AclPermission, WILDCARD};
-use mirror_coordinator::cluster_metadata::{BoundTopic, Mirror};
+use mirror_coordinator::cluster_metadata::{BoundTopic, ClusterMetadata, Mirror};
 
 use super::*;
 use crate::directory::DataDirectory;
+use crate::directory_state::LocalTopic;
 use crate::test_directory::TestDirectory;
 
 /// A directory whose mirror `dc` mirrors `orders`, or did, and whose topic `held` is stopped.
@@ -96,6 +97,40 @@ fn rules_of_a_topic_that_was_stopped_are_left_as_they_are() {
     store.change(|table| table.restore(acl("held"), brought)).unwrap().unwrap();
     scene.round(&["orders"]);
     assert_eq!(scene.names(), ["held", "orders"]);
+}
+
+/// Found by a reviewer: another mirror of the source took rights of a topic that was failed over.
+#[test]
+fn rules_of_what_another_mirror_stopped_and_of_what_was_made_here_are_left_as_they_are() {
+    let scene = Scene::new(DesiredState::Mirroring);
+    let own = LocalTopic {
+        topic_id: TopicId::from_wire([9; 16]).unwrap(),
+        partition_count: 1,
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    };
+    scene.directory.lock().state.local_topics.insert(topic("own"), own);
+    let other = MirrorName::parse("other").unwrap();
+    let round = |names: &[&str]| {
+        let mut outcome = SyncOutcome::default();
+        let include = IncludeRules::parse(&["TOPIC"]).unwrap();
+        let at_source = source(names);
+        carry(&scene.directory, &mirror(), (&include, &at_source), &mut outcome).unwrap();
+        outcome
+    };
+    assert_eq!(round(&["held", "own", "nowhere"]).written, 1);
+    assert_eq!(scene.names(), ["nowhere"]);
+    let brought = AclOrigin::Mirrors(BTreeSet::from([mirror()]));
+    let both = AclOrigin::Mirrors(BTreeSet::from([mirror(), other]));
+    let store = scene.directory.acls();
+    for name in ["held", "own"] {
+        store.change(|table| table.restore(acl(name), brought.clone())).unwrap().unwrap();
+    }
+    store.change(|table| table.restore(acl("shared"), both)).unwrap().unwrap();
+    let told = round(&[]).changed.first;
+    assert_eq!(scene.names(), ["held", "own", "shared"]);
+    assert_eq!(told[0], "removed: ALLOW User:ada READ on TOPIC nowhere");
+    assert_eq!(told[1], "left to another mirror: ALLOW User:ada READ on TOPIC shared");
 }
 
 #[test]
