@@ -137,7 +137,10 @@ fn of_partitions(registry: &mut Registry, mirrors: &[DescribedMirror]) {
 fn of_tasks(registry: &mut Registry, mirrors: &[DescribedMirror]) {
     let (errors, written) = (Counts::default(), Counts::default());
     let gauges = [
-        ("sync_success_age_seconds", "Time since all of it was carried over; -1 for never"),
+        (
+            "sync_success_age_seconds",
+            "Time since all of it was carried over; +Inf for not since the start",
+        ),
         ("sync_round_seconds", "How long the last round took"),
         ("sync_in_step", "Things that are here as at the source"),
         ("sync_left_out", "Things that a rule left out in the last round"),
@@ -148,7 +151,8 @@ fn of_tasks(registry: &mut Registry, mirrors: &[DescribedMirror]) {
         errors.get_or_create(&labels).inc_by(u64::try_from(sync.error_count).unwrap_or(0));
         written.get_or_create(&labels).inc_by(u64::try_from(sync.written).unwrap_or(0));
         let values = [
-            seconds(sync.success_age_ms),
+            // So that whoever waits for too old a success is called when there is none.
+            Some(sync.success_age_ms).filter(|ms| *ms >= 0).map_or(f64::INFINITY, seconds),
             seconds(sync.took_ms),
             number(sync.in_step),
             number(sync.skipped_count),

@@ -104,6 +104,15 @@ impl Noted {
             });
         }
     }
+
+    /// Notes a sentence that says more than the others, before them.
+    pub(crate) fn note_first(&mut self, sentence: impl FnOnce() -> String) {
+        let others = std::mem::take(self);
+        self.note(sentence);
+        self.count += others.count;
+        let room = NOTED_MAX.saturating_sub(self.first.len());
+        self.first.extend(others.first.into_iter().take(room));
+    }
 }
 
 impl SyncBoard {
@@ -128,16 +137,15 @@ impl SyncBoard {
                 report.written += written;
                 report.skipped = skipped;
                 report.error_count += failed.count;
-                match failed.first.into_iter().next() {
-                    None => {
-                        report.succeeded_at = Some(now);
-                        return;
-                    }
-                    Some(first) if failed.count > 1 => {
-                        format!("{first} (and {} more)", failed.count - 1)
-                    }
-                    Some(first) => first,
+                if failed.count == 0 {
+                    report.succeeded_at = Some(now);
+                    return;
                 }
+                let told = failed.first.iter().take(ERRORS_TOLD).map(String::as_str);
+                let told: Vec<&str> = told.collect();
+                let rest = failed.count - u64::try_from(told.len()).unwrap_or(failed.count);
+                let told = told.join("; ");
+                if rest == 0 { told } else { format!("{told} (and {rest} more)") }
             }
             Err(error) => {
                 report.error_count += 1;
@@ -168,6 +176,8 @@ fn wire(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Sentences on what could not be done that are told of a round.
+const ERRORS_TOLD: usize = 2;
 /// Sentences kept of one round.
 pub const NOTED_MAX: usize = 20;
 const NOTED_CHARS_MAX: usize = 300;

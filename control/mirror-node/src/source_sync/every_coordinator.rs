@@ -75,9 +75,11 @@ impl<'a, K: GroupKind> EveryCoordinator<'a, K> {
     pub(super) async fn run(mut self) -> SyncResult {
         self.topics = self.mirrored.topics().into_iter().collect();
         let config = self.mirrored.with_mirror(|mirror| MirrorConfig::parse(&mirror.configs));
-        let Some(config) = config.filter(|_| !self.topics.is_empty()) else {
+        let Some(config) = config else { return Ok(self.outcome) };
+        if self.topics.is_empty() {
+            self.outcome.skipped.note(|| "not done, no topic is mirrored".to_owned());
             return Ok(self.outcome);
-        };
+        }
         let config = config.map_err(|error| SyncError::Settings(error.to_string()))?;
         if config.groups_include.patterns().is_empty() {
             return Ok(self.outcome); // no right is needed to carry nothing over
@@ -114,7 +116,7 @@ impl<'a, K: GroupKind> EveryCoordinator<'a, K> {
                     DisplayAddress(&at).to_string()
                 });
                 let servers = servers.collect::<Vec<_>>().join(",");
-                self.outcome.failed.note(|| told(&missing, &servers));
+                self.outcome.failed.note_first(|| told(&missing, &servers));
             }
             Err(error) => tracing::debug!(%error, "rights on groups are not known"),
         }

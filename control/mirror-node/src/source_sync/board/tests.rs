@@ -48,15 +48,16 @@ fn only_a_round_without_a_failure_counts_as_done() {
 }
 
 #[test]
-fn an_error_of_many_tells_the_first_and_their_number() {
+fn an_error_of_many_tells_the_first_two_and_their_number() {
     let board = SyncBoard::default();
     let mut failed = failed("one");
     failed.note(|| "two".to_owned());
+    failed.note_first(|| "what to do".to_owned());
     let outcome = SyncOutcome { failed, ..SyncOutcome::default() };
     board.note(&name(), SyncTask::ConsumerGroups, TOOK, Ok(outcome));
     let report = &board.of(&name())[&SyncTask::ConsumerGroups];
-    assert_eq!(report.last_error.as_ref().unwrap().1, "one (and 1 more)");
-    assert_eq!(report.error_count, 2);
+    assert_eq!(report.last_error.as_ref().unwrap().1, "what to do; one (and 1 more)");
+    assert_eq!(report.error_count, 3);
 }
 
 #[test]
