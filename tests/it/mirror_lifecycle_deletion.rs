@@ -108,8 +108,9 @@ pub(crate) fn fails_until_made_anew(source: &KafkaCluster) -> Result<()> {
     create_with_records(at_source, "steady", 1)?;
     mirror_stock(source, &node, "from-stock", &["deleted", "steady"])?;
     at_source.delete_topic("deleted")?;
-    let failed = node.await_state("deleted", "FAILED")?;
-    ensure!(failed[0].retry_attempt == -1, "{failed:?}");
+    let failed = node.await_partitions("deleted", "given up", |found| {
+        found.state == "FAILED" && found.retry_attempt == -1
+    })?;
     let reason = failed[0].error_message.clone().unwrap_or_default();
     ensure!(reason.contains("deleted"), "{reason}");
     let told = node.mirror_command(&["--describe", "--failed"])?;

@@ -122,8 +122,10 @@ fn expect_followed(
 /// Given up, with everything that was mirrored before the election.
 fn expect_refused(node: &MirrorNode, topics: &[&str]) -> Result<()> {
     for topic in topics {
-        let failed = node.await_state(topic, "FAILED")?;
-        ensure!(failed[0].retry_attempt == -1, "{failed:?}");
+        // A source that is away for a moment fails it, too.
+        let failed = node.await_partitions(topic, "given up", |found| {
+            found.state == "FAILED" && found.retry_attempt == -1
+        })?;
         let reason = failed[0].error_message.clone().unwrap_or_default();
         ensure!(reason.contains(&format!("{SUPPORT}=true")), "{reason}");
         expect_count(node.driver(), topic, 2)?;
