@@ -113,8 +113,9 @@ pub(crate) struct ReadersArgs {
     receive: bool,
 }
 
+/// What measurements of one node have in common.
 #[derive(Args)]
-pub(crate) struct LifecycleArgs {
+struct NodeArgs {
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -124,6 +125,12 @@ pub(crate) struct LifecycleArgs {
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]
     directory: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct LifecycleArgs {
+    #[command(flatten)]
+    node: NodeArgs,
     /// Partitions mirrored, in topics of a hundred.
     #[arg(
         long,
@@ -138,15 +145,8 @@ pub(crate) struct LifecycleArgs {
 
 #[derive(Args)]
 pub(crate) struct GroupsArgs {
-    /// Print the figures as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The ringmirror to measure; the one beside this program by default.
-    #[arg(long)]
-    ringmirror: Option<PathBuf>,
-    /// Directory on the disk to write to; what is written is removed.
-    #[arg(long, default_value = "target/tmp")]
-    directory: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
     /// Consumer groups at the source.
     #[arg(long, default_value_t = 10_000)]
     groups: u32,
@@ -264,24 +264,24 @@ pub(crate) fn lifecycle(args: &LifecycleArgs) -> Result<()> {
         false => args.phases.clone(),
     };
     let plan = LifecyclePlan {
-        directory: args.directory.clone(),
-        ringmirror: ringmirror_program(args.ringmirror.as_deref())?,
+        directory: args.node.directory.clone(),
+        ringmirror: ringmirror_program(args.node.ringmirror.as_deref())?,
         partitions: args.partitions,
         phases,
     };
     let row = lifecycle::measure(&plan, |line| eprintln!("{line}"))?;
-    print(args.json, &row, &row.text())
+    print(args.node.json, &row, &row.text())
 }
 
 pub(crate) fn groups(args: &GroupsArgs) -> Result<()> {
     let plan = GroupsPlan {
-        directory: args.directory.clone(),
-        ringmirror: ringmirror_program(args.ringmirror.as_deref())?,
+        directory: args.node.directory.clone(),
+        ringmirror: ringmirror_program(args.node.ringmirror.as_deref())?,
         groups: args.groups,
         partitions: args.partitions,
     };
     let row = groups::measure(&plan, |line| eprintln!("{line}"))?;
-    print(args.json, &row, &row.text())
+    print(args.node.json, &row, &row.text())
 }
 
 const fn discard(in_kernel: bool) -> Discard {
