@@ -135,10 +135,8 @@ fn a_log_whose_new_epoch_cannot_be_remembered_is_shown_to_nobody() {
     assert_eq!(leader_epoch(&start(&root).0), 1);
 }
 
-#[test]
-fn a_name_that_is_taken_is_refused() {
-    let root = TestDirectory::new();
-    let (topics, _) = start(&root);
+/// A topic of one partition that the directory has from a mirror.
+fn is_mirrored(topics: &LocalTopics, topic: &str) {
     let mirrored = MirrorTopic {
         topic_id: random_id().unwrap(),
         source_has_topic_ids: true,
@@ -146,7 +144,14 @@ fn a_name_that_is_taken_is_refused() {
         configs: BTreeMap::new(),
         leader_epochs: Vec::new(),
     };
-    topics.directory.lock().state.topics.insert(name("mirrored"), mirrored);
+    topics.directory.lock().state.topics.insert(name(topic), mirrored);
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused() {
+    let root = TestDirectory::new();
+    let (topics, _) = start(&root);
+    is_mirrored(&topics, "mirrored");
     topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
     for taken in ["notes", "mirrored"] {
         let refused = topics.create(&name(taken), 1, BTreeMap::new());
@@ -222,14 +227,7 @@ fn a_deletion_that_is_tried_again_leaves_a_mirrored_topic_of_that_name_alone() {
     topics.begin_deletion(&old).unwrap();
     topics.close_deleted(&old);
     // A mirror took the name, and the engine is making the log.
-    let mirrored = MirrorTopic {
-        topic_id: random_id().unwrap(),
-        source_has_topic_ids: true,
-        partition_count: 1,
-        configs: BTreeMap::new(),
-        leader_epochs: Vec::new(),
-    };
-    topics.directory.lock().state.topics.insert(name("notes"), mirrored);
+    is_mirrored(&topics, "notes");
     let directory = root.0.join("notes-0");
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir(&directory).unwrap();
