@@ -9,7 +9,8 @@
 //! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
 //! `source_child`, and `idle`. Then servers seen by their clients: `server_process` and
 //! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`,
-//! `lifecycle` and `groups`, which order mirrors over `mirrors_client`.
+//! `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`, with a file
+//! for each contender.
 
 pub mod consume;
 pub mod consume_row;
@@ -30,7 +31,9 @@ pub mod mirror;
 pub mod mirror_row;
 pub mod mirrors_client;
 pub mod paced_producer;
+pub mod peers;
 pub mod private_network;
+pub mod process_watch;
 pub mod readers;
 pub mod served_logs;
 pub mod server_process;
