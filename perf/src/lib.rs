@@ -1,32 +1,22 @@
-//! Macro load: machine limits, the synthetic source, end-to-end throughput.
-//!
-//! Invariants: a synthetic log is a pure function of (seed, partition, offset); no byte of
-//! record memory is copied on the way to a socket; limits share no code with the engine.
+//! Macro load: end-to-end throughput, latency, very many of everything, against the limits.
 //!
 //! It does not know the engine's insides: it measures what an embedding program would see.
 //!
-//! Reading order: `synthetic_source`, `synthetic_source::spec`, `synthetic_source::synthetic_log`;
-//! then `limits` over `measurement` and `machine`; then `mirror`, over `engine_run` and
-//! `source_child`, and `idle`. Then servers seen by their clients: `server_process` and
-//! `stock_broker`, `log_fetcher`; over them `consume`, `latency` and `readers`,
-//! `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`, with a file
-//! for each contender.
+//! Reading order: the crates `synthetic-source` and `yardstick` (limits, a run of the engine),
+//! which `ringmirror bench` uses too; then `mirror` and `idle`. Then servers seen by their
+//! clients: `server_process` and `stock_broker`, `log_fetcher`; over them `consume`, `latency` and
+//! `readers`, `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`,
+//! with a file for each contender.
 
 pub mod consume;
 pub mod consume_row;
-pub mod disk_probe;
-pub mod engine_run;
-pub mod fetch_client;
 pub mod groups;
 pub mod idle;
 pub mod kafka_client;
 pub mod latency;
 pub mod latency_row;
 pub mod lifecycle;
-pub mod limits;
 pub mod log_fetcher;
-pub mod machine;
-pub mod measurement;
 pub mod mirror;
 pub mod mirror_row;
 pub mod mirrors_client;
@@ -37,6 +27,9 @@ pub mod process_watch;
 pub mod readers;
 pub mod served_logs;
 pub mod server_process;
-pub mod source_child;
 pub mod stock_broker;
-pub mod synthetic_source;
+
+pub use ::synthetic_source;
+pub use yardstick::{
+    disk_probe, engine_run, fetch_client, limits, machine, measurement, source_child,
+};

@@ -1,8 +1,8 @@
 //! A loopback of our own, on which both servers send unpaced.
 //!
 //! Where BBR is the system's choice, loopback is paced to a rate made of scheduling accidents (see
-//! `machine::send_unpaced`): what is measured then is the pacing, not the server. Its sockets are
-//! not ours to set, but the route they use is, in a network namespace that nobody else sees.
+//! `send_unpaced` of the source): what is measured then is the pacing, not the server. Its sockets
+//! are not ours to set, but the route they use is, in a network namespace that nobody else sees.
 
 use std::env;
 use std::fs;

@@ -19,7 +19,7 @@ use kafka_protocol::messages::{
 };
 use kafka_wire::offset::Offset;
 use kafka_wire::record_batch::RecordBatchView;
-use perf::synthetic_source::SyntheticSource;
+use synthetic_source::SyntheticSource;
 
 use crate::mirrored::{SOON, batches};
 use crate::node::ends_in_time;

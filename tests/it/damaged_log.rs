@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use harness::{Ended, TempDir};
 use kafka_wire::partition::TopicName;
-use perf::synthetic_source::SyntheticSource;
-use perf::synthetic_source::spec::{LogSize, TopicSpec};
+use synthetic_source::SyntheticSource;
+use synthetic_source::spec::{LogSize, TopicSpec};
 
 use crate::mirrored::{SOON, expect_verified_at};
 use crate::synthetic;

@@ -41,10 +41,7 @@ fn the_example_mirrors_pauses_truncates_and_stops() -> Result<()> {
 }
 
 /// Partition 1 was cut and caught up again; partition 0 stopped somewhere on its way.
-fn holds_what_it_should(
-    source: &perf::synthetic_source::SyntheticSource,
-    data_dir: &Path,
-) -> Result<()> {
+fn holds_what_it_should(source: &synthetic_source::SyntheticSource, data_dir: &Path) -> Result<()> {
     let partitions = source.partitions();
     let theirs = partitions
         .iter()

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use harness::TempDir;
-use perf::synthetic_source::Fault;
+use synthetic_source::Fault;
 
 use crate::synthetic;
 

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use harness::ringmirror::program;
 use harness::{Ringmirror, TempDir};
 use kafka_wire::partition::TopicPartition;
-use perf::synthetic_source::SyntheticSource;
 use serde_json::Value;
+use synthetic_source::SyntheticSource;
 
 use crate::mirrored::{SOON, segment_bytes};
 use crate::synthetic;

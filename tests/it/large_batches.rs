@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use harness::TempDir;
-use perf::synthetic_source::SyntheticSource;
+use synthetic_source::SyntheticSource;
 
 use crate::mirrored::expect_verified_at;
 use crate::synthetic;

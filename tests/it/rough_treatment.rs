@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use harness::TempDir;
 use kafka_wire::epoch::SourceLeaderEpoch;
 use kafka_wire::offset::Offset;
-use perf::synthetic_source::spec::{EpochSpec, GapSpec, Pace, SyntheticSpec};
-use perf::synthetic_source::{Fault, SyntheticSource};
+use synthetic_source::spec::{EpochSpec, GapSpec, Pace, SyntheticSpec};
+use synthetic_source::{Fault, SyntheticSource};
 
 use crate::mirrored::{SOON, expect_verified_at};
 use crate::synthetic;

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use harness::{Ended, Ringmirror};
 use kafka_wire::partition::{TopicName, TopicPartition};
-use perf::synthetic_source::SyntheticSource;
-use perf::synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
+use synthetic_source::SyntheticSource;
+use synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
 
 use crate::mirrored::{batches, segment_bytes, segments};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{Ringmirror, Running, TempDir};
-use perf::synthetic_source::SyntheticSource;
+use synthetic_source::SyntheticSource;
 
 use crate::mirrored::SOON;
 use crate::synthetic;

@@ -19,8 +19,8 @@ use mirror_node::random_id::random_id;
 use mirror_node::topic_filter::TopicFilter;
 use mirror_node::verify::{self, VerifyConfig, VerifyReport};
 use mirror_uring::ShardLimits;
-use perf::synthetic_source::SyntheticSource;
-use perf::synthetic_source::spec::{BatchContent, LogSize, SyntheticSpec, TopicSpec};
+use synthetic_source::SyntheticSource;
+use synthetic_source::spec::{BatchContent, LogSize, SyntheticSpec, TopicSpec};
 
 use super::{exit_code, headline, mirror, words_of_open_logs};
 use crate::exit_code::{CommandError, ExitCode};

@@ -2,6 +2,13 @@
 //!
 //! Batches are prebuilt and repeated; a log is arithmetic over them. So a source of any size
 //! takes a few MiB, serves gigabytes per second, and knows every byte it would ever serve.
+//!
+//! **Invariants.** A log is a pure function of (seed, partition, offset); no byte of record memory
+//! is copied on the way to a socket.
+//!
+//! **What it does not know.** Who reads it: tests, `perf` and `ringmirror bench`.
+//!
+//! **Reading order.** `SyntheticSource`, `spec`, `synthetic_log`.
 
 mod answers;
 mod batch_cycle;
@@ -13,6 +20,7 @@ mod fetch_response;
 mod fetch_session;
 pub mod spec;
 pub mod synthetic_log;
+pub mod unpaced;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::answers::{announced, answer};
 use super::cluster::{Cluster, Fault};
 use super::fetch::{FetchCall, answer_fetch};
 use super::fetch_frame::FetchFrame;
-use crate::machine::send_unpaced;
+use super::unpaced::send_unpaced;
 
 /// Largest request accepted, in bytes.
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;

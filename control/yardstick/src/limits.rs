@@ -14,14 +14,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use crc_fast::{CrcAlgorithm, checksum};
 use kafka_wire::partition::TopicName;
+use synthetic_source::SyntheticSource;
+use synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
+use synthetic_source::unpaced::send_unpaced;
 
 use crate::disk_probe::DiskProbe;
 use crate::fetch_client::{DiscardPlan, discard};
-use crate::machine::{CorePair, HugeBuffers, WARM_UP, pin, send_unpaced, thread_cpu, warm_up};
+use crate::machine::{CorePair, HugeBuffers, WARM_UP, pin, thread_cpu, warm_up};
 use crate::measurement::{LimitRow, Sample, Series, repeat_for};
 use crate::source_child::{SourceDescription, TOPIC};
-use crate::synthetic_source::SyntheticSource;
-use crate::synthetic_source::spec::{LogSize, SyntheticSpec, TopicSpec};
 
 /// How to measure.
 #[derive(Clone, Debug)]

@@ -7,8 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-
-use crate::synthetic_source::SyntheticSource;
+use synthetic_source::SyntheticSource;
 
 /// What to start `perf source` with.
 #[derive(Clone, Copy, Debug)]

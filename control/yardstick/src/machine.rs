@@ -7,7 +7,6 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,16 +38,6 @@ impl CorePair {
         let sender = first.context("no core is allowed")?.id;
         Ok(Self { sender, receiver: last.map_or(sender, |core| core.id) })
     }
-}
-
-/// Lets `stream` send as fast as its reader takes, where the system can.
-///
-/// BBR, the default of some systems, paces a sender to the rate it measured. Over loopback that
-/// rate is made of scheduling accidents: a third less than the machine can do, and now and then
-/// a hundredth for many seconds.
-pub fn send_unpaced(stream: &TcpStream) {
-    // Without cubic the system's own choice has to do.
-    let _ = rustix::net::sockopt::set_tcp_congestion(stream, "cubic");
 }
 
 /// Pins the calling thread; threads it spawns afterwards inherit the core.
