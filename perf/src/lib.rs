@@ -3,11 +3,13 @@
 //! It does not know the engine's insides: it measures what an embedding program would see.
 //!
 //! Reading order: the crates `synthetic-source` and `yardstick` (limits, a run of the engine),
-//! which `ringmirror bench` uses too; then `mirror` and `idle`. Then servers seen by their
-//! clients: `server_process` and `stock_broker`, `log_fetcher`; over them `consume`, `latency` and
-//! `readers`, `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`,
-//! with a file for each contender.
+//! which `ringmirror bench` uses too; then `mirror` and `idle`; and `compare`, over
+//! `program_run`. Then servers seen by their clients: `server_process` and `stock_broker`,
+//! `log_fetcher`; over them `consume`, `latency` and `readers`, `lifecycle` and `groups`, which
+//! order mirrors over `mirrors_client`; and `peers`, with a file for each contender.
 
+pub mod compare;
+pub mod compare_row;
 pub mod consume;
 pub mod consume_row;
 pub mod groups;
@@ -24,6 +26,7 @@ pub mod paced_producer;
 pub mod peers;
 pub mod private_network;
 pub mod process_watch;
+pub mod program_run;
 pub mod readers;
 pub mod served_logs;
 pub mod server_process;

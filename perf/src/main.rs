@@ -1,5 +1,6 @@
 //! Command line of the macro benchmarks: data on stdout, messages on stderr.
 
+mod comparing;
 mod serving;
 
 use std::io::{self, Read, Write};
@@ -47,6 +48,8 @@ enum Command {
     Lifecycle(serving::LifecycleArgs),
     /// What the committed offsets of very many consumer groups cost a node.
     Groups(serving::GroupsArgs),
+    /// Two builds of ringmirror on the same work, in turns.
+    Compare(comparing::CompareArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -149,6 +152,7 @@ fn main() -> Result<()> {
         Command::Readers(args) => serving::readers(&args),
         Command::Lifecycle(args) => serving::lifecycle(&args),
         Command::Groups(args) => serving::groups(&args),
+        Command::Compare(args) => comparing::compare(&args),
         Command::Source(args) => source(&args),
     }
 }

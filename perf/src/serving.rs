@@ -173,7 +173,7 @@ impl ServingArgs {
     }
 }
 
-fn print<T: Serialize>(json: bool, rows: &T, text: &str) -> Result<()> {
+pub(crate) fn print<T: Serialize>(json: bool, rows: &T, text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     if json {
         serde_json::to_writer_pretty(&mut out, rows)?;
@@ -288,7 +288,7 @@ const fn discard(in_kernel: bool) -> Discard {
     if in_kernel { Discard::InKernel } else { Discard::Received }
 }
 
-fn warn_of_disturbed(name: &str, kept: u32) {
+pub(crate) fn warn_of_disturbed(name: &str, kept: u32) {
     if kept > 0 {
         eprintln!("{name}: {kept} rounds were disturbed; run again");
     }
