@@ -51,6 +51,8 @@ fn steps(seeds: u64) -> Vec<Step> {
         step(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         step(&simulate, &[]),
         step(&["bench", "-p", "benches", "--", "--test"], &[]),
+        // What times on a shared machine cannot tell: whether the hot paths got longer.
+        step(&["run", "--quiet", "-p", "xtask", "--", "instructions"], &[]),
         // Six targets: some 40 seconds, and the build.
         step(&["run", "--quiet", "-p", "xtask", "--", "fuzz", "--seconds", "6"], &[]),
         // A client that cannot be installed is an error here.

@@ -1,9 +1,11 @@
-//! Repository tasks: `cargo xtask ci`, `... clients`, `... fuzz`, `... kafka`, `... golden`.
+//! Repository tasks: `cargo xtask ci`, `... clients`, `... fuzz`, `... instructions`, `... kafka`,
+//! `... golden`.
 
 mod ci;
 mod clients;
 mod fuzz;
 mod golden;
+mod instructions;
 mod kafka;
 mod repository;
 
@@ -40,6 +42,13 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Count the instructions of the micro benchmarks with valgrind; fails when they are not those
+    /// recorded in benches/instructions.toml
+    Instructions {
+        /// Record what is counted
+        #[arg(long)]
+        record: bool,
+    },
     /// Real Apache Kafka: fetch it, start and stop brokers on loopback, run its tools
     #[command(subcommand)]
     Kafka(KafkaCommand),
@@ -52,6 +61,7 @@ fn main() -> Result<()> {
         Task::Ci { seeds } => ci::run(seeds),
         Task::Clients(command) => clients::run(*command),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        Task::Instructions { record } => instructions::run(record),
         Task::Kafka(command) => kafka::run(command),
         Task::Golden => golden::run(),
     }
