@@ -11,16 +11,29 @@ use crate::engine_run::{EngineRun, EngineRunPlan, RUN_TIME_MAX};
 use crate::machine::{CorePair, process_cpu, ratio_f64, resident_bytes};
 use crate::source_child::{SourceChild, SourceChildSpec};
 
-/// Name of the scenario.
-pub const SCENARIO: &str = "idle-10000";
-/// Partitions mirrored.
-const PARTITIONS: u32 = 10_000;
+/// Partitions that have nothing to do.
+#[derive(Clone, Copy, Debug)]
+pub struct IdleScenario {
+    /// What tables call it.
+    pub name: &'static str,
+    /// How many there are.
+    pub partitions: u32,
+}
+
+/// Every scenario.
+pub const SCENARIOS: [IdleScenario; 2] = [
+    IdleScenario { name: "idle-10000", partitions: 10_000 },
+    IdleScenario { name: "idle-50000", partitions: 50_000 },
+];
+
 /// How long nothing happens.
 const IDLE_TIME: Duration = Duration::from_secs(10);
 /// For what is left of catching up.
 const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// Most that is allowed for a partition.
-const BYTES_PER_PARTITION_MAX: u64 = 64 << 10;
+const BYTES_PER_PARTITION_MAX: u64 = 16 << 10;
+/// Most processor time that is allowed, seconds per second.
+const CPU_MAX: f64 = 0.02;
 
 /// What idle partitions cost.
 #[derive(Clone, Debug, Serialize)]
@@ -35,17 +48,21 @@ pub struct IdleRow {
     pub resident_bytes_per_partition_max: u64,
     /// Processor time of the engine per second while nothing happens, in seconds.
     pub cpu_seconds_per_second: f64,
+    /// What is allowed.
+    pub cpu_seconds_per_second_max: f64,
+    /// From the first order until every partition had caught up, seconds.
+    pub catch_up_seconds: f64,
 }
 
 /// Mirrors one small batch of each partition, then measures while nothing happens.
 ///
 /// # Errors
 /// When the engine or the source refuses.
-pub fn measure(directory: PathBuf) -> Result<IdleRow> {
+pub fn measure(scenario: IdleScenario, directory: PathBuf) -> Result<IdleRow> {
     let cores = CorePair::choose()?;
     let source = SourceChild::start(&SourceChildSpec {
         core: cores.sender,
-        partitions: PARTITIONS,
+        partitions: scenario.partitions,
         partition_bytes: 1,
         batch_bytes: 1024,
         record_bytes: 256,
@@ -61,8 +78,10 @@ pub fn measure(directory: PathBuf) -> Result<IdleRow> {
     };
     let mut run = EngineRun::start(&plan)?;
     let before = resident_bytes()?;
+    let begun = Instant::now();
     run.add_partitions(described)?;
     run.catch_up(Instant::now() + RUN_TIME_MAX)?;
+    let catch_up_seconds = begun.elapsed().as_secs_f64();
     run.idle(SETTLE_TIME)?;
     let resident = resident_bytes()?.saturating_sub(before);
     let cpu_before = process_cpu()?;
@@ -70,11 +89,13 @@ pub fn measure(directory: PathBuf) -> Result<IdleRow> {
     let cpu = process_cpu()?.saturating_sub(cpu_before);
     run.stop()?;
     Ok(IdleRow {
-        scenario: SCENARIO.to_owned(),
-        partitions: PARTITIONS,
-        resident_bytes_per_partition: resident / u64::from(PARTITIONS),
+        scenario: scenario.name.to_owned(),
+        partitions: scenario.partitions,
+        resident_bytes_per_partition: resident / u64::from(scenario.partitions),
         resident_bytes_per_partition_max: BYTES_PER_PARTITION_MAX,
         cpu_seconds_per_second: cpu.as_secs_f64() / IDLE_TIME.as_secs_f64(),
+        cpu_seconds_per_second_max: CPU_MAX,
+        catch_up_seconds,
     })
 }
 
@@ -84,11 +105,14 @@ impl IdleRow {
     pub fn text(&self) -> String {
         let kib = |bytes: u64| ratio_f64(bytes) / 1024.0;
         format!(
-            "{}: {:.1} KiB resident each above the slab (at most {:.0}), {:.4} CPU s/s",
+            "{}: {:.1} KiB resident each above the slab (at most {:.0}), {:.4} CPU s/s (at most \
+             {:.2}), caught up after {:.1} s",
             self.scenario,
             kib(self.resident_bytes_per_partition),
             kib(self.resident_bytes_per_partition_max),
-            self.cpu_seconds_per_second
+            self.cpu_seconds_per_second,
+            self.cpu_seconds_per_second_max,
+            self.catch_up_seconds
         )
     }
 }

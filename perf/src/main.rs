@@ -75,7 +75,7 @@ struct MirrorArgs {
     /// Print rows as JSON.
     #[arg(long)]
     json: bool,
-    /// Only these scenarios, like 1MiB-8conn or idle-10000; all by default.
+    /// Only these scenarios, like 1MiB-8conn or idle-50000; all by default.
     #[arg(long = "scenario", value_delimiter = ',')]
     scenarios: Vec<String>,
     /// Rounds of every scenario, interleaved.
@@ -199,8 +199,9 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
     let is_asked =
         |name: &str| args.scenarios.is_empty() || args.scenarios.iter().any(|s| s == name);
     let rows = mirror::measure(&plan, |line| eprintln!("{line}"))?;
-    let idle =
-        is_asked(idle::SCENARIO).then(|| idle::measure(args.directory.clone())).transpose()?;
+    let idle = idle::SCENARIOS.into_iter().filter(|scenario| is_asked(scenario.name));
+    let idle = idle.map(|scenario| idle::measure(scenario, args.directory.clone()));
+    let idle = idle.collect::<Result<Vec<_>>>()?;
     let mut out = io::stdout().lock();
     if args.json {
         let rows = rows.iter().map(serde_json::to_value);
@@ -220,15 +221,16 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
             eprintln!("{name}: {kept} of {} rounds were disturbed; run again", row.rounds);
         }
     }
-    if let Some(idle) = idle {
+    for idle in &idle {
         writeln!(out, "{}", idle.text())?;
     }
     Ok(())
 }
 
 fn check_names(asked: &[String]) -> Result<()> {
-    let known = SCENARIOS.iter().map(|scenario| scenario.name).chain([idle::SCENARIO]);
-    let known: Vec<&str> = known.collect();
+    let known = SCENARIOS.iter().map(|scenario| scenario.name);
+    let known: Vec<&str> =
+        known.chain(idle::SCENARIOS.iter().map(|scenario| scenario.name)).collect();
     for name in asked {
         ensure!(known.contains(&name.as_str()), "no scenario {name}; there are {known:?}");
     }
