@@ -32,14 +32,68 @@ pub fn start_on(server_properties: &str, directory: &Path) -> Result<ServerProce
 /// # Errors
 /// When it cannot be formatted or started.
 pub fn start_new(directory: &Path) -> Result<ServerProcess> {
+    Ok(start_first(directory)?.0)
+}
+
+/// What further brokers of a cluster are to know of it.
+#[derive(Clone, Debug)]
+pub struct ClusterIdentity {
+    id: String,
+    voter: String,
+}
+
+/// The same, as the first broker of a cluster, with id 1, and its controller.
+///
+/// # Errors
+/// When it cannot be formatted or started.
+pub fn start_first(directory: &Path) -> Result<(ServerProcess, ClusterIdentity)> {
     let mut properties = ServerProperties::default();
     properties.set("node.id", "1");
-    properties.set("log.dirs", directory.display().to_string());
     let address = listen(&mut properties)?;
+    let voter = properties.get("controller.quorum.voters").context("it was set")?.to_owned();
+    let cluster = ClusterIdentity { id: random_id()?, voter };
+    Ok((format_and_start(&cluster, address, properties, directory)?, cluster))
+}
+
+/// Formats an empty directory and starts a broker on it that joins the cluster, with what
+/// `settings` say beside the defaults.
+///
+/// # Errors
+/// When it cannot be formatted or started.
+pub fn start_joining(
+    cluster: &ClusterIdentity,
+    node_id: i32,
+    directory: &Path,
+    settings: &[(&str, &str)],
+) -> Result<ServerProcess> {
+    let mut properties = ServerProperties::default();
+    properties.set("node.id", node_id.to_string());
+    let address = free_address()?;
+    let listener = format!("PLAINTEXT://{address}");
+    properties.set("process.roles", "broker");
+    properties.set("listeners", listener.as_str());
+    properties.set("advertised.listeners", listener);
+    properties.set("controller.listener.names", "CONTROLLER");
+    properties.set("listener.security.protocol.map", PROTOCOLS);
+    properties.set("controller.quorum.voters", cluster.voter.as_str());
+    properties.set("log.retention.ms", "-1");
+    for (key, value) in settings {
+        properties.set(key, *value);
+    }
+    format_and_start(cluster, address, properties, directory)
+}
+
+fn format_and_start(
+    cluster: &ClusterIdentity,
+    address: SocketAddr,
+    mut properties: ServerProperties,
+    directory: &Path,
+) -> Result<ServerProcess> {
+    properties.set("log.dirs", directory.display().to_string());
     let path = directory.with_extension("format.properties");
     properties.write(&path)?;
-    let (id, path) = (random_id()?, path.display().to_string());
-    let args = ["format", "--cluster-id", &id, "--config", &path];
+    let path = path.display().to_string();
+    let args = ["format", "--cluster-id", &cluster.id, "--config", &path];
     run_tool(RELEASE, "kafka.tools.StorageTool", &args)?;
     start_at(address, &properties, directory)
 }
@@ -92,7 +146,7 @@ fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
         ("listeners", format!("PLAINTEXT://{broker},CONTROLLER://{controller}")),
         ("advertised.listeners", format!("PLAINTEXT://{broker}")),
         ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
+        ("listener.security.protocol.map", PROTOCOLS.to_owned()),
         ("controller.quorum.voters", format!("{id}@{controller}")),
         ("offsets.topic.replication.factor", "1".to_owned()),
         ("transaction.state.log.replication.factor", "1".to_owned()),
@@ -109,6 +163,8 @@ fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
     Ok(broker)
 }
 
+/// Both kinds of listeners, in the clear.
+const PROTOCOLS: &str = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
 /// `KAFKA_HEAP_OPTS` of `kafka-server-start.sh`.
 const HEAP_OPTIONS: [&str; 2] = ["-Xmx1G", "-Xms1G"];
 /// `KAFKA_JVM_PERFORMANCE_OPTS` of `kafka-run-class.sh`.
