@@ -203,7 +203,8 @@ impl<'a> Bench<'a> {
             // The threads of the clients are started by this one, and share its core.
             pin(self.cores.sender)?;
             let (begun, before) = (Instant::now(), server.cpu()?);
-            let bytes = read_all(server.address(), &self.logs.bounds, connections, settings)?;
+            let (address, logs) = (server.address(), &self.logs.bounds);
+            let bytes = read_all(address, TOPIC, logs, connections, settings)?;
             let (elapsed, after) = (begun.elapsed(), server.cpu()?);
             Ok(Sample { bytes, elapsed, cpu: after.saturating_sub(before) })
         };

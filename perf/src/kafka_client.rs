@@ -2,12 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     ApiKey, BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, RequestHeader,
@@ -92,6 +94,32 @@ impl KafkaClient {
     /// # Errors
     /// When the connection fails.
     pub fn offsets(&mut self, topic: &str, count: i32, edge: LogEdge) -> Result<Option<Vec<i64>>> {
+        let told = self.ask_offsets(topic, 0..count, edge)?;
+        let mut offsets = vec![-1; usize::try_from(count)?];
+        for partition in told.iter().filter(|each| each.error_code == 0) {
+            let place = offsets.get_mut(usize::try_from(partition.partition_index)?);
+            *place.context("a partition nobody asked for")? = partition.offset;
+        }
+        Ok(offsets.iter().all(|offset| *offset >= 0).then_some(offsets))
+    }
+
+    /// Offset behind the last record that readers get of one partition; `None` while it is not
+    /// there.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub fn end_offset(&mut self, topic: &str, partition: i32) -> Result<Option<i64>> {
+        let told = self.ask_offsets(topic, partition..partition + 1, LogEdge::End)?;
+        let told = told.first().context("no word about the partition")?;
+        Ok((told.error_code == 0 && told.offset >= 0).then_some(told.offset))
+    }
+
+    fn ask_offsets(
+        &mut self,
+        topic: &str,
+        partitions: Range<i32>,
+        edge: LogEdge,
+    ) -> Result<Vec<ListOffsetsPartitionResponse>> {
         let timestamp = match edge {
             LogEdge::Start => -2,
             LogEdge::End => -1,
@@ -104,17 +132,12 @@ impl KafkaClient {
         };
         let asked = ListOffsetsTopic::default()
             .with_name(name(topic))
-            .with_partitions((0..count).map(partition).collect());
+            .with_partitions(partitions.map(partition).collect());
         let request =
             ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked]);
         let response = self.ask(&request, LIST_OFFSETS_VERSION)?;
-        let told = response.topics.first().context("no word about the topic")?;
-        let mut offsets = vec![-1; usize::try_from(count)?];
-        for partition in told.partitions.iter().filter(|each| each.error_code == 0) {
-            let place = offsets.get_mut(usize::try_from(partition.partition_index)?);
-            *place.context("a partition nobody asked for")? = partition.offset;
-        }
-        Ok(offsets.iter().all(|offset| *offset >= 0).then_some(offsets))
+        let told = response.topics.into_iter().next().context("no word about the topic")?;
+        Ok(told.partitions)
     }
 }
 

@@ -19,7 +19,7 @@ use kafka_wire::mirror_api::{MirrorRequest, MirrorResponse};
 
 use crate::kafka_client::{CLIENT_ID, connect};
 
-/// A connection to a node, about its only mirror.
+/// A connection to a node, about the mirror that is made over it.
 #[derive(Debug)]
 pub struct MirrorsClient {
     stream: TcpStream,
@@ -40,8 +40,21 @@ impl MirrorsClient {
     /// # Errors
     /// When the node refuses.
     pub fn create(&mut self, bootstrap: &str) -> Result<()> {
-        let servers = ConfigValue(Some(bootstrap.to_owned()));
-        let configs = vec![MirrorConfig { name: "bootstrap.servers".to_owned(), value: servers }];
+        self.create_with(bootstrap, &[])
+    }
+
+    /// Makes the mirror with some settings.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub fn create_with(&mut self, bootstrap: &str, settings: &[(&str, String)]) -> Result<()> {
+        let config = |name: &str, value: &str| MirrorConfig {
+            name: name.to_owned(),
+            value: ConfigValue(Some(value.to_owned())),
+        };
+        let settings = settings.iter().map(|(name, value)| config(name, value));
+        let configs = [config("bootstrap.servers", bootstrap)].into_iter().chain(settings);
+        let configs = configs.collect();
         let request = CreateClusterMirrorRequest { mirror_name: MIRROR.to_owned(), configs };
         self.ask(&request.into()).map(drop)
     }
@@ -51,9 +64,17 @@ impl MirrorsClient {
     /// # Errors
     /// When the node refuses any.
     pub fn start_all(&mut self) -> Result<()> {
+        self.start(".*")
+    }
+
+    /// Starts the topics of the source whose names match.
+    ///
+    /// # Errors
+    /// When the node refuses any.
+    pub fn start(&mut self, pattern: &str) -> Result<()> {
         let request = StartMirrorTopicsRequest {
             mirror_name: MIRROR.to_owned(),
-            include_patterns: vec![".*".to_owned()],
+            include_patterns: vec![pattern.to_owned()],
             timeout_ms: START_TIMEOUT_MS,
             topics: Vec::new(),
             state_offset: -1,

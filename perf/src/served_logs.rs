@@ -179,6 +179,7 @@ impl ServedLogs {
 /// When the server refuses.
 pub fn read_all(
     address: SocketAddr,
+    topic: &str,
     logs: &[LogBounds],
     connections: usize,
     settings: FetchSettings,
@@ -187,7 +188,7 @@ pub fn read_all(
         let mut fetcher = LogFetcher::connect(address, settings)?;
         let mut bytes = 0;
         for log in logs.iter().skip(first).step_by(connections) {
-            bytes += fetcher.follow(TOPIC, log.partition, log.start, log.end)?;
+            bytes += fetcher.follow(topic, log.partition, log.start, log.end)?;
         }
         Ok(bytes)
     };

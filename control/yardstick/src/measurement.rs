@@ -135,13 +135,23 @@ impl<T> CalmRound<T> {
     ///
     /// # Errors
     /// What `run` says, or `/proc` does not tell.
-    pub fn run(
+    pub fn run(tries_max: u32, children: &[u32], run: impl FnMut() -> Result<T>) -> Result<Self> {
+        Self::run_prepared(tries_max, children, || Ok(()), run)
+    }
+
+    /// The same with something before every try that is not part of it.
+    ///
+    /// # Errors
+    /// What `prepare` or `run` says, or `/proc` does not tell.
+    pub fn run_prepared(
         tries_max: u32,
         children: &[u32],
+        mut prepare: impl FnMut() -> Result<()>,
         mut run: impl FnMut() -> Result<T>,
     ) -> Result<Self> {
         let mut disturbed = 0;
         loop {
+            prepare()?;
             let before = BusyClock::read(children)?;
             let value = run()?;
             let share = BusyClock::read(children)?.foreign_share(&before);
