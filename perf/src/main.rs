@@ -1,6 +1,7 @@
 //! Command line of the macro benchmarks: data on stdout, messages on stderr.
 
 mod comparing;
+mod peers_command;
 mod serving;
 
 use std::io::{self, Read, Write};
@@ -50,6 +51,10 @@ enum Command {
     Groups(serving::GroupsArgs),
     /// Two builds of ringmirror on the same work, in turns.
     Compare(comparing::CompareArgs),
+    /// ringmirror, its peers and the machine's limits on the same work, in the same rounds.
+    Peers(peers_command::PeersArgs),
+    /// The tables of what `peers` measured, again, of one sitting or several.
+    PeersReport(peers_command::PeersReportArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -153,6 +158,8 @@ fn main() -> Result<()> {
         Command::Lifecycle(args) => serving::lifecycle(&args),
         Command::Groups(args) => serving::groups(&args),
         Command::Compare(args) => comparing::compare(&args),
+        Command::Peers(args) => peers_command::peers(&args),
+        Command::PeersReport(args) => peers_command::peers_report(&args),
         Command::Source(args) => source(&args),
     }
 }

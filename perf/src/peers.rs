@@ -12,6 +12,23 @@
 //! The clock of a copying runs from the order to copy to the last byte, and so does the processor
 //! time. The source's processor time, and whether the machine was calm, are measured around it.
 
+pub mod chart;
+pub mod contender;
+pub mod copied_logs;
+pub mod discard;
+pub mod figures;
+pub mod follower;
+pub mod goals;
+pub mod markdown;
+pub mod node;
+pub mod produced_topic;
+pub mod record;
+mod record_values;
+pub mod rounds;
+pub mod scenario;
+pub mod sitting;
+pub mod source_cluster;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

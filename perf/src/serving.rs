@@ -23,7 +23,7 @@ use serde::Serialize;
 
 /// What every measurement of a server has.
 #[derive(Args)]
-struct ServingArgs {
+pub(crate) struct ServingArgs {
     /// Print rows as JSON.
     #[arg(long)]
     json: bool,

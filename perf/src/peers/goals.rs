@@ -1,0 +1,72 @@
+//! What is to be reached, and whether it was.
+
+use serde::Serialize;
+
+use crate::peers::contender::Contender::{
+    self, Follower, FollowerTuned, Ringmirror, RingmirrorBuffered,
+};
+use crate::peers::record::{PeersRecord, RunRecord, ScenarioRecord};
+
+/// One goal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Goal {
+    /// In which scenario.
+    pub scenario: &'static str,
+    /// What.
+    pub what: String,
+    /// At least this.
+    pub at_least: f64,
+    /// What was seen.
+    pub seen: f64,
+    /// Whether that is enough.
+    pub is_reached: bool,
+}
+
+/// Every goal about which something was measured.
+#[must_use]
+pub fn goals(record: &PeersRecord) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    let mut add = |scenario, what: &str, at_least, seen: Option<f64>| {
+        if let Some(seen) = seen {
+            let (what, is_reached) = (what.to_owned(), seen >= at_least);
+            goals.push(Goal { scenario, what, at_least, seen, is_reached });
+        }
+    };
+    let of = |name: &str| record.scenarios.iter().find(|scenario| scenario.name == name);
+    if let Some(bulk) = of(BULK) {
+        add(BULK, "rate over the limit", 0.9, bulk.ratio_to_limit(Ringmirror));
+        for (peer, at_least) in [(Follower, 4.0), (FollowerTuned, 3.0)] {
+            let what = format!("rate over that of the {}", peer.title());
+            add(BULK, &what, at_least, rate(bulk, Ringmirror, peer));
+        }
+        for (ours, at_least) in [(Ringmirror, 5.0), (RingmirrorBuffered, 2.0)] {
+            let what =
+                format!("processor time of the Kafka follower over that of {}", ours.title());
+            add(BULK, &what, at_least, cpu(bulk, ours, Follower));
+        }
+    }
+    if let Some(synthetic) = of(SYNTHETIC) {
+        add(SYNTHETIC, "rate over the limit", 0.95, synthetic.ratio_to_limit(Ringmirror));
+    }
+    for (name, at_least) in [("1-partition", 0.9), ("1000-partitions", 0.6)] {
+        let rate = |scenario: &ScenarioRecord| Some(scenario.figures(Ringmirror)?.mb_per_s.median);
+        let seen = of(name).and_then(rate).zip(of(BULK).and_then(rate));
+        add(name, "rate over that of 8 partitions", at_least, seen.map(|(one, bulk)| one / bulk));
+    }
+    goals
+}
+
+fn rate(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<f64> {
+    scenario.ratio_between(ours, theirs, |ours, theirs| ours.mb_per_s() / theirs.mb_per_s())
+}
+
+fn cpu(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<f64> {
+    let cpu = |run: &RunRecord| run.cpu_per_gb();
+    scenario.ratio_between(ours, theirs, |ours, theirs| cpu(theirs) / cpu(ours))
+}
+
+const BULK: &str = "8-partitions";
+const SYNTHETIC: &str = "synthetic";
+
+#[cfg(test)]
+mod tests;

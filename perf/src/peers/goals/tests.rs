@@ -1,0 +1,50 @@
+use super::{Goal, goals};
+use crate::peers::contender::Contender::Discard;
+use crate::peers::figures::tests::two_rounds;
+use crate::peers::record::{PeersRecord, ScenarioRecord};
+
+fn renamed(name: &str) -> ScenarioRecord {
+    ScenarioRecord { name: name.to_owned(), ..two_rounds() }
+}
+
+fn find(goals: &[Goal], scenario: &str, what: &str) -> Goal {
+    let found = goals.iter().find(|goal| goal.scenario == scenario && goal.what == what);
+    found.unwrap_or_else(|| panic!("no {what} in {goals:?}")).clone()
+}
+
+#[test]
+fn goals_are_told_with_what_was_seen() {
+    let goals = goals(&PeersRecord { scenarios: vec![two_rounds()] });
+    let limit = find(&goals, "8-partitions", "rate over the limit");
+    assert!(limit.is_reached && limit.seen > 0.95, "{limit:?}");
+    let rate = find(&goals, "8-partitions", "rate over that of the Kafka follower");
+    assert!(rate.is_reached && (rate.seen - 5.0).abs() < 1e-6, "{rate:?}");
+    let cpu = find(
+        &goals,
+        "8-partitions",
+        "processor time of the Kafka follower over that of ringmirror",
+    );
+    assert!(cpu.is_reached && (cpu.seen - 6.0).abs() < 1e-6, "{cpu:?}");
+    // The tuned follower and the buffered twin were not measured, nor any other scenario.
+    assert_eq!(goals.len(), 3);
+}
+
+#[test]
+fn a_goal_that_is_missed_is_told_too() {
+    let mut slow = renamed("1-partition");
+    for run in &mut slow.runs {
+        run.seconds *= 2.0;
+    }
+    let goals = goals(&PeersRecord { scenarios: vec![slow, two_rounds()] });
+    let goal = find(&goals, "1-partition", "rate over that of 8 partitions");
+    assert!(!goal.is_reached && (goal.seen - 0.5).abs() < 1e-6, "{goal:?}");
+}
+
+#[test]
+fn the_synthetic_source_is_compared_with_the_machine() {
+    let mut scenario = renamed("synthetic");
+    scenario.runs.retain(|run| run.contender != Discard);
+    let goals = goals(&PeersRecord { scenarios: vec![scenario] });
+    let goal = find(&goals, "synthetic", "rate over the limit");
+    assert!(!goal.is_reached && goal.seen > 0.9, "{goal:?}");
+}

@@ -1,0 +1,100 @@
+//! ringmirror as its users run it: a node that runs already is ordered to mirror one more topic.
+//!
+//! Every copying has a node of its own, whose memory was touched and whose engine has mirrored a
+//! small topic when the order comes.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::kafka_client::{KafkaClient, LogEdge};
+use crate::measurement::Sample;
+use crate::mirrors_client::MirrorsClient;
+use crate::peers::copied_logs::{check, until_all};
+use crate::peers::follower::remove;
+use crate::peers::{CopyPlan, CopyRun};
+use crate::process_watch::ProcessWatch;
+use crate::server_process::{ServerKind, ServerProcess, free_address};
+
+/// How to run nodes.
+#[derive(Clone, Debug)]
+pub struct NodePeer {
+    /// The program.
+    pub ringmirror: PathBuf,
+    /// Append through the page cache instead of writing past it, which no peer does.
+    pub buffered: bool,
+    /// Where the topic comes from that is mirrored before, and its name.
+    pub warm_up: (SocketAddr, String),
+}
+
+impl NodePeer {
+    /// Copies the topic; the clock runs from the order to the last record that readers get.
+    ///
+    /// # Errors
+    /// When the node refuses, or the copy is not the source's log.
+    pub fn copy(&self, plan: &CopyPlan<'_>) -> Result<CopyRun> {
+        let mut node = self.start(plan)?;
+        let run = self.mirror(&mut node, plan);
+        // A node that fails is more worth telling than what it did not do.
+        let stopped = node.stop();
+        let checked = check(plan, plan.directory);
+        remove(plan.directory)?;
+        let run = stopped.and(run)?;
+        checked.map(|()| run)
+    }
+
+    fn start(&self, plan: &CopyPlan<'_>) -> Result<ServerProcess> {
+        let address = free_address()?;
+        let (source, topic) = &self.warm_up;
+        let config = format!(
+            "data_dir = {:?}\nlisten = \"{address}\"\n[mirror]\n\
+             bootstrap_servers = [\"{source}\"]\ntopics = '{topic}'\nbuffered = {}\n",
+            plan.directory, self.buffered
+        );
+        let path = plan.directory.with_extension("toml");
+        fs::write(&path, config)?;
+        let command = [&self.ringmirror, Path::new("node"), Path::new("--config"), path.as_path()];
+        let command: Vec<String> = command.iter().map(|word| word.display().to_string()).collect();
+        let output = plan.directory.with_extension("node.out");
+        ServerProcess::start(ServerKind::Node, &command, address, output)
+    }
+
+    fn mirror(&self, node: &mut ServerProcess, plan: &CopyPlan<'_>) -> Result<CopyRun> {
+        let warm_up = &self.warm_up.1;
+        node.wait_until("mirroring the first topic", |client| {
+            let ends = client.offsets(warm_up, 1, LogEdge::End)?;
+            Ok(ends.filter(|ends| ends.iter().any(|end| *end > 0)))
+        })?;
+        let mut orders = MirrorsClient::connect(node.address())?;
+        let limits = plan.response_bytes_max.map(|bytes| {
+            // The proposal's names: a partition's share of a response, and a response.
+            ["fetch.max.bytes", "fetch.response.max.bytes"].map(|name| (name, bytes.to_string()))
+        });
+        let limits = limits.iter().flatten().cloned().collect::<Vec<_>>();
+        orders.create_with(&plan.source.to_string(), &limits)?;
+        let mut client = KafkaClient::connect(node.address())?;
+        let watch = ProcessWatch::begin(node.id())?;
+        let begun = Instant::now();
+        orders.start(plan.topic)?;
+        let mut first_byte = None;
+        let elapsed = until_all(plan.partitions, begun, |partition| {
+            let index = usize::try_from(partition)?;
+            let wanted = *plan.end_offsets.get(index).context("a partition nobody filled")?;
+            let end = client.end_offset(plan.topic, i32::try_from(partition)?)?.unwrap_or(0);
+            if end > 0 {
+                first_byte.get_or_insert_with(|| begun.elapsed());
+            }
+            ensure!(end <= wanted, "partition {partition} ends at {end}, not {wanted}");
+            Ok(end == wanted)
+        })?;
+        Ok(CopyRun {
+            sample: Sample { bytes: plan.bytes, elapsed, cpu: watch.cpu()? },
+            first_byte,
+            target_cpu: None,
+            resident_bytes_max: watch.resident_bytes_max()?,
+        })
+    }
+}

@@ -1,0 +1,363 @@
+//! The rounds: one source for all, every contender in every round, another one first each time.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::disk_probe::{DISK_FILE_BYTES, DiskProbe};
+use crate::fetch_client::{self, DiscardPlan};
+use crate::limits::receive;
+use crate::machine::{CorePair, ratio_f64, warm_up};
+use crate::measurement::{CalmRound, Sample};
+use crate::peers::contender::Contender;
+use crate::peers::copied_logs::segments;
+use crate::peers::follower::{Follower, FollowerSettings};
+use crate::peers::node::NodePeer;
+use crate::peers::produced_topic::{ProducedTopic, TopicContent};
+use crate::peers::record::{LimitRecord, PeersRecord, RunRecord, ScenarioRecord, Sitting};
+use crate::peers::scenario::{Scenario, Source};
+use crate::peers::source_cluster::SourceCluster;
+use crate::peers::{CopyPlan, CopyRun, discard};
+use crate::process_watch::ProcessWatch;
+use crate::served_logs::WorkDirectory;
+use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
+
+/// How to measure.
+#[derive(Clone, Debug)]
+pub struct PeersPlan {
+    /// Where source and contenders write; all of it is removed.
+    pub directory: PathBuf,
+    /// The program under measurement.
+    pub ringmirror: PathBuf,
+    /// What is copied.
+    pub scenarios: Vec<Scenario>,
+    /// Who copies.
+    pub contenders: Vec<Contender>,
+    /// Rounds of every scenario, interleaved.
+    pub rounds: u32,
+    /// Rounds before them that do not count: virtual machines compile.
+    pub warm_up_rounds: u32,
+    /// Bytes of every topic instead of what its scenario says.
+    pub bytes: Option<u64>,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    pub tries_max: u32,
+    /// When, where and with what.
+    pub sitting: Sitting,
+}
+
+/// Measures; `tell` hears what was measured as it goes, `keep` gets all there is after every
+/// scenario.
+///
+/// # Errors
+/// When the source, a contender or the disk refuses, or a copy is not what the source has.
+pub fn measure(
+    plan: &PeersPlan,
+    mut tell: impl FnMut(&str),
+    mut keep: impl FnMut(&PeersRecord) -> Result<()>,
+) -> Result<PeersRecord> {
+    let mut bench = Bench::start(plan)?;
+    let mut record = PeersRecord::default();
+    for (number, scenario) in plan.scenarios.iter().enumerate() {
+        // Virtual machines are warm after the first scenario but for what is new to them.
+        let warm_up_rounds =
+            if number == 0 { plan.warm_up_rounds } else { plan.warm_up_rounds.min(1) };
+        let measured = bench.measure(scenario, warm_up_rounds, &mut tell);
+        let measured = measured.with_context(|| format!("scenario {}", scenario.name))?;
+        record.scenarios.push(measured);
+        keep(&record)?;
+    }
+    Ok(record)
+}
+
+/// Everything that is kept from round to round.
+struct Bench<'a> {
+    plan: &'a PeersPlan,
+    cores: CorePair,
+    disk: DiskProbe,
+    // Order of drop: followers before their controller, and all before what they write to.
+    followers: BTreeMap<FollowerSettings, Follower>,
+    source: SourceCluster,
+    root: WorkDirectory,
+}
+
+/// A topic to copy, and what it is copied from when that is not the real broker.
+struct Prepared {
+    topic: ProducedTopic,
+    synthetic: Option<SourceChild>,
+}
+
+impl<'a> Bench<'a> {
+    fn start(plan: &'a PeersPlan) -> Result<Self> {
+        let root = WorkDirectory::create(&plan.directory, "perf-peers")?;
+        let largest = plan.scenarios.iter().map(|each| plan.bytes.unwrap_or(each.bytes)).max();
+        root.check_room(2 * largest.unwrap_or(0) + 2 * DISK_FILE_BYTES)?;
+        let mut source = SourceCluster::start(&root.path)?;
+        source.produce(WARM_UP_TOPIC, &WARM_UP_CONTENT, WARM_UP_BYTES)?;
+        let disk = DiskProbe::new(&root.path)?;
+        let cores = CorePair::choose()?;
+        Ok(Self { plan, cores, disk, followers: BTreeMap::new(), source, root })
+    }
+
+    fn measure(
+        &mut self,
+        scenario: &Scenario,
+        warm_up_rounds: u32,
+        tell: &mut impl FnMut(&str),
+    ) -> Result<ScenarioRecord> {
+        let contenders = self.contenders(scenario);
+        self.start_followers(scenario, &contenders)?;
+        let prepared = self.prepare(scenario)?;
+        let mut record = self.empty_record(scenario, &prepared);
+        let (name, records, bytes) = (scenario.name, record.records, record.bytes);
+        tell(&format!("{name}: {records} records, {bytes} bytes"));
+        let warm_ups = (1..=warm_up_rounds).map(|number| (number, false));
+        for (number, counts) in warm_ups.chain((1..=self.plan.rounds).map(|number| (number, true)))
+        {
+            if counts {
+                record.limits.push(self.limits(number, &prepared)?);
+            }
+            let first = usize::try_from(number)? % contenders.len().max(1);
+            for contender in contenders.iter().cycle().skip(first).take(contenders.len()) {
+                let run = self.round(scenario, &prepared, *contender, (number, counts));
+                let run = run.with_context(|| format!("{name}, {}", contender.title()))?;
+                tell(&run_line(name, counts, &run));
+                if counts {
+                    record.runs.push(run);
+                }
+            }
+        }
+        if prepared.synthetic.is_none() {
+            self.source.delete(&prepared.topic.name)?;
+        }
+        Ok(record)
+    }
+
+    /// Those who can: the synthetic source is no member of a cluster.
+    fn contenders(&self, scenario: &Scenario) -> Vec<Contender> {
+        let is_able = |contender: &Contender| match scenario.source {
+            Source::Broker(_) => true,
+            Source::Synthetic(_) => {
+                matches!(contender, Contender::Ringmirror | Contender::RingmirrorBuffered)
+            }
+        };
+        self.plan.contenders.iter().copied().filter(is_able).collect()
+    }
+
+    fn start_followers(&mut self, scenario: &Scenario, contenders: &[Contender]) -> Result<()> {
+        for contender in contenders {
+            if let Some(settings) = follower_settings(*contender, scenario)
+                && !self.followers.contains_key(&settings)
+            {
+                let follower = Follower::start(&self.source, &self.root.path, settings)?;
+                self.followers.insert(settings, follower);
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, scenario: &Scenario) -> Result<Prepared> {
+        let bytes = self.plan.bytes.unwrap_or(scenario.bytes);
+        match &scenario.source {
+            Source::Broker(content) => {
+                let topic = self.source.produce(scenario.name, content, bytes)?;
+                Ok(Prepared { topic, synthetic: None })
+            }
+            Source::Synthetic(partitions) => {
+                let source = SourceChild::start(&SourceChildSpec {
+                    core: self.cores.sender,
+                    partitions: *partitions,
+                    partition_bytes: bytes / u64::from(*partitions),
+                    batch_bytes: SYNTHETIC_BATCH_BYTES,
+                    record_bytes: SYNTHETIC_RECORD_BYTES,
+                })?;
+                let described = source.description();
+                let end_offsets: Vec<i64> =
+                    described.partitions.iter().map(|log| log.end_offset).collect();
+                let records = end_offsets.iter().sum::<i64>().unsigned_abs();
+                let topic = ProducedTopic {
+                    name: TOPIC.to_owned(),
+                    end_offsets,
+                    records,
+                    value_bytes: records * u64::from(SYNTHETIC_RECORD_BYTES),
+                    bytes: described.bytes(),
+                    batches: described.bytes() / u64::from(SYNTHETIC_BATCH_BYTES),
+                };
+                Ok(Prepared { topic, synthetic: Some(source) })
+            }
+        }
+    }
+
+    fn empty_record(&self, scenario: &Scenario, prepared: &Prepared) -> ScenarioRecord {
+        let topic = &prepared.topic;
+        ScenarioRecord {
+            name: scenario.name.to_owned(),
+            what: scenario.what.to_owned(),
+            sitting: self.plan.sitting.clone(),
+            partitions: u32::try_from(topic.end_offsets.len()).unwrap_or(u32::MAX),
+            records: topic.records,
+            bytes: topic.bytes,
+            value_bytes: topic.value_bytes,
+            batches: topic.batches,
+            limits: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// What the machine does at most, now.
+    fn limits(&mut self, round: u32, prepared: &Prepared) -> Result<LimitRecord> {
+        let (cores, tries) = (self.cores, self.plan.tries_max);
+        warm_up(SPIN)?;
+        let receive = match &prepared.synthetic {
+            None => CalmRound::run(tries, &[], || receive(cores, LIMIT_TIME))?,
+            Some(source) => CalmRound::run(tries, &[source.id()], || receive_from(cores, source))?,
+        };
+        let disk = CalmRound::run(tries, &[], || self.disk.fill_reserved(LIMIT_TIME))?;
+        Ok(LimitRecord {
+            round,
+            receive_mb_per_s: receive.value.mb_per_s(),
+            disk_mb_per_s: disk.value.mb_per_s(),
+        })
+    }
+
+    /// One contender, again while other work disturbs it.
+    fn round(
+        &mut self,
+        scenario: &Scenario,
+        prepared: &Prepared,
+        contender: Contender,
+        (number, counts): (u32, bool),
+    ) -> Result<RunRecord> {
+        let directory = self.root.path.join("copy");
+        let synthetic = prepared.synthetic.as_ref();
+        let (source, source_process) = match synthetic {
+            Some(child) => (child.description().address, child.id()),
+            None => (self.source.broker.address(), self.source.broker.id()),
+        };
+        let topic = &prepared.topic;
+        let original = self.source.directory.clone();
+        // Whether it is the same bytes, once; how many they are, every time.
+        let is_compared = !counts && number == 1 && synthetic.is_none();
+        let plan = CopyPlan {
+            source,
+            topic: &topic.name,
+            partitions: u32::try_from(topic.end_offsets.len())?,
+            records: topic.records,
+            end_offsets: &topic.end_offsets,
+            bytes: topic.bytes,
+            response_bytes_max: scenario.response_bytes_max,
+            directory: &directory,
+            compare_with: is_compared.then_some(original.as_path()),
+        };
+        let mut ours = vec![source_process];
+        ours.extend(self.followers.values().flat_map(Follower::processes));
+        let tries_max = if counts { self.plan.tries_max } else { 1 };
+        let logs = synthetic.is_none().then_some(original.as_path());
+        let settled = || settle(&plan, logs);
+        let measured = CalmRound::run_prepared(tries_max, &ours, settled, || {
+            let watch = ProcessWatch::begin(source_process)?;
+            let run = self.copy(scenario, contender, &plan)?;
+            Ok(RunRecord::new(number, contender, &run, watch.cpu()?.as_secs_f64()))
+        })?;
+        let CalmRound { value, disturbed, is_calm } = measured;
+        Ok(RunRecord { disturbed, is_calm, ..value })
+    }
+
+    fn copy(
+        &mut self,
+        scenario: &Scenario,
+        contender: Contender,
+        plan: &CopyPlan<'_>,
+    ) -> Result<CopyRun> {
+        if let Some(settings) = follower_settings(contender, scenario) {
+            let follower = self.followers.get_mut(&settings).context("it was not started")?;
+            return follower.copy(plan);
+        }
+        if contender == Contender::Discard {
+            return discard::receive(plan);
+        }
+        let node = NodePeer {
+            ringmirror: self.plan.ringmirror.clone(),
+            buffered: contender == Contender::RingmirrorBuffered,
+            warm_up: (self.source.broker.address(), WARM_UP_TOPIC.to_owned()),
+        };
+        node.copy(plan)
+    }
+}
+
+/// The follower that a contender is, if it is one.
+fn follower_settings(contender: Contender, scenario: &Scenario) -> Option<FollowerSettings> {
+    let is_tuned = match contender {
+        Contender::Follower => false,
+        Contender::FollowerTuned => true,
+        Contender::Ringmirror | Contender::RingmirrorBuffered | Contender::Discard => return None,
+    };
+    Some(FollowerSettings { is_tuned, response_bytes_max: scenario.response_bytes_max })
+}
+
+/// The same state of the machine before everybody: nothing to write, the source's logs in memory,
+/// cores that are awake.
+fn settle(plan: &CopyPlan<'_>, source_logs: Option<&Path>) -> Result<()> {
+    rustix::fs::sync();
+    if let Some(directory) = source_logs {
+        let mut buffer = vec![0; 1 << 20];
+        for partition in 0..plan.partitions {
+            for path in segments(directory, plan.topic, partition)? {
+                let mut file = File::open(path)?;
+                while file.read(&mut buffer)? > 0 {}
+            }
+        }
+    }
+    warm_up(SPIN)
+}
+
+/// What the synthetic source gives to a blocking fetcher with requests sent ahead.
+fn receive_from(cores: CorePair, source: &SourceChild) -> Result<Sample> {
+    fetch_client::discard(&DiscardPlan {
+        source: source.description(),
+        core: cores.receiver,
+        connections: source.description().partitions.len(),
+        requests_in_flight: 2,
+        response_bytes: 1 << 20,
+        time: LIMIT_TIME,
+    })
+}
+
+fn run_line(scenario: &str, counts: bool, run: &RunRecord) -> String {
+    let kept = if counts { "round" } else { "warm-up" };
+    let (title, rate, cpu) = (run.contender.title(), run.mb_per_s(), run.cpu_per_gb());
+    let source = run.source_cpu_seconds / run.gigabytes();
+    let first = run.first_byte_seconds.map(|time| format!(", first byte after {time:.3} s"));
+    let resident = ratio_f64(run.resident_bytes_max >> 20);
+    let disturbed = match (run.disturbed, run.is_calm) {
+        (0, true) => String::new(),
+        (tries, true) => format!(", {tries} disturbed tries before"),
+        (tries, false) => format!(", DISTURBED, {tries} tries before as well"),
+    };
+    format!(
+        "{scenario} {kept} {} {title}: {rate:.0} MB/s, {:.2} s{}, CPU s/GB {cpu:.3}, source \
+         {source:.3}, {resident:.0} MiB{disturbed}",
+        run.round,
+        run.seconds,
+        first.unwrap_or_default(),
+    )
+}
+
+/// What every node mirrors before the order comes.
+const WARM_UP_TOPIC: &str = "warm-up";
+const WARM_UP_BYTES: u64 = 8 << 20;
+const WARM_UP_CONTENT: TopicContent = TopicContent {
+    partitions: 1,
+    value_bytes: 1024,
+    batch_records: 15,
+    codec: kafka_protocol::records::Compression::None,
+};
+/// How long every core spins before a measurement.
+const SPIN: Duration = Duration::from_secs(2);
+/// How long each of the machine's limits is measured.
+const LIMIT_TIME: Duration = Duration::from_millis(1000);
+const SYNTHETIC_BATCH_BYTES: u32 = 16 << 10;
+const SYNTHETIC_RECORD_BYTES: u32 = 1024;

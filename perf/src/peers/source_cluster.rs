@@ -1,0 +1,171 @@
+//! The real source: a released broker that leads everything, and what is asked of its cluster.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use kafka_protocol::messages::alter_partition_reassignments_request::{
+    ReassignablePartition, ReassignableTopic,
+};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::kafka_client::{KafkaClient, LogEdge, name};
+use crate::peers::copied_logs::{COPY_TIME_MAX, LOOK_PAUSE};
+use crate::peers::produced_topic::{ProducedTopic, TopicContent, produce};
+use crate::server_process::ServerProcess;
+use crate::stock_broker::{self, ClusterIdentity};
+
+/// The broker everything is copied from, and the cluster that followers join.
+#[derive(Debug)]
+pub struct SourceCluster {
+    /// The broker.
+    pub broker: ServerProcess,
+    /// What a follower is to know.
+    pub cluster: ClusterIdentity,
+    /// Where its logs are.
+    pub directory: PathBuf,
+}
+
+/// Id of the source broker.
+pub const SOURCE_ID: i32 = 1;
+
+impl SourceCluster {
+    /// Starts it below `root`.
+    ///
+    /// # Errors
+    /// When it cannot be formatted or started.
+    pub fn start(root: &Path) -> Result<Self> {
+        let directory = root.join("source");
+        let (mut broker, cluster) = stock_broker::start_first(&directory)?;
+        broker.wait_until("answering", |client| client.partitions("none").map(Some))?;
+        Ok(Self { broker, cluster, directory })
+    }
+
+    /// Makes a topic that the broker leads alone, and fills it.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn produce(
+        &mut self,
+        topic: &str,
+        content: &TopicContent,
+        bytes: u64,
+    ) -> Result<ProducedTopic> {
+        let count = i32::try_from(content.partitions)?;
+        self.create(topic, count)?;
+        self.broker.wait_until("leading a new topic", |client| {
+            if client.partitions(topic)? != Some(count) {
+                return Ok(None);
+            }
+            client.offsets(topic, count, LogEdge::End)
+        })?;
+        let produced = produce(self.broker.address(), topic, content, bytes)?;
+        // What is dirty would be written while something is measured.
+        rustix::fs::sync();
+        Ok(produced)
+    }
+
+    fn create(&self, topic: &str, count: i32) -> Result<()> {
+        let alone = |index| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(vec![BrokerId(SOURCE_ID)])
+        };
+        // Files of a copy that is given up go at once, not in a minute.
+        let soon = CreatableTopicConfig::default()
+            .with_name(StrBytes::from_static_str("file.delete.delay.ms"))
+            .with_value(Some(StrBytes::from_static_str("0")));
+        let new = CreatableTopic::default()
+            .with_name(name(topic))
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_assignments((0..count).map(alone).collect())
+            .with_configs(vec![soon]);
+        let request =
+            CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(TIMEOUT_MS);
+        let response =
+            KafkaClient::connect(self.broker.address())?.ask(&request, CREATE_VERSION)?;
+        let told = response.topics.first().context("no word about the topic")?;
+        let (code, message) = (told.error_code, &told.error_message);
+        ensure!(code == 0, "topic {topic} is not created: error {code} {message:?}");
+        Ok(())
+    }
+
+    /// Deletes a topic and waits until its files are gone.
+    ///
+    /// # Errors
+    /// When the broker refuses, or does not do it.
+    pub fn delete(&self, topic: &str) -> Result<()> {
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![name(topic)])
+            .with_timeout_ms(TIMEOUT_MS);
+        let response =
+            KafkaClient::connect(self.broker.address())?.ask(&request, DELETE_VERSION)?;
+        let code = response.responses.first().context("no word about the topic")?.error_code;
+        ensure!(code == 0, "topic {topic} is not deleted: error {code}");
+        until_gone(&self.directory, topic)?;
+        rustix::fs::sync();
+        Ok(())
+    }
+}
+
+/// Orders which brokers have a copy of every partition of a topic.
+///
+/// # Errors
+/// When the cluster refuses.
+pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]) -> Result<()> {
+    let replicas: Vec<BrokerId> = replicas.iter().copied().map(BrokerId).collect();
+    let partition = |index| {
+        ReassignablePartition::default()
+            .with_partition_index(index)
+            .with_replicas(Some(replicas.clone()))
+    };
+    let topic = ReassignableTopic::default()
+        .with_name(name(topic))
+        .with_partitions((0..i32::try_from(partitions)?).map(partition).collect());
+    let request = AlterPartitionReassignmentsRequest::default()
+        .with_timeout_ms(TIMEOUT_MS)
+        .with_topics(vec![topic]);
+    let response = KafkaClient::connect(source)?.ask(&request, REASSIGN_VERSION)?;
+    let (code, message) = (response.error_code, &response.error_message);
+    ensure!(code == 0, "the reassignment is refused: error {code} {message:?}");
+    for part in response.responses.iter().flat_map(|topic| &topic.partitions) {
+        let (index, code) = (part.partition_index, part.error_code);
+        ensure!(code == 0, "reassigning partition {index}: error {code} {:?}", part.error_message);
+    }
+    Ok(())
+}
+
+/// Waits until a broker's directory has nothing of a topic any more.
+///
+/// # Errors
+/// When the broker does not delete it.
+pub fn until_gone(directory: &Path, topic: &str) -> Result<()> {
+    let begun = Instant::now();
+    // Directories that wait to be deleted are called TOPIC-N.ID-delete.
+    let prefix = format!("{topic}-");
+    loop {
+        let mut entries = fs::read_dir(directory)?.filter_map(Result::ok);
+        if !entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
+            return Ok(());
+        }
+        let is_stuck = begun.elapsed() > COPY_TIME_MAX;
+        ensure!(!is_stuck, "{topic} is still in {} after {COPY_TIME_MAX:?}", directory.display());
+        thread::sleep(10 * LOOK_PAUSE);
+    }
+}
+
+const TIMEOUT_MS: i32 = 60_000;
+const CREATE_VERSION: i16 = 5;
+/// Newest version that names topics by themselves.
+const DELETE_VERSION: i16 = 5;
+const REASSIGN_VERSION: i16 = 0;

@@ -1,0 +1,148 @@
+//! The commands that compare ringmirror with its peers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum as _};
+use harness::kafka_jars;
+use perf::measurement::TRIES_MAX;
+use perf::peers::chart;
+use perf::peers::contender::Contender;
+use perf::peers::figures::Figures;
+use perf::peers::goals::{Goal, goals};
+use perf::peers::markdown;
+use perf::peers::record::{PeersRecord, ScenarioRecord, Sitting};
+use perf::peers::rounds::{self, PeersPlan};
+use perf::peers::scenario::{SCENARIOS, Scenario};
+use perf::private_network;
+use perf::server_process::ringmirror_program;
+use perf::stock_broker::RELEASE;
+use serde::Serialize;
+
+/// peers.json: what was measured, and what follows from it.
+#[derive(Serialize)]
+struct PeersFile<'a> {
+    scenarios: &'a [ScenarioRecord],
+    figures: BTreeMap<String, Vec<Figures>>,
+    goals: Vec<Goal>,
+}
+
+#[derive(Args)]
+pub(crate) struct PeersArgs {
+    /// Only these scenarios, like 8-partitions or synthetic; all by default.
+    #[arg(long = "scenario", value_delimiter = ',')]
+    scenarios: Vec<String>,
+    /// Only these contenders; all by default.
+    #[arg(long = "contender", value_enum, value_delimiter = ',')]
+    contenders: Vec<Contender>,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Rounds before them that do not count; one at most from the second scenario on.
+    #[arg(long, default_value_t = 2)]
+    warm_up_rounds: u32,
+    /// Bytes of every topic, instead of what is right for its scenario.
+    #[arg(long)]
+    bytes: Option<u64>,
+    /// Tries at a round that other work disturbs, before it is taken after all.
+    #[arg(long, default_value_t = TRIES_MAX)]
+    tries: u32,
+    /// The ringmirror to measure; the one beside this program by default.
+    #[arg(long)]
+    ringmirror: Option<PathBuf>,
+    /// Directory on the disk to write to; what is written is removed.
+    #[arg(long, default_value = "target/tmp")]
+    directory: PathBuf,
+    /// Directory for peers.json, peers.md and peers.svg.
+    #[arg(long, default_value = "target/perf/peers")]
+    out: PathBuf,
+    /// Use the machine's loopback with the congestion control it has, instead of one of our own
+    /// with cubic.
+    #[arg(long)]
+    system_network: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PeersReportArgs {
+    /// What `peers` wrote: peers.json; of a scenario that several have, the last one counts.
+    #[arg(required = true)]
+    records: Vec<PathBuf>,
+    /// Directory for peers.json, peers.md and peers.svg of all of it.
+    #[arg(long, default_value = "target/perf/peers")]
+    out: PathBuf,
+}
+
+pub(crate) fn peers(args: &PeersArgs) -> Result<()> {
+    let ringmirror = ringmirror_program(args.ringmirror.as_deref())?;
+    // There is no way out of a network of our own.
+    kafka_jars::fetch(RELEASE)?;
+    if !args.system_network {
+        private_network::enter()?;
+    }
+    let plan = PeersPlan {
+        directory: args.directory.clone(),
+        sitting: Sitting::now(&ringmirror, &args.directory)?,
+        ringmirror,
+        scenarios: chosen(&args.scenarios)?,
+        contenders: match args.contenders.as_slice() {
+            [] => Contender::value_variants().to_vec(),
+            asked => asked.to_vec(),
+        },
+        rounds: args.rounds,
+        warm_up_rounds: args.warm_up_rounds,
+        bytes: args.bytes,
+        tries_max: args.tries,
+    };
+    let keep = |record: &PeersRecord| write(record, &args.out);
+    let record = rounds::measure(&plan, |line| eprintln!("{line}"), keep)?;
+    print(&record, &args.out)
+}
+
+pub(crate) fn peers_report(args: &PeersReportArgs) -> Result<()> {
+    let mut record = PeersRecord::default();
+    for path in &args.records {
+        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let told = serde_json::from_slice(&text);
+        record.merge(told.with_context(|| format!("what {} says", path.display()))?);
+    }
+    write(&record, &args.out)?;
+    print(&record, &args.out)
+}
+
+fn chosen(names: &[String]) -> Result<Vec<Scenario>> {
+    let known = SCENARIOS.map(|scenario| scenario.name);
+    for name in names {
+        ensure!(known.contains(&name.as_str()), "no scenario {name}; there are {known:?}");
+    }
+    let is_chosen =
+        |each: &Scenario| names.is_empty() || names.iter().any(|name| name == each.name);
+    Ok(SCENARIOS.into_iter().filter(is_chosen).collect())
+}
+
+fn write(record: &PeersRecord, out: &Path) -> Result<()> {
+    fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
+    let scenarios = &record.scenarios;
+    let figures = scenarios
+        .iter()
+        .map(|scenario| {
+            let of = |contender| scenario.figures(contender);
+            (scenario.name.clone(), scenario.contenders().into_iter().filter_map(of).collect())
+        })
+        .collect();
+    let file = PeersFile { scenarios, figures, goals: goals(record) };
+    let mut json = serde_json::to_string_pretty(&file)?;
+    json.push('\n');
+    fs::write(out.join("peers.json"), json)?;
+    fs::write(out.join("peers.md"), markdown::report(record))?;
+    fs::write(out.join("peers.svg"), chart::draw(record))?;
+    Ok(())
+}
+
+fn print(record: &PeersRecord, out: &Path) -> Result<()> {
+    write!(io::stdout(), "{}", markdown::report(record))?;
+    eprintln!("peers.json, peers.md and peers.svg are in {}", out.display());
+    Ok(())
+}
