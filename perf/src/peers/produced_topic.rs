@@ -83,7 +83,7 @@ pub fn produce(
         let join = |sender: thread::ScopedJoinHandle<'_, Result<()>>| {
             sender.join().unwrap_or_else(|_| bail!("a producer panicked"))
         };
-        senders.into_iter().map(join).collect()
+        senders.into_iter().try_for_each(join)
     })?;
     let per_partition = |count: &dyn Fn(&Batch) -> u64| -> u64 {
         cycle.iter().cycle().take(each).map(count).sum::<u64>() * u64::from(content.partitions)

@@ -24,8 +24,8 @@ impl RecordValues {
 
     /// Orders in JSON: names of fields again and again, and between them numbers at random.
     ///
-    /// A few hundred of them in a batch become 1.6 times smaller with LZ4 and 2.9 times with
-    /// Zstandard.
+    /// A few hundred of them in a batch become about 1.7 times smaller with LZ4 and 2.6 times
+    /// with Zstandard.
     pub(crate) const fn orders(value_bytes: usize) -> Self {
         Self { random: SEED, kind: Kind::Orders, value_bytes }
     }
@@ -43,19 +43,19 @@ impl RecordValues {
 
     fn push_order(&mut self, value: &mut BytesMut) {
         value.put_slice(b"{\"order_id\":\"");
-        self.push_random(value, HEX, 32);
+        self.push_random(value, CODES, 32);
         value.put_slice(b"\",\"customer\":{\"id\":\"");
-        self.push_random(value, HEX, 16);
+        self.push_random(value, CODES, 16);
         value.put_slice(b"\",\"country\":\"DE\",\"currency\":\"EUR\"},\"items\":[");
         while value.len() < self.value_bytes {
             value.put_slice(b"{\"sku\":\"");
-            self.push_random(value, HEX, 24);
+            self.push_random(value, CODES, 24);
             value.put_slice(b"\",\"quantity\":");
             self.push_random(value, DIGITS, 1);
             value.put_slice(b",\"price\":");
             self.push_random(value, DIGITS, 5);
             value.put_slice(b",\"token\":\"");
-            self.push_random(value, HEX, 40);
+            self.push_random(value, CODES, 32);
             value.put_slice(b"\"},");
         }
     }
@@ -76,7 +76,7 @@ impl RecordValues {
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const HEX: &[u8] = b"0123456789abcdef";
+const CODES: &[u8] = b"0123456789bcdfghjkmnpqrs";
 const DIGITS: &[u8] = b"0123456789";
 /// More than the longest piece of an order.
 const ITEM_BYTES_MAX: usize = 256;

@@ -14,7 +14,7 @@ fn is_well_formed(text: &str) -> bool {
             None if tag.ends_with('/') => {}
             None => open.push(name),
         }
-        if tag.matches('"').count() % 2 != 0 {
+        if !tag.matches('"').count().is_multiple_of(2) {
             return false;
         }
     }

@@ -17,14 +17,14 @@ fn ratio(codec: Compression) -> f64 {
 }
 
 #[test]
-fn values_compress_as_those_of_the_baselines_did() {
+fn orders_compress_and_letters_do_not() {
     let near = |codec, wanted: f64| {
         let ratio = ratio(codec);
         assert!((ratio / wanted - 1.0).abs() < 0.1, "{codec:?}: {ratio:.2}, not {wanted}");
     };
     near(Compression::None, 1.0);
-    near(Compression::Lz4, 1.61);
-    near(Compression::Zstd, 2.86);
+    near(Compression::Lz4, 1.7);
+    near(Compression::Zstd, 2.6);
 }
 
 #[test]
