@@ -1,5 +1,7 @@
 //! Reading Kafka's primitive types from a slice; nothing here allocates.
 //!
+//! What reads a field is inlined: of a slice whose length is known no check is left then.
+//!
 //! Varints are those of Protocol Buffers; signed ones are zigzag coded (`ByteUtils` in Kafka).
 
 /// Longest unsigned varint of 32 bits, in bytes.
@@ -40,6 +42,7 @@ impl<'a> ByteCursor<'a> {
 
     /// Bytes not read yet.
     #[must_use]
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
     }
@@ -48,6 +51,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// [`CursorError::Incomplete`] when fewer are left.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], CursorError> {
         let taken = self.rest().get(..count).ok_or(CursorError::Incomplete)?;
         self.position += count;
@@ -58,6 +62,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// [`CursorError::Incomplete`] when fewer are left.
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], CursorError> {
         let taken = *self.rest().first_chunk::<N>().ok_or(CursorError::Incomplete)?;
         self.position += N;
@@ -68,6 +73,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// [`CursorError::Incomplete`] when the slice ends first; so do the other fixed sizes.
+    #[inline]
     pub fn i8(&mut self) -> Result<i8, CursorError> {
         self.array().map(i8::from_be_bytes)
     }
@@ -76,6 +82,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// As [`Self::i8`].
+    #[inline]
     pub fn i16(&mut self) -> Result<i16, CursorError> {
         self.array().map(i16::from_be_bytes)
     }
@@ -84,6 +91,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// As [`Self::i8`].
+    #[inline]
     pub fn i32(&mut self) -> Result<i32, CursorError> {
         self.array().map(i32::from_be_bytes)
     }
@@ -92,6 +100,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// As [`Self::i8`].
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, CursorError> {
         self.array().map(i64::from_be_bytes)
     }
@@ -100,6 +109,7 @@ impl<'a> ByteCursor<'a> {
     ///
     /// # Errors
     /// [`CursorError::Varint`] when it needs more than 32 bits.
+    #[inline]
     pub fn unsigned_varint(&mut self) -> Result<u32, CursorError> {
         if let Some(&byte) = self.bytes.get(self.position)
             && byte < 0x80
