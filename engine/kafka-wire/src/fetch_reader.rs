@@ -66,7 +66,6 @@ enum State {
     Aborted,
     RecordsLength,
     Records { bytes: u32 },
-    PartitionEnd,
     Endpoint,
     EndpointRack,
     EndpointsDone,
@@ -226,7 +225,6 @@ impl FetchReader {
             State::Partition => self.read_partition(cursor)?,
             State::Aborted => self.read_aborted(cursor)?,
             State::RecordsLength => self.read_records_length(cursor)?,
-            State::PartitionEnd => Some(self.end_partition()),
             State::Endpoint => self.read_endpoint(cursor)?,
             State::EndpointRack => self.read_endpoint_rack(cursor)?,
             State::EndpointsDone => self.end_endpoints()?,
@@ -329,19 +327,19 @@ impl FetchReader {
         };
         self.tail = PartitionTail::NONE;
         self.partitions_left -= 1;
-        self.state = State::Aborted;
+        self.state = self.next_aborted();
         Ok(None)
     }
 
     fn read_aborted(&mut self, cursor: &mut ByteCursor<'_>) -> Step {
-        if self.aborted_left == 0 {
-            self.state = State::RecordsLength;
-            return Ok(None);
-        }
         cursor.take(ABORTED_TRANSACTION_BYTES)?;
         self.aborted_left -= 1;
         self.state = State::TagCount(Tags::Aborted);
         Ok(None)
+    }
+
+    const fn next_aborted(&self) -> State {
+        if self.aborted_left == 0 { State::RecordsLength } else { State::Aborted }
     }
 
     fn read_records_length(&mut self, cursor: &mut ByteCursor<'_>) -> Step {

@@ -14,19 +14,18 @@ const TAG_NODE_ENDPOINTS: u32 = 0;
 
 impl FetchReader {
     pub(super) fn read_tag_count(&mut self, tags: Tags, cursor: &mut ByteCursor<'_>) -> Step {
-        if self.version < VERSION_FLEXIBLE {
-            self.state = self.after(tags);
-            return Ok(None);
+        let has_tags = self.version >= VERSION_FLEXIBLE;
+        self.tags_left = if has_tags { cursor.unsigned_varint()? } else { 0 };
+        if self.tags_left == 0 {
+            return Ok(self.end_tags(tags));
         }
-        self.tags_left = cursor.unsigned_varint()?;
         self.state = State::Tag(tags);
         Ok(None)
     }
 
     pub(super) fn read_tag(&mut self, tags: Tags, cursor: &mut ByteCursor<'_>) -> Step {
         if self.tags_left == 0 {
-            self.state = self.after(tags);
-            return Ok(None);
+            return Ok(self.end_tags(tags));
         }
         let tag = cursor.unsigned_varint()?;
         let size = cursor.unsigned_varint()?;
@@ -55,11 +54,12 @@ impl FetchReader {
         Ok(None)
     }
 
-    const fn after(&self, tags: Tags) -> State {
-        match tags {
+    /// Goes on behind the tags; the last of a partition end it.
+    const fn end_tags(&mut self, tags: Tags) -> Option<FetchEvent> {
+        self.state = match tags {
             Tags::Header => State::Head,
-            Tags::Aborted => State::Aborted,
-            Tags::Partition => State::PartitionEnd,
+            Tags::Aborted => self.next_aborted(),
+            Tags::Partition => return Some(self.end_partition()),
             Tags::Topic => State::Topic,
             Tags::Endpoint => {
                 if self.endpoints_left > 0 {
@@ -69,7 +69,8 @@ impl FetchReader {
                 }
             }
             Tags::Root => State::End,
-        }
+        };
+        None
     }
 
     fn begin_endpoints(&mut self, size: u32, cursor: &mut ByteCursor<'_>) -> Step {
