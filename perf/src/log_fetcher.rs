@@ -144,7 +144,7 @@ impl LogFetcher {
                         self.reader.records_done();
                     }
                 }
-                FetchEvent::PartitionEnd(_) | FetchEvent::NodeEndpoint(_) => {}
+                FetchEvent::PartitionEnd(_) | FetchEvent::NodeEndpoint => {}
                 FetchEvent::End => return Ok(fetched),
             }
         }

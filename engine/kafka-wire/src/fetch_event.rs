@@ -1,7 +1,10 @@
-//! What the Fetch reader tells its caller: plain values that own their bytes.
+//! What the Fetch reader tells its caller: small values, copied with every event; what is large,
+//! names and addresses, stays with the reader until it is asked for.
 
 use std::fmt;
 
+#[cfg(doc)]
+use crate::fetch_reader::FetchReader;
 use crate::partition::{TopicId, TopicName};
 
 /// What came next in a Fetch response.
@@ -18,12 +21,12 @@ pub enum FetchEvent {
         /// Fetch session, 0 for none.
         session_id: i32,
     },
-    /// A partition begins; its records, if any, are the next bytes.
+    /// A partition of [`FetchReader::topic`] begins; its records, if any, are the next bytes.
     Partition(PartitionHead),
     /// The partition of the last head is complete.
     PartitionEnd(PartitionTail),
-    /// Where a new leader listens.
-    NodeEndpoint(NodeEndpoint),
+    /// Where a new leader listens is [`FetchReader::node_endpoint`].
+    NodeEndpoint,
     /// The response is complete.
     End,
 }
@@ -31,8 +34,6 @@ pub enum FetchEvent {
 /// What a response says about a partition before its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionHead {
-    /// Its topic.
-    pub topic: FetchedTopic,
     /// Its index as sent; may be one we did not ask for.
     pub partition: i32,
     /// Protocol error code, 0 for none.
@@ -105,7 +106,6 @@ pub struct ShortText<const MAX: usize> {
 impl PartitionHead {
     /// A place holder until the first partition is read.
     pub(crate) const NONE: Self = Self {
-        topic: FetchedTopic::Name(ShortText::EMPTY),
         partition: -1,
         error_code: 0,
         high_watermark: -1,
@@ -121,6 +121,9 @@ impl PartitionTail {
 }
 
 impl FetchedTopic {
+    /// A place holder until the first topic is read.
+    pub(crate) const NONE: Self = Self::Name(ShortText::EMPTY);
+
     pub(crate) fn from_id(raw: [u8; 16]) -> Option<Self> {
         TopicId::from_wire(raw).map(Self::Id)
     }
@@ -131,6 +134,9 @@ impl FetchedTopic {
 }
 
 impl NodeEndpoint {
+    /// A place holder until the first endpoint is read.
+    pub(crate) const NONE: Self = Self { node_id: -1, host: ShortText::EMPTY, port: -1 };
+
     pub(crate) fn new(node_id: i32, host: &[u8], port: i32) -> Option<Self> {
         Some(Self { node_id, host: ShortText::parse(host)?, port })
     }

@@ -15,7 +15,9 @@
 //! Source: `FetchResponse.json` in Apache Kafka's clients.
 
 use crate::byte_cursor::{ByteCursor, CursorError};
-use crate::fetch_event::{FetchEvent, FetchReadError, FetchedTopic, PartitionHead, PartitionTail};
+use crate::fetch_event::{
+    FetchEvent, FetchReadError, FetchedTopic, NodeEndpoint, PartitionHead, PartitionTail,
+};
 use crate::fetch_request::{VERSION_FLEXIBLE, VERSION_SESSIONS, VERSION_TOPIC_IDS};
 use crate::partition::TopicName;
 
@@ -48,9 +50,10 @@ pub struct FetchReader {
     endpoints_left: u32,
     /// Where the node endpoints have to end.
     endpoints_end: u64,
-    /// The partition being read, or at least its topic.
+    topic: FetchedTopic,
     head: PartitionHead,
     tail: PartitionTail,
+    endpoint: NodeEndpoint,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +119,10 @@ impl FetchReader {
             aborted_left: 0,
             endpoints_left: 0,
             endpoints_end: 0,
+            topic: FetchedTopic::NONE,
             head: PartitionHead::NONE,
             tail: PartitionTail::NONE,
+            endpoint: NodeEndpoint::NONE,
         }
     }
 
@@ -136,6 +141,18 @@ impl FetchReader {
     #[must_use]
     pub const fn frame_bytes_left(&self) -> u32 {
         self.frame_left
+    }
+
+    /// Topic of the last partition told of.
+    #[must_use]
+    pub const fn topic(&self) -> &FetchedTopic {
+        &self.topic
+    }
+
+    /// The last endpoint told of.
+    #[must_use]
+    pub const fn node_endpoint(&self) -> &NodeEndpoint {
+        &self.endpoint
     }
 
     /// Reads up to the next event and tells how many bytes that took.
@@ -281,7 +298,7 @@ impl FetchReader {
         }
         let topic = self.read_topic_key(cursor)?;
         self.partitions_left = self.read_count("partitions", cursor)?;
-        self.head.topic = topic;
+        self.topic = topic;
         self.topics_left -= 1;
         self.state = self.next_in_topic();
         Ok(None)
@@ -317,7 +334,6 @@ impl FetchReader {
         let aborted = self.read_nullable_count("aborted transactions", cursor)?;
         self.aborted_left = aborted.unwrap_or(0);
         self.head = PartitionHead {
-            topic: self.head.topic,
             partition,
             error_code,
             high_watermark,

@@ -1,7 +1,7 @@
 //! What a Fetch response tells besides records: sessions, throttling, errors, new leaders.
 
 use kafka_wire::epoch::SourceLeaderEpoch;
-use kafka_wire::fetch_event::{CurrentLeader, NodeEndpoint, PartitionTail};
+use kafka_wire::fetch_event::{CurrentLeader, PartitionTail};
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{BrokerId, SourceBroker, TopicIdPartition};
 
@@ -103,13 +103,14 @@ impl Shard {
         }
     }
 
-    pub(crate) fn on_node_endpoint(&mut self, place: usize, endpoint: &NodeEndpoint) {
+    pub(crate) fn on_node_endpoint(&mut self, place: usize) {
+        let connection = &self.connections[place];
+        let endpoint = connection.reader.node_endpoint();
         let (Some(broker), Ok(port)) =
             (BrokerId::from_wire(endpoint.node_id), u16::try_from(endpoint.port))
         else {
             return;
         };
-        let connection = &self.connections[place];
         let broker = SourceBroker { source: connection.broker.source, broker };
         if connection.moves.iter().any(|named| named.leader == broker) {
             let address = BrokerAddress { host: endpoint.host.as_str().into(), port };

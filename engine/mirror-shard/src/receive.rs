@@ -203,15 +203,16 @@ impl Shard {
             }
             FetchEvent::Partition(head) => self.on_fetched_partition(at, &head),
             FetchEvent::PartitionEnd(tail) => self.on_fetched_partition_end(at, &tail),
-            FetchEvent::NodeEndpoint(endpoint) => self.on_node_endpoint(at.connection, &endpoint),
+            FetchEvent::NodeEndpoint => self.on_node_endpoint(at.connection),
             FetchEvent::End => self.on_fetch_end(at),
         }
         Flow::Go
     }
 
     fn on_fetched_partition(&mut self, at: LaneRef, head: &PartitionHead) {
-        let source = self.connections[at.connection].broker.source;
-        let slot = self.partitions.find_fetched(source, &head.topic, head.partition);
+        let connection = &self.connections[at.connection];
+        let (source, topic) = (connection.broker.source, connection.reader.topic());
+        let slot = self.partitions.find_fetched(source, topic, head.partition);
         let slot = slot.filter(|slot| self.answers(at, *slot));
         let accept = slot.is_some_and(|slot| self.note_fetched(slot, head));
         let body = (head.records_bytes > 0).then_some(Body {

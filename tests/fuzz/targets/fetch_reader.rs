@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fuzz::input::{Cuts, Input};
 use fuzz::seeds;
 use kafka_protocol::messages::FetchResponse;
-use kafka_wire::fetch_event::{FetchEvent, FetchReadError, FetchedTopic, PartitionHead};
+use kafka_wire::fetch_event::{FetchEvent, FetchReadError, FetchedTopic, NodeEndpoint};
 use kafka_wire::fetch_reader::{FetchReader, PIECE_BYTES_MAX};
 use kafka_wire::message::{SIZE_BYTES, decode_response, encode_response};
 use libfuzzer_sys::fuzz_target;
@@ -40,7 +40,9 @@ enum Ending {
     Refused(FetchReadError),
 }
 
-type Read = (Vec<FetchEvent>, Ending);
+/// An event, and what the reader says beside it.
+type Told = (FetchEvent, FetchedTopic, NodeEndpoint);
+type Read = (Vec<Told>, Ending);
 
 fn in_pieces(version: i16, frame: &[u8], mut cuts: Cuts) -> Read {
     let mut reader = FetchReader::new(1 << 20);
@@ -85,7 +87,7 @@ fn in_pieces(version: i16, frame: &[u8], mut cuts: Cuts) -> Read {
             }
             _ => {}
         }
-        events.push(event);
+        events.push((event, *reader.topic(), *reader.node_endpoint()));
         if available > frame.len() {
             return (events, Ending::Incomplete);
         }
@@ -119,16 +121,16 @@ fn compare(version: i16, frame: &[u8], (events, ending): &Read) {
     compare_partitions(version, events, &expected);
 }
 
-fn compare_partitions(version: i16, events: &[FetchEvent], expected: &FetchResponse) {
+fn compare_partitions(version: i16, events: &[Told], expected: &FetchResponse) {
     let mut heads = Vec::new();
     let mut tails = Vec::new();
-    for event in events {
+    for (event, topic, _) in events {
         match event {
             FetchEvent::Head { throttle_ms, error_code, session_id } => {
                 assert_eq!(*throttle_ms, expected.throttle_time_ms.max(0).unsigned_abs());
                 assert_eq!((*error_code, *session_id), (expected.error_code, expected.session_id));
             }
-            FetchEvent::Partition(head) => heads.push(*head),
+            FetchEvent::Partition(head) => heads.push((*head, topic)),
             FetchEvent::PartitionEnd(tail) => tails.push(*tail),
             _ => {}
         }
@@ -136,9 +138,9 @@ fn compare_partitions(version: i16, events: &[FetchEvent], expected: &FetchRespo
     let mut place = 0;
     for topic in &expected.responses {
         for partition in &topic.partitions {
-            let (head, tail) = (&heads[place], &tails[place]);
+            let ((head, fetched), tail) = (&heads[place], &tails[place]);
             place += 1;
-            assert!(names(head, version, topic), "another topic");
+            assert!(names(fetched, version, topic), "another topic");
             assert_eq!(head.partition, partition.partition_index);
             assert_eq!(head.error_code, partition.error_code);
             assert_eq!(head.high_watermark, partition.high_watermark);
@@ -158,11 +160,11 @@ fn compare_partitions(version: i16, events: &[FetchEvent], expected: &FetchRespo
 }
 
 fn names(
-    head: &PartitionHead,
+    fetched: &FetchedTopic,
     version: i16,
     topic: &kafka_protocol::messages::fetch_response::FetchableTopicResponse,
 ) -> bool {
-    match &head.topic {
+    match fetched {
         FetchedTopic::Id(id) => version >= 13 && id.bytes() == *topic.topic_id.as_bytes(),
         FetchedTopic::Name(name) => version < 13 && name.as_str() == topic.topic.as_str(),
     }

@@ -92,10 +92,10 @@ impl FetchReader {
         let length = length.and_then(|bytes| u8::try_from(bytes).ok()).ok_or_else(refused)?;
         let host = cursor.take(usize::from(length))?;
         let port = cursor.i32()?;
-        let endpoint = NodeEndpoint::new(node_id, host, port).ok_or_else(refused)?;
+        self.endpoint = NodeEndpoint::new(node_id, host, port).ok_or_else(refused)?;
         self.endpoints_left -= 1;
         self.state = State::EndpointRack;
-        Ok(Some(FetchEvent::NodeEndpoint(endpoint)))
+        Ok(Some(FetchEvent::NodeEndpoint))
     }
 
     pub(super) fn read_endpoint_rack(&mut self, cursor: &mut ByteCursor<'_>) -> Step {

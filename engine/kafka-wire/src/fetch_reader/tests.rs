@@ -16,9 +16,12 @@ const LIMIT: u32 = 1 << 20;
 
 /// Everything a response says, in order, with the records as the caller would take them.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there are a dozen of them")]
 enum Seen {
     Event(FetchEvent),
+    /// Of a partition, before its event.
+    Topic(FetchedTopic),
+    /// Behind the event that there is one.
+    Endpoint(NodeEndpoint),
     Records(Vec<u8>),
 }
 
@@ -39,7 +42,7 @@ fn read_in_pieces(version: i16, frame: &[u8], cuts: &[usize]) -> Result<Vec<Seen
                 available = next.max(at);
             }
             FetchEvent::Partition(head) => {
-                seen.push(Seen::Event(event));
+                seen.extend([Seen::Topic(*reader.topic()), Seen::Event(event)]);
                 if head.records_bytes > 0 {
                     let end = at + head.records_bytes as usize;
                     seen.push(Seen::Records(frame[at..end].to_vec()));
@@ -52,6 +55,9 @@ fn read_in_pieces(version: i16, frame: &[u8], cuts: &[usize]) -> Result<Vec<Seen
                 assert_eq!((at, reader.frame_bytes_left()), (frame.len(), 0));
                 seen.push(Seen::Event(event));
                 return Ok(seen);
+            }
+            FetchEvent::NodeEndpoint => {
+                seen.extend([Seen::Event(event), Seen::Endpoint(*reader.node_endpoint())]);
             }
             _ => seen.push(Seen::Event(event)),
         }
@@ -136,15 +142,14 @@ fn encode(version: i16, response: &FetchResponse) -> Vec<u8> {
 fn expected(version: i16) -> Vec<Seen> {
     let flexible = version >= 12;
     let topic = |id: u8, name: &str| {
-        if version >= 13 {
+        Seen::Topic(if version >= 13 {
             FetchedTopic::from_id([id; 16]).unwrap()
         } else {
             FetchedTopic::from_name(name.as_bytes()).unwrap()
-        }
+        })
     };
     let session = version >= 7;
     let plain = PartitionHead {
-        topic: topic(7, "orders"),
         partition: 3,
         error_code: 0,
         high_watermark: 500,
@@ -159,15 +164,8 @@ fn expected(version: i16) -> Vec<Seen> {
         last_stable_offset: -1,
         log_start_offset: -1,
         records_bytes: 0,
-        ..plain
     };
-    let diverging = PartitionHead {
-        topic: topic(8, "payments"),
-        partition: 0,
-        error_code: 0,
-        high_watermark: 0,
-        ..moved
-    };
+    let diverging = PartitionHead { partition: 0, error_code: 0, high_watermark: 0, ..moved };
     let leader = flexible.then_some(CurrentLeader { leader_id: 2, leader_epoch: 8 });
     let end = flexible.then_some(DivergingEpoch { epoch: 5, end_offset: 450 });
     let mut seen = vec![
@@ -176,14 +174,17 @@ fn expected(version: i16) -> Vec<Seen> {
             error_code: if session { 70 } else { 0 },
             session_id: if session { 4242 } else { 0 },
         }),
+        topic(7, "orders"),
         Seen::Event(FetchEvent::Partition(plain)),
         Seen::Records(vec![0xab; 300]),
         Seen::Event(FetchEvent::PartitionEnd(PartitionTail::NONE)),
+        topic(7, "orders"),
         Seen::Event(FetchEvent::Partition(moved)),
         Seen::Event(FetchEvent::PartitionEnd(PartitionTail {
             current_leader: leader,
             ..PartitionTail::NONE
         })),
+        topic(8, "payments"),
         Seen::Event(FetchEvent::Partition(diverging)),
         Seen::Event(FetchEvent::PartitionEnd(PartitionTail {
             diverging_epoch: end,
@@ -193,7 +194,7 @@ fn expected(version: i16) -> Vec<Seen> {
     if version >= 16 {
         for node_id in [2, 3] {
             let endpoint = NodeEndpoint::new(node_id, b"broker-2.example", 9092).unwrap();
-            seen.push(Seen::Event(FetchEvent::NodeEndpoint(endpoint)));
+            seen.extend([Seen::Event(FetchEvent::NodeEndpoint), Seen::Endpoint(endpoint)]);
         }
     }
     seen.push(Seen::Event(FetchEvent::End));
