@@ -272,6 +272,7 @@ fn shard_limits(scenario: &Scenario, direct_writes: bool) -> ShardLimits {
         connections_per_broker: scenario.connections,
         fetches_per_connection: scenario.fetches_per_connection,
         fetch_bytes_max: scenario.response_bytes,
+        partition_fetch_bytes: scenario.response_bytes,
         partition_fetch_bytes_max: scenario.response_bytes,
         direct_writes,
         ..ShardLimits::default()

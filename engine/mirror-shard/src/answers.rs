@@ -41,6 +41,7 @@ impl Shard {
         let connection = &mut self.connections[at.connection];
         let pause = if error_code == 0 { 0 } else { connection.limits.backoff_ms };
         let lane = &mut connection.lanes[at.lane];
+        lane.size.answer_begins(connection.silent_since, self.now);
         let wait_ms = pause.max(u64::from(throttle_ms));
         lane.not_before = self.now.after_ms(wait_ms);
         if error_code != 0 {
@@ -125,7 +126,9 @@ impl Shard {
         connection.note_flow(at.lane, connection.response_bytes > 0, self.now);
         connection.in_flight.pop_front();
         self.end_answer(at.connection);
-        let lane = &mut self.connections[at.connection].lanes[at.lane];
+        let connection = &mut self.connections[at.connection];
+        let lane = &mut connection.lanes[at.lane];
+        lane.size.answer_ends(&connection.limits, self.now);
         lane.in_flight -= 1;
         let (restart, sessionless) = (lane.restart && lane.in_flight == 0, lane.sessionless);
         self.follow_leaders(at.connection);
@@ -179,6 +182,7 @@ impl Shard {
         let connection = &mut self.connections[place];
         let timeout = connection.limits.request_timeout_ms;
         connection.reading = false;
+        connection.silent_since = self.now;
         connection.current = None;
         let waiting = !connection.in_flight.is_empty();
         connection.deadline = waiting.then(|| self.now.after_ms(timeout));

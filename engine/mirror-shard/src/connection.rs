@@ -127,6 +127,8 @@ pub(crate) struct Connection {
     pub(crate) leaving: bool,
 
     pub(crate) in_flight: VecDeque<InFlight>,
+    /// When the last answer ended, or a request was sent that waits for no other's answer.
+    pub(crate) silent_since: Tick,
     pub(crate) next_correlation: i32,
     pub(crate) reader: FetchReader,
     /// The reader was told about the response at the front.
@@ -167,6 +169,7 @@ impl Connection {
             disconnecting: false,
             leaving: false,
             in_flight: VecDeque::new(),
+            silent_since: Tick::default(),
             next_correlation: 0,
             reader: FetchReader::new(RESPONSE_BYTES_MAX),
             reading: false,
@@ -222,6 +225,14 @@ impl Connection {
         self.moves.clear();
         self.starved = false;
         self.versions = None;
+    }
+
+    /// A request is on its way at `now`.
+    pub(crate) fn asks(&mut self, request: InFlight, now: Tick) {
+        if self.in_flight.is_empty() {
+            self.silent_since = now;
+        }
+        self.in_flight.push_back(request);
     }
 
     pub(crate) fn take_correlation(&mut self) -> i32 {

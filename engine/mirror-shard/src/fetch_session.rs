@@ -18,6 +18,7 @@ use kafka_wire::offset::Offset;
 use kafka_wire::partition::{TopicId, TopicIdPartition, TopicName};
 
 use crate::connection::{AgreedVersions, Connection, ConnectionPhase, InFlight, Question};
+use crate::fetch_size::FetchSize;
 use crate::limits::{ShardLimits, THROTTLED_QUIET_PAUSE_MS};
 use crate::mirror_partition::{LaneRef, MirrorPartition};
 use crate::op::{Op, PartitionSlot, Tick};
@@ -56,6 +57,7 @@ pub(crate) struct Lane {
     pub(crate) not_before: Tick,
     /// The last answer brought records, so there are likely more.
     pub(crate) is_flowing: bool,
+    pub(crate) size: FetchSize,
     /// Members whose source has no topic ids: with one of them, requests name topics.
     pub(crate) nameless_count: usize,
     /// Partitions the session knows that are members no more.
@@ -225,7 +227,6 @@ impl Shard {
         if connection.lanes[at.lane].is_throttled {
             let most = self.throttle.response_bytes(limits.fetch_bytes_max);
             limits.fetch_bytes_max = most;
-            limits.partition_fetch_bytes_max = limits.partition_fetch_bytes_max.min(most);
         }
         let correlation = connection.take_correlation();
         let max_wait_ms = connection.fetch_wait_ms(at.lane, &self.limits);
@@ -244,7 +245,8 @@ impl Shard {
         };
         let mut writer = FetchRequestWriter::start(buffer.bytes_mut(), &head)
             .expect("a frame buffer holds the head of a request");
-        let terms = EntryTerms { at, version, ahead, bytes_max: limits.partition_fetch_bytes_max };
+        let bytes_max = lane.size.partition_bytes(&limits);
+        let terms = EntryTerms { at, version, ahead, bytes_max };
         let written = write_changes(&mut writer, lane, &mut self.partitions, terms);
         if written == 0 && lane.session_members == 0 {
             connection.request = Some(buffer);
@@ -260,7 +262,7 @@ impl Shard {
         }
         lane.in_flight += 1;
         let question = Question::Fetch { lane: at.lane };
-        connection.in_flight.push_back(InFlight { correlation, version, question });
+        connection.asks(InFlight { correlation, version, question }, self.now);
         connection.sending = true;
         connection.deadline = Some(self.now.after_ms(limits.request_timeout_ms));
         self.counters.fetch_requests += 1;

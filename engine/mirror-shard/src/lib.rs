@@ -14,8 +14,8 @@
 //!
 //! **What it does not know.** Sockets, files, clocks, threads, randomness; the mirror's lifecycle.
 //!
-//! **Reading order.** `shard`, `op`, `bridge`, then a batch's way: `fetch_session`, `receive`,
-//! `append`, `admission`, `chunk`, `writer`, `upkeep`; then what goes wrong: `answers`,
+//! **Reading order.** `shard`, `op`, `bridge`, then a batch's way: `fetch_session`, `fetch_size`,
+//! `receive`, `append`, `admission`, `chunk`, `writer`, `upkeep`; then what goes wrong: `answers`,
 //! `questions`, `divergence`, `broker`; `lifecycle` ties the phases of `mirror_partition` together,
 //! `orders` is where the host comes in.
 
@@ -30,6 +30,7 @@ mod connection;
 pub mod counters;
 mod divergence;
 mod fetch_session;
+mod fetch_size;
 mod lifecycle;
 pub mod limits;
 mod mirror_partition;

@@ -68,7 +68,9 @@ pub const THROTTLED_QUIET_PAUSE_MS: u64 = 100;
 pub struct SourceLimits {
     /// Bytes asked for in one Fetch response.
     pub fetch_bytes_max: u32,
-    /// Bytes asked for per partition of a Fetch response.
+    /// Bytes asked for per partition of a Fetch response at first; more over a long link.
+    pub partition_fetch_bytes: u32,
+    /// Most bytes asked for per partition of a Fetch response, whatever the link.
     pub partition_fetch_bytes_max: u32,
     /// How long the source may hold a Fetch that has nothing to say, milliseconds.
     pub fetch_wait_ms: u32,
@@ -100,7 +102,9 @@ pub struct ShardLimits {
     pub writes_in_flight_max: u32,
     /// Bytes asked for in one Fetch response.
     pub fetch_bytes_max: u32,
-    /// Bytes asked for per partition of a Fetch response.
+    /// Bytes asked for per partition of a Fetch response at first; more over a long link.
+    pub partition_fetch_bytes: u32,
+    /// Most bytes asked for per partition of a Fetch response, whatever the link.
     pub partition_fetch_bytes_max: u32,
     /// How long a source may hold a Fetch that has nothing to say, milliseconds.
     pub fetch_wait_ms: u32,
@@ -157,6 +161,7 @@ impl ShardLimits {
     pub const fn source(&self) -> SourceLimits {
         SourceLimits {
             fetch_bytes_max: self.fetch_bytes_max,
+            partition_fetch_bytes: self.partition_fetch_bytes,
             partition_fetch_bytes_max: self.partition_fetch_bytes_max,
             fetch_wait_ms: self.fetch_wait_ms,
             request_timeout_ms: self.request_timeout_ms,
@@ -195,7 +200,8 @@ impl ShardLimits {
         partition_count_max: 100_000,
         writes_in_flight_max: 16,
         fetch_bytes_max: 64 << 20,
-        partition_fetch_bytes_max: 1 << 20,
+        partition_fetch_bytes: 1 << 20,
+        partition_fetch_bytes_max: 64 << 20,
         fetch_wait_ms: 500,
         request_timeout_ms: 30_000,
         backoff_ms: 50,

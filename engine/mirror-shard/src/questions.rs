@@ -46,7 +46,7 @@ impl Shard {
         assert!(encoded.len() <= FRAME_BUFFER_BYTES as usize, "questions are counted to fit");
         buffer.bytes_mut()[..encoded.len()].copy_from_slice(&encoded);
         let end = u32::try_from(encoded.len()).expect("fits a frame buffer");
-        connection.in_flight.push_back(InFlight { correlation, version, question });
+        connection.asks(InFlight { correlation, version, question }, self.now);
         connection.sending = true;
         connection.deadline = Some(self.now.after_ms(timeout));
         let connection = connection.id;

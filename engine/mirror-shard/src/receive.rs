@@ -226,6 +226,8 @@ impl Shard {
         }
         let connection = &mut self.connections[at.connection];
         connection.response_bytes = connection.response_bytes.saturating_add(head.records_bytes);
+        let lane = &mut connection.lanes[at.lane];
+        lane.size.note_partition(head.records_bytes, &connection.limits);
         connection.current = Some(CurrentPartition { slot, head: *head, body });
     }
 

@@ -105,7 +105,7 @@ fn draw_limits(
         (false, 0) => random.range_u32(100, 3_000),
         (false, _) => random.range_u32(1_000, 200_000),
     };
-    ShardLimits {
+    let limits = ShardLimits {
         record_buffer_count: least + random.range_u32(0, 2),
         recent_buffer_count: 0,
         connection_count_max,
@@ -114,6 +114,7 @@ fn draw_limits(
         partition_count_max: 100,
         writes_in_flight_max: random.range_u32(1, 6),
         fetch_bytes_max,
+        partition_fetch_bytes: 0,
         partition_fetch_bytes_max: random.range_u32(50, fetch_bytes_max),
         fetch_wait_ms: random.range_u32(5, 300),
         request_timeout_ms: random.range(600, 3_000),
@@ -127,7 +128,11 @@ fn draw_limits(
         direct_writes: random.percent(70),
         // Without files to use again, a log that did not change is not closed again.
         reuse_files: cluster_count == 1,
-    }
+    };
+    // Grows up to eight times. Not drawn: histories of known seeds stay what they are.
+    let shift = limits.fetch_wait_ms % 4;
+    let partition_fetch_bytes = (limits.partition_fetch_bytes_max >> shift).max(50);
+    ShardLimits { partition_fetch_bytes, ..limits }
 }
 
 fn draw_log_config(random: &mut Random, bulk: bool) -> LogConfig {

@@ -78,6 +78,7 @@ fn calm_world(fetches_per_connection: u32) -> World {
     (plan.crash_per_10k, plan.fails_on_divergence) = (0, false);
     (plan.unclean_elections, plan.busy_host) = (false, false);
     plan.limits.fetch_bytes_max = 1 << 20;
+    plan.limits.partition_fetch_bytes = 1 << 20;
     plan.limits.partition_fetch_bytes_max = 1 << 20;
     plan.limits.fetch_wait_ms = 200;
     plan.limits.fetches_per_connection = fetches_per_connection;

@@ -58,6 +58,7 @@ impl MirrorLoop<'_> {
 pub(super) fn source_limits(settings: &EngineSettings, said: &ClientProperties) -> SourceLimits {
     let SourceLimits {
         fetch_bytes_max,
+        partition_fetch_bytes,
         partition_fetch_bytes_max,
         fetch_wait_ms,
         backoff_ms,
@@ -67,6 +68,7 @@ pub(super) fn source_limits(settings: &EngineSettings, said: &ClientProperties) 
     SourceLimits {
         request_timeout_ms: said.request_timeout_ms,
         fetch_bytes_max: said.fetch_bytes_max.unwrap_or(fetch_bytes_max),
+        partition_fetch_bytes,
         partition_fetch_bytes_max: said
             .partition_fetch_bytes_max
             .unwrap_or(partition_fetch_bytes_max),
