@@ -25,7 +25,6 @@ pub mod mirrors_client;
 pub mod paced_producer;
 pub mod peers;
 pub mod private_network;
-pub mod process_watch;
 pub mod program_run;
 pub mod readers;
 pub mod served_logs;
@@ -34,5 +33,5 @@ pub mod stock_broker;
 
 pub use ::synthetic_source;
 pub use yardstick::{
-    disk_probe, engine_run, fetch_client, limits, machine, measurement, source_child,
+    disk_probe, engine_run, fetch_client, limits, machine, measurement, process_watch, source_child,
 };

@@ -94,7 +94,7 @@ fn commands_refuse_a_directory_that_was_never_mirrored_into() -> Result<()> {
 #[test]
 fn every_command_explains_itself() -> Result<()> {
     let of_mirrors = ["cluster-mirrors", "status", "plan", "failover", "failback"];
-    let others = ["demo", "mirror", "node", "verify", "inspect", "handover", "doctor"];
+    let others = ["bench", "demo", "mirror", "node", "verify", "inspect", "handover", "doctor"];
     for command in of_mirrors.iter().chain(&others) {
         let ended = Ringmirror::new(&[command, "--help"]).run()?.expect_code(0)?;
         assert!(ended.stdout.contains("Examples:"), "{ended}");

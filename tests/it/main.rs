@@ -3,6 +3,7 @@
 mod acceptance;
 mod access_control;
 mod access_control_mirrored;
+mod bench;
 mod clients;
 mod commands;
 mod copying;

@@ -21,6 +21,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+pub(crate) mod bench;
 pub(crate) mod mirrors;
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +65,12 @@ pub(crate) enum Command {
     /// Look for what would slow this machine down or stop it, and say what to do.
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Measure how fast this machine copies, and name the stage that limits. Needs no Kafka.
+    #[command(after_help = bench::BENCH_EXAMPLES)]
+    Bench(bench::BenchArgs),
+    /// The source that bench starts for itself.
+    #[command(hide = true)]
+    BenchSource(bench::BenchSourceArgs),
 }
 
 #[derive(Debug, Args)]

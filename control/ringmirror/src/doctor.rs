@@ -13,20 +13,20 @@ use crate::output::Output;
 
 /// One thing looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(crate) struct Finding {
     /// `ok`, `warning` (works, but slower or riskier) or `problem` (does not work).
-    level: Level,
+    pub(crate) level: Level,
     /// What was looked at.
-    subject: &'static str,
+    pub(crate) subject: &'static str,
     /// What was found.
-    found: String,
+    pub(crate) found: String,
     /// What to do about it; empty when nothing.
-    fix: String,
+    pub(crate) fix: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Level {
+pub(crate) enum Level {
     Ok,
     Warning,
     Problem,
@@ -73,7 +73,8 @@ fn problem(subject: &'static str, found: impl ToString, fix: &str) -> Finding {
     Finding { level: Level::Problem, ..warning(subject, found, fix) }
 }
 
-fn machine_findings(facts: &MachineFacts) -> Vec<Finding> {
+/// What there is to say of the machine.
+pub(crate) fn machine_findings(facts: &MachineFacts) -> Vec<Finding> {
     let (memory, cpus) = (facts.memory_available_bytes, &facts.cpus);
     vec![
         kernel(&facts.kernel_release),

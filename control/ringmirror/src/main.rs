@@ -10,6 +10,7 @@
 //!
 //! **Reading order.** `cli`, `exit_code`, `output`, then the command you care about.
 
+mod bench;
 mod cli;
 mod cluster_mirrors;
 mod consent;
@@ -83,6 +84,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, CommandError> 
         Command::Failback(args) => failback::run(&args, output),
         Command::ImportMm2(args) => import_mm2::run(&args, output),
         Command::Demo(args) => demo::run(&args, output),
+        Command::Bench(args) => bench::run(&args, output),
+        Command::BenchSource(args) => bench::run_source(&args),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Memory to disk: direct writes of 1 MiB, sixteen in flight, one thread each.
+//! Memory to disk: direct writes of 1 MiB, sixteen in flight, one thread each; and to memory.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::machine::{HugeBuffers, thread_cpu};
+use crate::machine::{HugeBuffers, pin, thread_cpu};
 use crate::measurement::Sample;
 
 /// Bytes of the file that is written.
@@ -34,9 +34,9 @@ impl DiskProbe {
     /// When the directory takes no direct writes, or memory or disk space is missing.
     pub fn new(directory: &Path) -> Result<Self> {
         let mut buffers = HugeBuffers::new(DISK_DEPTH)?;
-        let disk = DiskFile::create(directory)?;
+        let disk = DiskFile::create(directory, libc::O_DIRECT)?;
         // The first pass allocates blocks; only overwriting is measured.
-        write(&disk.file, &mut buffers, Pass::WholeFile)?;
+        write(&disk.file, DISK_FILE_BYTES, &mut buffers, Pass::WholeFile)?;
         Ok(Self { directory: directory.to_owned(), disk, buffers })
     }
 
@@ -45,7 +45,7 @@ impl DiskProbe {
     /// # Errors
     /// The system's.
     pub fn overwrite(&mut self, time: Duration) -> Result<Sample> {
-        write(&self.disk.file, &mut self.buffers, Pass::For(time))
+        write(&self.disk.file, DISK_FILE_BYTES, &mut self.buffers, Pass::For(time))
     }
 
     /// Fills a new file whose space was reserved, as long as it has room, for `time` at most.
@@ -53,11 +53,54 @@ impl DiskProbe {
     /// # Errors
     /// The system's.
     pub fn fill_reserved(&mut self, time: Duration) -> Result<Sample> {
-        let disk = DiskFile::create(&self.directory)?;
-        fallocate(&disk.file, FallocateFlags::empty(), 0, DISK_FILE_BYTES)
-            .context("reserving disk space")?;
-        write(&disk.file, &mut self.buffers, Pass::WholeFileFor(time))
+        fill_reserved(&self.directory, &mut self.buffers, DISK_FILE_BYTES, time)
     }
+}
+
+/// Fills a new file of `file_bytes` reserved in `directory`, a writer for each buffer, for `time`
+/// at most; the file is removed.
+///
+/// # Errors
+/// When the directory takes no direct writes, or has no room.
+pub fn fill_reserved(
+    directory: &Path,
+    buffers: &mut HugeBuffers,
+    file_bytes: u64,
+    time: Duration,
+) -> Result<Sample> {
+    let disk = DiskFile::create(directory, libc::O_DIRECT)?;
+    fallocate(&disk.file, FallocateFlags::empty(), 0, file_bytes)
+        .context("reserving disk space")?;
+    write(&disk.file, file_bytes, buffers, Pass::WholeFileFor(time))
+}
+
+/// Appends 1 MiB at a time through the page cache to a new file, on the core given, for `time` or
+/// up to `bytes_max`; the file is removed.
+///
+/// # Errors
+/// The system's.
+pub fn append_buffered(
+    directory: &Path,
+    core: usize,
+    bytes_max: u64,
+    time: Duration,
+) -> Result<Sample> {
+    let append = move || -> Result<Sample> {
+        pin(core)?;
+        let mut buffers = HugeBuffers::new(1)?;
+        let buffer = buffers.chunks_mut().next().context("one buffer was made")?;
+        let disk = DiskFile::create(directory, 0)?;
+        let (mut bytes, begun, before) = (0, Instant::now(), thread_cpu()?);
+        while bytes + CHUNK_BYTES <= bytes_max && begun.elapsed() < time {
+            disk.file.write_all_at(buffer, bytes)?;
+            bytes += CHUNK_BYTES;
+        }
+        let elapsed = begun.elapsed();
+        Ok(Sample { bytes, elapsed, cpu: thread_cpu()?.saturating_sub(before) })
+    };
+    let append = &append;
+    thread::scope(|scope| scope.spawn(append).join())
+        .unwrap_or_else(|_| anyhow::bail!("a writer panicked"))
 }
 
 #[derive(Clone, Copy)]
@@ -68,8 +111,8 @@ enum Pass {
 }
 
 impl Pass {
-    fn is_over(self, chunk: u64, begun: Instant) -> bool {
-        let is_full = chunk * CHUNK_BYTES >= DISK_FILE_BYTES;
+    fn is_over(self, chunk: u64, file_bytes: u64, begun: Instant) -> bool {
+        let is_full = (chunk + 1) * CHUNK_BYTES > file_bytes;
         match self {
             Self::WholeFile => is_full,
             Self::WholeFileFor(time) => is_full || begun.elapsed() >= time,
@@ -79,7 +122,7 @@ impl Pass {
 }
 
 /// Writes the file in order, from the start again when it is full.
-fn write(file: &File, buffers: &mut HugeBuffers, pass: Pass) -> Result<Sample> {
+fn write(file: &File, file_bytes: u64, buffers: &mut HugeBuffers, pass: Pass) -> Result<Sample> {
     let next = AtomicU64::new(0);
     let begun = Instant::now();
     let next = &next;
@@ -89,10 +132,10 @@ fn write(file: &File, buffers: &mut HugeBuffers, pass: Pass) -> Result<Sample> {
         let mut bytes = 0;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if pass.is_over(number, begun) {
+            if pass.is_over(number, file_bytes, begun) {
                 return Ok((bytes, thread_cpu()?.saturating_sub(before)));
             }
-            file.write_all_at(chunk, number * CHUNK_BYTES % DISK_FILE_BYTES)?;
+            file.write_all_at(chunk, number * CHUNK_BYTES % file_bytes)?;
             bytes += CHUNK_BYTES;
         }
     };
@@ -120,15 +163,15 @@ struct DiskFile {
 }
 
 impl DiskFile {
-    fn create(directory: &Path) -> Result<Self> {
+    fn create(directory: &Path, flags: i32) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!("perf-disk-{}-{number}.tmp", std::process::id()));
         let mut options = OpenOptions::new();
-        options.create_new(true).write(true).custom_flags(libc::O_DIRECT);
+        options.create_new(true).write(true).custom_flags(flags);
         let file = options
             .open(&path)
-            .with_context(|| format!("opening {} for direct writes", path.display()))?;
+            .with_context(|| format!("making {} to be written to", path.display()))?;
         Ok(Self { file, path })
     }
 }

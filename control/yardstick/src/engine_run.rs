@@ -66,7 +66,7 @@ pub fn run(plan: &EngineRunPlan<'_>) -> Result<EngineOutcome> {
     let mut run = EngineRun::start(plan)?;
     run.add_partitions(plan.source)?;
     let own_before = thread_cpu()?;
-    run.next_event(Instant::now() + RUN_TIME_MAX)?;
+    run.first_event(Instant::now() + RUN_TIME_MAX)?;
     let (begun, before) = (Instant::now(), process_cpu()?);
     run.catch_up(begun + RUN_TIME_MAX)?;
     let elapsed = begun.elapsed();
@@ -126,6 +126,26 @@ impl EngineRun {
             self.next_event(deadline)?;
         }
         Ok(())
+    }
+
+    /// Waits for the first word about a partition: its log is open.
+    ///
+    /// # Errors
+    /// When the engine reports a fault or says nothing until `deadline`.
+    pub fn first_event(&mut self, deadline: Instant) -> Result<()> {
+        self.next_event(deadline)
+    }
+
+    /// Whether every partition has caught up.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.behind.is_empty()
+    }
+
+    /// What the one shard has counted so far.
+    #[must_use]
+    pub fn counters(&self) -> ShardCounters {
+        self.engine.counters().into_iter().next().unwrap_or_default()
     }
 
     /// Takes reports for `time`; an engine that mirrors nothing new must go on well.

@@ -1,4 +1,5 @@
-//! The simplest fetcher: asks, receives, discards. What is left of a source's rate on one core.
+//! The simplest fetcher: asks, receives, discards. What is left of a source's rate on one core,
+//! and, when every batch is checked first, of one that can be trusted.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,11 +7,14 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{ApiKey, FetchRequest, RequestHeader, TopicName as WireTopic};
 use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_wire::batch_stream::{BatchStep, BatchStream};
+use kafka_wire::fetch_event::FetchEvent;
+use kafka_wire::fetch_reader::{FRAME_BYTES_MAX, FetchReader};
 
 use crate::disk_probe::DISK_DEPTH;
 use crate::machine::{HugeBuffers, pin, thread_cpu};
@@ -39,6 +43,21 @@ pub struct DiscardPlan<'a> {
 /// # Errors
 /// When the source refuses or its partitions are too short.
 pub fn discard(plan: &DiscardPlan<'_>) -> Result<Sample> {
+    fetch_all(plan, |client, buffers| client.fetch(buffers))
+}
+
+/// The same, but the header of every batch is read and its CRC checked.
+///
+/// # Errors
+/// As [`discard`], and when a batch is damaged.
+pub fn check_and_discard(plan: &DiscardPlan<'_>) -> Result<Sample> {
+    fetch_all(plan, |client, buffers| client.fetch_checked(buffers))
+}
+
+fn fetch_all(
+    plan: &DiscardPlan<'_>,
+    fetch: impl Fn(&mut FetchClient, &mut [&mut [u8]]) -> Result<u64> + Sync,
+) -> Result<Sample> {
     let partitions = plan.source.partitions.get(..plan.connections);
     let partitions = partitions.context("the source has fewer partitions than connections")?;
     let buffer_count = BUFFERS.div_ceil(plan.connections);
@@ -53,7 +72,7 @@ pub fn discard(plan: &DiscardPlan<'_>) -> Result<Sample> {
         let (mut client, mut buffers) = prepared?;
         let mut buffers: Vec<_> = buffers.chunks_mut().collect();
         let before = thread_cpu()?;
-        let (bytes, elapsed) = repeat_for(plan.time, || client.fetch(&mut buffers))?;
+        let (bytes, elapsed) = repeat_for(plan.time, || fetch(&mut client, &mut buffers))?;
         let cpu = thread_cpu()?.saturating_sub(before);
         client.stream.shutdown(Shutdown::Both)?;
         Ok(Sample { bytes, elapsed, cpu })
@@ -106,8 +125,42 @@ impl FetchClient {
     fn fetch(&mut self, buffers: &mut [&mut [u8]]) -> Result<u64> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
+        let bytes = self.announced(prefix)?;
+        self.receive(bytes, buffers, |_| Ok(()))?;
+        self.send()?;
+        Ok(u64::try_from(bytes)? + 4)
+    }
+
+    /// The same, and checks every whole batch.
+    fn fetch_checked(&mut self, buffers: &mut [&mut [u8]]) -> Result<u64> {
+        let mut head = [0; HEAD_BYTES];
+        self.stream.read_exact(&mut head)?;
+        let bytes = self.announced([head[0], head[1], head[2], head[3]])?;
+        let (head_bytes, records_bytes) = records_in(&head)?;
+        let mut batches = BatchStream::new(BATCH_BYTES_MAX);
+        let (in_head, begun) = (HEAD_BYTES - head_bytes, &head[head_bytes..]);
+        ensure!(in_head <= records_bytes, "a response of {records_bytes} bytes of records");
+        feed(&mut batches, begun)?;
+        self.receive(records_bytes - in_head, buffers, |piece| feed(&mut batches, piece))?;
+        let behind = bytes + 4 - head_bytes - records_bytes;
+        self.receive(behind, buffers, |_| Ok(()))?;
+        self.send()?;
+        Ok(u64::try_from(bytes)? + 4)
+    }
+
+    fn announced(&self, prefix: [u8; 4]) -> Result<usize> {
         let bytes = usize::try_from(i32::from_be_bytes(prefix))?;
         ensure!(bytes > self.response_bytes / 2, "a response of only {bytes} bytes");
+        Ok(bytes)
+    }
+
+    /// Receives so many bytes into `buffers` in turn; `take` sees each piece.
+    fn receive(
+        &mut self,
+        bytes: usize,
+        buffers: &mut [&mut [u8]],
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let (mut missing, mut filled) = (bytes, buffers[0].len());
         while missing > 0 {
             if filled == buffers[0].len() {
@@ -117,16 +170,46 @@ impl FetchClient {
             let end = buffers[0].len().min(filled + missing);
             let read = self.stream.read(&mut buffers[0][filled..end])?;
             ensure!(read > 0, "the source closed with {missing} bytes missing");
+            take(&buffers[0][filled..filled + read])?;
             (missing, filled) = (missing - read, filled + read);
         }
-        self.send()?;
-        Ok(u64::try_from(bytes)? + 4)
+        Ok(())
     }
 
     fn send(&mut self) -> Result<()> {
         self.stream.write_all(&self.requests[self.next])?;
         self.next = (self.next + 1) % self.requests.len();
         Ok(())
+    }
+}
+
+/// Where the records of the one partition begin in a response, and how many bytes they are.
+fn records_in(head: &[u8; HEAD_BYTES]) -> Result<(usize, usize)> {
+    let mut reader = FetchReader::new(FRAME_BYTES_MAX);
+    reader.begin(VERSION, CORRELATION_ID);
+    let mut at = 0;
+    loop {
+        let (taken, event) = reader.read(&head[at..])?;
+        at += taken;
+        match event {
+            FetchEvent::Partition(head) => {
+                ensure!(head.error_code == 0, "the source answers with error {}", head.error_code);
+                return Ok((at, usize::try_from(head.records_bytes)?));
+            }
+            FetchEvent::Head { .. } => {}
+            other => bail!("no records at the start of a response: {other:?}"),
+        }
+    }
+}
+
+/// Checks what a piece holds; a batch may go on in the next.
+fn feed(batches: &mut BatchStream, mut piece: &[u8]) -> Result<()> {
+    loop {
+        let (taken, step) = batches.feed(piece)?;
+        piece = &piece[taken..];
+        if step == BatchStep::NeedMore {
+            return Ok(());
+        }
     }
 }
 
@@ -156,6 +239,12 @@ fn request(asked: &SourcePartition, offset: i64, plan: &DiscardPlan<'_>) -> Resu
 /// where it is until the disk has taken it, so one buffer that never leaves the cache is no
 /// yardstick.
 const BUFFERS: usize = DISK_DEPTH;
+/// What is read of a response before its records: less than the shortest response asked for.
+const HEAD_BYTES: usize = 1024;
+/// The largest batch Kafka can be made to take is larger; ours are not.
+const BATCH_BYTES_MAX: u32 = 128 << 20;
+/// Of every request: they are answered in order.
+const CORRELATION_ID: i32 = 0;
 /// Version without sessions or topic ids to care about.
 const VERSION: i16 = 12;
 /// Ranges asked for in turn.

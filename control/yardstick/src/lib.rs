@@ -16,4 +16,5 @@ pub mod fetch_client;
 pub mod limits;
 pub mod machine;
 pub mod measurement;
+pub mod process_watch;
 pub mod source_child;

@@ -122,6 +122,24 @@ fn resident(process: &str) -> Result<u64> {
     Ok(kib.context("no VmRSS in /proc status")?.parse::<u64>()? * 1024)
 }
 
+/// Processor time so far of the threads of this process that are alive and whose name begins so.
+///
+/// # Errors
+/// When the kernel keeps no scheduler statistics.
+pub fn threads_cpu(name_start: &str) -> Result<Duration> {
+    let mut nanos = 0;
+    for entry in fs::read_dir("/proc/self/task")? {
+        let path = entry?.path();
+        // A thread may end while it is looked at.
+        let Ok(name) = fs::read_to_string(path.join("comm")) else { continue };
+        if name.starts_with(name_start) {
+            let Ok(text) = fs::read_to_string(path.join("schedstat")) else { continue };
+            nanos += numbers(&text).first().context("schedstat starts with nanoseconds")?;
+        }
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
 /// Linux tells processor times in hundredths of a second, whatever its own clock does.
 const TICK_MS: u64 = 10;
 

@@ -1,7 +1,7 @@
 //! A synthetic source in a process of its own, so that its processor time is not ours.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
@@ -31,7 +31,7 @@ pub struct SourceChild {
     description: SourceDescription,
 }
 
-/// What a source holds, as `perf source --describe` prints it in one line of JSON.
+/// What a source holds, as it is told in one line of JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceDescription {
     /// Where its first broker listens.
@@ -107,6 +107,15 @@ impl SourceChild {
         let mut command = Command::new(env::current_exe()?);
         command.args(["source", "--describe", "--until-stdin-closes"]);
         command.args(options.iter().flat_map(|(name, value)| [*name, value]));
+        Self::spawn(command)
+    }
+
+    /// Starts a source by a command that ends in [`serve_until_stdin_closes`], and waits until it
+    /// serves.
+    ///
+    /// # Errors
+    /// When the program cannot be started or does not say what it serves.
+    pub fn spawn(mut command: Command) -> Result<Self> {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = piped.spawn().context("starting the source")?;
         let mut line = String::new();
@@ -128,6 +137,21 @@ impl SourceChild {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Tells the parent on standard output what `source` holds, and lets it serve until standard input
+/// ends, so that a parent takes it along however the parent ends.
+///
+/// # Errors
+/// When nobody reads what is told.
+pub fn serve_until_stdin_closes(source: SyntheticSource) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, &SourceDescription::of(&source)?)?;
+    writeln!(out)?;
+    out.flush()?;
+    io::stdin().read_to_end(&mut Vec::new())?;
+    source.stop();
+    Ok(())
 }
 
 impl Drop for SourceChild {

@@ -21,6 +21,8 @@ fn every_command_of_the_examples_parses() {
         "ringmirror inspect --entries a b",
         "ringmirror handover --data-dir d --node-id 1 --kafka-version 3.9",
         "ringmirror --json doctor --data-dir d",
+        "ringmirror bench --sink disk,memory --partitions 1 --connections 1 --seconds 0.5 --json",
+        "ringmirror bench --compression zstd --record-bytes 100B --response-bytes 64KiB",
     ] {
         Cli::try_parse_from(line.split_whitespace()).unwrap();
     }
@@ -36,6 +38,10 @@ fn wrong_command_lines_are_refused() {
         "ringmirror handover --data-dir d --node-id -1",
         "ringmirror mirror --topics x --data-dir d --cores 3-1",
         "ringmirror mirror --topics x --data-dir d --batch-bytes-max 134217729",
+        "ringmirror bench --sink floppy",
+        "ringmirror bench --seconds 0",
+        "ringmirror bench --response-bytes 1KiB",
+        "ringmirror bench --bytes 1MiB",
     ] {
         assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
     }
