@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::measurement::Sample;
 use crate::peers::copied_logs::{check, log_bytes, until_all};
-use crate::peers::source_cluster::{SOURCE_ID, SourceCluster, assign, until_gone};
+use crate::peers::source_cluster::{SOURCE_ID, SourceCluster, assign, until_assigned, until_gone};
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
 use crate::server_process::ServerProcess;
@@ -96,8 +96,10 @@ impl Follower {
             target_cpu: None,
             resident_bytes_max: watch.resident_bytes_max()?,
         };
+        until_assigned(plan.source)?;
         check(plan, &self.directory)?;
         assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID])?;
+        until_assigned(plan.source)?;
         until_gone(&self.directory, plan.topic)?;
         Ok(run)
     }

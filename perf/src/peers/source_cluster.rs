@@ -15,6 +15,7 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest,
+    ListPartitionReassignmentsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -145,6 +146,29 @@ pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]
     Ok(())
 }
 
+/// Waits until the cluster has carried out every such order: a follower has joined the in-sync
+/// replicas, or left them. An order that comes before makes brokers delete what they create again.
+///
+/// # Errors
+/// When the cluster does not do it.
+pub fn until_assigned(source: SocketAddr) -> Result<()> {
+    let request =
+        ListPartitionReassignmentsRequest::default().with_timeout_ms(TIMEOUT_MS).with_topics(None);
+    let mut client = KafkaClient::connect(source)?;
+    let begun = Instant::now();
+    loop {
+        let response = client.ask(&request, LIST_REASSIGNMENTS_VERSION)?;
+        let (code, message) = (response.error_code, &response.error_message);
+        ensure!(code == 0, "asking for reassignments: error {code} {message:?}");
+        if response.topics.is_empty() {
+            return Ok(());
+        }
+        let is_stuck = begun.elapsed() > COPY_TIME_MAX;
+        ensure!(!is_stuck, "a reassignment is not over after {COPY_TIME_MAX:?}");
+        thread::sleep(10 * LOOK_PAUSE);
+    }
+}
+
 /// Waits until a broker's directory has nothing of a topic any more.
 ///
 /// # Errors
@@ -169,3 +193,4 @@ const CREATE_VERSION: i16 = 5;
 /// Newest version that names topics by themselves.
 const DELETE_VERSION: i16 = 5;
 const REASSIGN_VERSION: i16 = 0;
+const LIST_REASSIGNMENTS_VERSION: i16 = 0;
