@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -80,6 +80,30 @@ impl KafkaClient {
             .with_name(name(topic))
             .with_num_partitions(1)
             .with_replication_factor(1);
+        self.create(new, topic)
+    }
+
+    /// Creates a topic whose partitions all have their replicas on these brokers, the first of
+    /// which leads.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn create_topic_on(&mut self, topic: &str, count: i32, brokers: &[i32]) -> Result<()> {
+        let brokers: Vec<BrokerId> = brokers.iter().copied().map(BrokerId).collect();
+        let assigned = |index| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(brokers.clone())
+        };
+        let new = CreatableTopic::default()
+            .with_name(name(topic))
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_assignments((0..count).map(assigned).collect());
+        self.create(new, topic)
+    }
+
+    fn create(&mut self, new: CreatableTopic, topic: &str) -> Result<()> {
         let request =
             CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(TIMEOUT_MS);
         let response = self.ask(&request, CREATE_TOPICS_VERSION)?;

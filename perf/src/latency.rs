@@ -9,17 +9,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use hdrhistogram::Histogram;
 
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::latency_row::{LatencyRound, LatencyRow, RoundsOfServers};
-use crate::log_fetcher::{FetchSettings, LogFetcher};
 use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::CalmRound;
 use crate::paced_producer::{ProducePlan, Schedule, produce};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::{ServerKind, ServerProcess};
 use crate::stock_broker;
+use crate::timed_consumer::consume;
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -122,7 +121,7 @@ fn round(plan: &LatencyPlan, scenario: &Scenario, server: &ServerProcess) -> Res
     let produced = ProducePlan { address, topic, acks, record_bytes, start_offset };
     let before = server.cpu()?;
     let histogram = thread::scope(|scope| {
-        let consumer = scope.spawn(|| consume(server, topic, start_offset, &schedule));
+        let consumer = scope.spawn(|| consume(address, topic, start_offset, &schedule));
         let produced = produce(&produced, &schedule);
         let consumed = consumer.join().unwrap_or_else(|_| bail!("the consumer panicked"));
         // Without records the consumer only says that it waited for ever.
@@ -132,43 +131,5 @@ fn round(plan: &LatencyPlan, scenario: &Scenario, server: &ServerProcess) -> Res
     Ok(LatencyRound { histogram, cpu, elapsed: schedule.begin.elapsed() })
 }
 
-/// Receives all records of a round, and how late each was, in nanoseconds.
-fn consume(
-    server: &ServerProcess,
-    topic: &str,
-    start_offset: i64,
-    schedule: &Schedule,
-) -> Result<Histogram<u64>> {
-    let mut histogram = Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, FIGURES)?;
-    let mut fetcher = LogFetcher::connect(server.address(), FetchSettings::JAVA)?;
-    let (mut offset, end) = (start_offset, start_offset + i64::from(schedule.records));
-    let deadline = schedule.due(schedule.records) + LATE_MAX;
-    while offset < end {
-        let mut late = Vec::new();
-        let fetched = fetcher.fetch(topic, 0, offset, |header| {
-            let now = Instant::now();
-            let range = header.base_offset.get().max(offset)..header.next_offset().get().min(end);
-            for record in range {
-                let number = u32::try_from(record - start_offset).unwrap_or(u32::MAX);
-                late.push(now.saturating_duration_since(schedule.due(number)));
-            }
-        })?;
-        let code = fetched.error_code;
-        ensure!(code == 0, "fetching {topic} at {offset} failed with error {code}");
-        for time in late {
-            let nanos = u64::try_from(time.as_nanos())?;
-            histogram.record(nanos.clamp(1, LATENCY_NANOS_MAX))?;
-        }
-        offset = fetched.next_offset;
-        ensure!(Instant::now() < deadline, "records up to {end} are due, {offset} is reached");
-    }
-    Ok(histogram)
-}
-
 /// From the start of the consumer to the first record: it is waiting by then.
 const LEAD: Duration = Duration::from_millis(100);
-/// A record that is so late is lost.
-const LATE_MAX: Duration = Duration::from_secs(30);
-const LATENCY_NANOS_MAX: u64 = 60_000_000_000;
-/// Decimal figures that the histogram keeps.
-const FIGURES: u8 = 3;

@@ -38,6 +38,8 @@ pub struct LatencyFigures {
     pub p99_us: f64,
     /// 999 of 1000.
     pub p999_us: f64,
+    /// 9999 of 10,000.
+    pub p9999_us: f64,
     /// The slowest one.
     pub max_us: f64,
     /// Processor time of the server per second, in seconds.
@@ -140,7 +142,11 @@ impl LatencyRow {
     }
 }
 
-fn figures(rounds: &[CalmRound<LatencyRound>]) -> Result<Option<LatencyFigures>> {
+/// All rounds together; nothing without rounds.
+///
+/// # Errors
+/// When the histograms have different shapes.
+pub fn figures(rounds: &[CalmRound<LatencyRound>]) -> Result<Option<LatencyFigures>> {
     let Some(first) = rounds.first() else { return Ok(None) };
     let mut all = Histogram::new_from(&first.value.histogram);
     for round in rounds {
@@ -154,6 +160,7 @@ fn figures(rounds: &[CalmRound<LatencyRound>]) -> Result<Option<LatencyFigures>>
         p50_us: micros(&all, P50),
         p99_us: micros(&all, P99),
         p999_us: micros(&all, P999),
+        p9999_us: micros(&all, P9999),
         max_us: ratio_f64(all.max()) / 1e3,
         cpu_seconds_per_second: sum(|round| round.cpu) / sum(|round| round.elapsed),
         rounds: rounds.len(),
@@ -162,13 +169,17 @@ fn figures(rounds: &[CalmRound<LatencyRound>]) -> Result<Option<LatencyFigures>>
     }))
 }
 
-fn micros(histogram: &Histogram<u64>, share: f64) -> f64 {
+/// The time that this share of the records took at most, in microseconds.
+#[must_use]
+pub fn micros(histogram: &Histogram<u64>, share: f64) -> f64 {
     ratio_f64(histogram.value_at_quantile(share)) / 1e3
 }
 
 const P50: f64 = 0.5;
-const P99: f64 = 0.99;
+/// 99 of 100.
+pub const P99: f64 = 0.99;
 const P999: f64 = 0.999;
+const P9999: f64 = 0.9999;
 /// The goal.
 const P99_RATIO_MAX: f64 = 1.0;
 

@@ -7,6 +7,8 @@
 //! `program_run`. Then servers seen by their clients: `server_process` and `stock_broker`,
 //! `log_fetcher`; over them `consume`, `latency` and `readers`, `lifecycle` and `groups`, which
 //! order mirrors over `mirrors_client`; and `peers`, with a file for each contender.
+//!
+//! `steady`, with a source and a follower, asks how soon records are here.
 
 pub mod compare;
 pub mod compare_row;
@@ -29,7 +31,10 @@ pub mod program_run;
 pub mod readers;
 pub mod served_logs;
 pub mod server_process;
+pub mod steady;
+pub mod steady_row;
 pub mod stock_broker;
+pub mod timed_consumer;
 
 pub use ::synthetic_source;
 pub use yardstick::{

@@ -3,6 +3,7 @@
 mod comparing;
 mod peers_command;
 mod serving;
+mod steady_command;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -43,6 +44,9 @@ enum Command {
     Consume(serving::ConsumeArgs),
     /// From producing to consuming at a fixed rate, on `ringmirror node` and a stock broker.
     Latency(serving::LatencyArgs),
+    /// From a record being due at the source to it being readable at the mirror, against Kafka's
+    /// own follower.
+    Steady(steady_command::SteadyArgs),
     /// What readers that follow the tail take from mirroring.
     Readers(serving::ReadersArgs),
     /// What very many mirrored partitions cost a node: start, rest, stop, a source that goes away.
@@ -154,6 +158,7 @@ fn main() -> Result<()> {
         Command::Mirror(args) => mirror(&args),
         Command::Consume(args) => serving::consume(&args),
         Command::Latency(args) => serving::latency(&args),
+        Command::Steady(args) => steady_command::steady(&args),
         Command::Readers(args) => serving::readers(&args),
         Command::Lifecycle(args) => serving::lifecycle(&args),
         Command::Groups(args) => serving::groups(&args),

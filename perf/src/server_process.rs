@@ -81,6 +81,19 @@ impl ServerProcess {
         data_directory: &Path,
         mirror_from: Option<SocketAddr>,
     ) -> Result<Self> {
+        let options = mirror_from.map(|source| mirror_options(source, ".*"));
+        Self::start_node_with(ringmirror, data_directory, &options.unwrap_or_default())
+    }
+
+    /// Starts `ringmirror node` with more options, like those of [`mirror_options`].
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node_with(
+        ringmirror: &Path,
+        data_directory: &Path,
+        options: &[String],
+    ) -> Result<Self> {
         let address = free_address()?;
         let mut command = vec![
             ringmirror.display().to_string(),
@@ -90,10 +103,7 @@ impl ServerProcess {
             "--listen".to_owned(),
             address.to_string(),
         ];
-        if let Some(source) = mirror_from {
-            let options = ["--mirror-from", &source.to_string(), "--topics", ".*"];
-            command.extend(options.map(str::to_owned));
-        }
+        command.extend_from_slice(options);
         Self::start(ServerKind::Node, &command, address, data_directory.with_extension("node.out"))
     }
 
@@ -197,6 +207,12 @@ impl Drop for ServerProcess {
         // There is nobody to tell; what matters is that it is gone.
         let _ = self.stop();
     }
+}
+
+/// Options of a node that mirrors the topics whose whole names match.
+#[must_use]
+pub fn mirror_options(source: SocketAddr, topics: &str) -> Vec<String> {
+    ["--mirror-from", &source.to_string(), "--topics", topics].map(str::to_owned).to_vec()
 }
 
 /// The program beside this one: what the same `cargo build` made.

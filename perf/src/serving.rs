@@ -32,10 +32,10 @@ pub(crate) struct ServingArgs {
     ringmirror: Option<PathBuf>,
     /// Tries at a round that other work disturbs, before it is taken after all.
     #[arg(long, default_value_t = TRIES_MAX)]
-    tries: u32,
+    pub(crate) tries: u32,
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Use the machine's loopback with the congestion control it has, instead of one of our own
     /// with cubic.
     #[arg(long)]
@@ -157,7 +157,7 @@ pub(crate) struct GroupsArgs {
 
 impl ServingArgs {
     /// Gets ready to measure; tells with which program.
-    fn prepare(&self) -> Result<PathBuf> {
+    pub(crate) fn prepare(&self) -> Result<PathBuf> {
         let program = ringmirror_program(self.ringmirror.as_deref())?;
         if !self.system_network {
             // There is no way out of a network of our own.
@@ -168,7 +168,7 @@ impl ServingArgs {
         Ok(program)
     }
 
-    fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {
+    pub(crate) fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {
         print(self.json, rows, text)
     }
 }
