@@ -8,19 +8,23 @@
 //! `log_fetcher`; over them `consume`, `latency` and `readers`, `lifecycle` and `groups`, which
 //! order mirrors over `mirrors_client`; and `peers`, with a file for each contender.
 //!
-//! `steady`, with a source and a follower, asks how soon records are here.
+//! `steady`, with a source and a follower, asks how soon records are here;
+//! `long_link` makes a source far away, over `link_process` and `delay_line`.
 
 pub mod compare;
 pub mod compare_row;
 pub mod consume;
 pub mod consume_row;
+pub mod delay_line;
 pub mod groups;
 pub mod idle;
 pub mod kafka_client;
 pub mod latency;
 pub mod latency_row;
 pub mod lifecycle;
+pub mod link_process;
 pub mod log_fetcher;
+pub mod long_link;
 pub mod mirror;
 pub mod mirror_row;
 pub mod mirrors_client;

@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use kafka_wire::partition::TopicName;
 use perf::idle;
 use perf::limits::{LimitsPlan, measure};
+use perf::link_process;
 use perf::machine::pin;
 use perf::measurement::{LimitRow, TRIES_MAX};
 use perf::mirror::{self, MirrorPlan, SCENARIOS};
@@ -59,6 +60,9 @@ enum Command {
     Peers(peers_command::PeersArgs),
     /// The tables of what `peers` measured, again, of one sitting or several.
     PeersReport(peers_command::PeersReportArgs),
+    /// A second network namespace and a long link to it; for other commands.
+    #[command(hide = true)]
+    Link(LinkArgs),
     /// Serve generated topics until killed; prints the bootstrap address.
     Source(SourceArgs),
 }
@@ -110,6 +114,13 @@ struct MirrorArgs {
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]
     directory: PathBuf,
+}
+
+#[derive(Args)]
+struct LinkArgs {
+    /// Largest packet.
+    #[arg(long)]
+    mtu: u16,
 }
 
 #[derive(Args)]
@@ -165,6 +176,7 @@ fn main() -> Result<()> {
         Command::Compare(args) => comparing::compare(&args),
         Command::Peers(args) => peers_command::peers(&args),
         Command::PeersReport(args) => peers_command::peers_report(&args),
+        Command::Link(args) => link_process::serve(args.mtu),
         Command::Source(args) => source(&args),
     }
 }
