@@ -9,13 +9,15 @@
 //! order mirrors over `mirrors_client`; and `peers`, with a file for each contender.
 //!
 //! `steady`, with a source and a follower, asks how soon records are here;
-//! `long_link` makes a source far away, over `link_process` and `delay_line`.
+//! `delayed` mirrors across a `long_link`, over `link_process` and `delay_line`.
 
 pub mod compare;
 pub mod compare_row;
 pub mod consume;
 pub mod consume_row;
 pub mod delay_line;
+pub mod delayed;
+pub mod delayed_row;
 pub mod groups;
 pub mod idle;
 pub mod kafka_client;

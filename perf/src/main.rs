@@ -2,6 +2,7 @@
 
 mod comparing;
 mod peers_command;
+mod delayed_command;
 mod serving;
 mod steady_command;
 
@@ -60,6 +61,8 @@ enum Command {
     Peers(peers_command::PeersArgs),
     /// The tables of what `peers` measured, again, of one sitting or several.
     PeersReport(peers_command::PeersReportArgs),
+    /// Mirroring across a link with delay and loss.
+    Delayed(delayed_command::DelayedArgs),
     /// A second network namespace and a long link to it; for other commands.
     #[command(hide = true)]
     Link(LinkArgs),
@@ -176,6 +179,7 @@ fn main() -> Result<()> {
         Command::Compare(args) => comparing::compare(&args),
         Command::Peers(args) => peers_command::peers(&args),
         Command::PeersReport(args) => peers_command::peers_report(&args),
+        Command::Delayed(args) => delayed_command::delayed(&args),
         Command::Link(args) => link_process::serve(args.mtu),
         Command::Source(args) => source(&args),
     }

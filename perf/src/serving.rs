@@ -39,7 +39,7 @@ pub(crate) struct ServingArgs {
     /// Use the machine's loopback with the congestion control it has, instead of one of our own
     /// with cubic.
     #[arg(long)]
-    system_network: bool,
+    pub(crate) system_network: bool,
 }
 
 #[derive(Args)]

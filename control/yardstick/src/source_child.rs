@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -96,7 +96,16 @@ impl SourceChild {
     /// # Errors
     /// When the program cannot be started or does not say what it serves.
     pub fn start(spec: &SourceChildSpec) -> Result<Self> {
+        Self::start_at(spec, IpAddr::V4(Ipv4Addr::LOCALHOST), &[])
+    }
+
+    /// The same, listening on `host`; `run_by` is what the command line begins with.
+    ///
+    /// # Errors
+    /// When the program cannot be started or does not say what it serves.
+    pub fn start_at(spec: &SourceChildSpec, host: IpAddr, run_by: &[String]) -> Result<Self> {
         let options = [
+            ("--listen", SocketAddr::new(host, 0).to_string()),
             ("--core", spec.core.to_string()),
             ("--topics", TOPIC.to_owned()),
             ("--partitions", spec.partitions.to_string()),
@@ -104,7 +113,15 @@ impl SourceChild {
             ("--batch-bytes", spec.batch_bytes.to_string()),
             ("--record-bytes", spec.record_bytes.to_string()),
         ];
-        let mut command = Command::new(env::current_exe()?);
+        let program = env::current_exe()?;
+        let mut command = match run_by.split_first() {
+            None => Command::new(program),
+            Some((first, others)) => {
+                let mut command = Command::new(first);
+                command.args(others).arg(program);
+                command
+            }
+        };
         command.args(["source", "--describe", "--until-stdin-closes"]);
         command.args(options.iter().flat_map(|(name, value)| [*name, value]));
         Self::spawn(command)

@@ -1,0 +1,66 @@
+//! `perf delayed`: mirroring across a link with delay and loss.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use perf::delayed::{self, DelayedPlan, SCENARIOS};
+use perf::delayed_row::DelayedRow;
+
+use crate::serving::{ServingArgs, warn_of_disturbed};
+
+#[derive(Args)]
+pub(crate) struct DelayedArgs {
+    #[command(flatten)]
+    serving: ServingArgs,
+    /// Only these scenarios, like delay-80ms-1part; all by default.
+    #[arg(long = "scenario", value_delimiter = ',')]
+    scenarios: Vec<String>,
+    /// Rounds of every scenario, interleaved.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Longest time of one run in milliseconds.
+    #[arg(long, default_value_t = 8_000)]
+    run_ms: u64,
+    /// Largest packet of the link.
+    #[arg(long, default_value_t = 9_000)]
+    mtu: u16,
+    /// The most that a socket's buffers grow to, at both ends of the link.
+    #[arg(long, default_value_t = 64 << 20)]
+    socket_bytes: u32,
+    /// `fetch.max.bytes` and `max.partition.fetch.bytes` of the node that asks for large
+    /// responses.
+    #[arg(long, default_value_t = 48 << 20)]
+    response_bytes: u32,
+}
+
+pub(crate) fn delayed(args: &DelayedArgs) -> Result<()> {
+    let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    for name in &args.scenarios {
+        ensure!(known.contains(&name.as_str()), "no scenario {name}; there are {known:?}");
+    }
+    ensure!(!args.serving.system_network, "a long link takes a network of our own");
+    let rows = delayed::measure(
+        &DelayedPlan {
+            directory: args.serving.directory.clone(),
+            ringmirror: args.serving.prepare()?,
+            rounds: args.rounds,
+            scenarios: args.scenarios.clone(),
+            run_time: Duration::from_millis(args.run_ms),
+            mtu: args.mtu,
+            socket_bytes_max: args.socket_bytes,
+            response_bytes: args.response_bytes,
+            tries_max: args.serving.tries,
+        },
+        |line| eprintln!("{line}"),
+    )?;
+    let lines: Vec<String> = rows.iter().map(DelayedRow::text).collect();
+    args.serving.print(&rows, &format!("{}\n{}", DelayedRow::head(), lines.join("\n")))?;
+    for row in &rows {
+        for series in [&row.receive, &row.standard, &row.large] {
+            let name = format!("{} {}", row.scenario, series.scenario);
+            warn_of_disturbed(&name, series.disturbed_rounds_kept);
+        }
+    }
+    Ok(())
+}
