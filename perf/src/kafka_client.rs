@@ -63,7 +63,10 @@ impl KafkaClient {
     /// When the connection fails.
     pub fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
         let asked = MetadataRequestTopic::default().with_name(Some(name(topic)));
-        let request = MetadataRequest::default().with_topics(Some(vec![asked]));
+        // Asking must not make a topic whose replicas nobody chose.
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![asked]))
+            .with_allow_auto_topic_creation(false);
         let response = self.ask(&request, METADATA_VERSION)?;
         let known = response.topics.iter().find(|known| known.error_code == 0);
         let Some(known) = known else { return Ok(None) };

@@ -1,8 +1,8 @@
 //! Command line of the macro benchmarks: data on stdout, messages on stderr.
 
 mod comparing;
-mod peers_command;
 mod delayed_command;
+mod peers_command;
 mod serving;
 mod steady_command;
 
