@@ -33,7 +33,18 @@ pub fn cache_dir() -> Result<PathBuf> {
 /// When Maven cannot resolve them; its last lines are in the error.
 pub fn fetch(release: KafkaRelease) -> Result<PathBuf> {
     let name = format!("kafka-{}", release.version());
-    once(&name, |fresh| fetch_into(release, fresh))
+    let main = format!("kafka_2.13-{}.jar", release.version());
+    once(&name, |fresh| fetch_into(&name, &release.coordinates(), &main, fresh))
+}
+
+/// The same for `MirrorMaker` 2, which brokers do not need.
+///
+/// # Errors
+/// When Maven cannot resolve them; its last lines are in the error.
+pub fn fetch_mirror_maker(release: KafkaRelease) -> Result<PathBuf> {
+    let name = format!("mirror-maker-{}", release.version());
+    let main = format!("connect-mirror-{}.jar", release.version());
+    once(&name, |fresh| fetch_into(&name, &release.mirror_maker_coordinates(), &main, fresh))
 }
 
 /// A Java class path entry that stands for every jar in `directory`.
@@ -78,11 +89,17 @@ fn once_in(cache: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> 
     Ok(ready)
 }
 
-fn fetch_into(release: KafkaRelease, fresh: &Path) -> Result<()> {
-    eprintln!("fetching Apache Kafka {release} with Maven (about 55 MB, once)");
+/// Fetches what some Maven coordinates (group, artifact, version) need; `main` must be among it.
+fn fetch_into(
+    name: &str,
+    coordinates: &[(&str, &str, &str)],
+    main: &str,
+    fresh: &Path,
+) -> Result<()> {
+    eprintln!("fetching {name} of Apache Kafka with Maven (about 50 MB, once)");
     let work = fresh.join("maven");
     fs::create_dir(&work)?;
-    fs::write(work.join("pom.xml"), pom(release))?;
+    fs::write(work.join("pom.xml"), pom(coordinates))?;
     let output = Command::new("mvn")
         .args(["-B", "-q", COPY_DEPENDENCIES, "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", fresh.display()))
@@ -92,22 +109,22 @@ fn fetch_into(release: KafkaRelease, fresh: &Path) -> Result<()> {
         .context("run mvn")?;
     if !output.status.success() {
         bail!(
-            "mvn could not fetch Apache Kafka {release} ({}):\n{}{}",
+            "mvn could not fetch {name} of Apache Kafka ({}):\n{}{}",
             output.status,
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let main = fresh.join(format!("kafka_2.13-{}.jar", release.version()));
+    let main = fresh.join(main);
     ensure!(main.is_file(), "mvn succeeded but did not bring {}", main.display());
     fs::remove_dir_all(&work)?;
-    eprintln!("fetched Apache Kafka {release}: {} jars", fs::read_dir(fresh)?.count());
+    eprintln!("fetched {name} of Apache Kafka: {} jars", fs::read_dir(fresh)?.count());
     Ok(())
 }
 
-fn pom(release: KafkaRelease) -> String {
+fn pom(coordinates: &[(&str, &str, &str)]) -> String {
     let mut dependencies = String::new();
-    for (group, artifact, version) in release.coordinates() {
+    for (group, artifact, version) in coordinates {
         // Writing to a string cannot fail.
         let _ = writeln!(
             dependencies,

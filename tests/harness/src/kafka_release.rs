@@ -69,15 +69,30 @@ impl KafkaRelease {
     /// distribution ships.
     pub(crate) const fn coordinates(self) -> [(&'static str, &'static str, &'static str); 3] {
         let version = self.version();
-        let backend = match self {
-            Self::V4 => ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4"),
-            Self::V3_9 => ("org.slf4j", "slf4j-reload4j", "1.7.36"),
-        };
         [
             ("org.apache.kafka", "kafka_2.13", version),
             ("org.apache.kafka", "kafka-tools", version),
-            backend,
+            self.logging_coordinates(),
         ]
+    }
+
+    /// The same of what `MirrorMaker` 2 needs.
+    pub(crate) const fn mirror_maker_coordinates(
+        self,
+    ) -> [(&'static str, &'static str, &'static str); 3] {
+        let version = self.version();
+        [
+            ("org.apache.kafka", "connect-mirror", version),
+            ("org.apache.kafka", "connect-runtime", version),
+            self.logging_coordinates(),
+        ]
+    }
+
+    const fn logging_coordinates(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::V4 => ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4"),
+            Self::V3_9 => ("org.slf4j", "slf4j-reload4j", "1.7.36"),
+        }
     }
 }
 

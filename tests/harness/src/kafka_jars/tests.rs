@@ -43,9 +43,18 @@ fn a_failed_fill_leaves_no_entry_and_may_be_tried_again() {
 #[test]
 fn the_pom_asks_for_the_broker_the_tools_and_a_log_backend() {
     for release in KafkaRelease::ALL {
-        let pom = pom(release);
+        let pom = pom(&release.coordinates());
         assert_eq!(pom.matches("<dependency>").count(), 3, "{pom}");
         let broker = format!("<artifactId>kafka_2.13</artifactId><version>{release}</version>");
         assert!(pom.contains(&broker), "{pom}");
     }
+}
+
+#[test]
+fn the_pom_of_mirror_maker_asks_for_its_connector_and_what_runs_it() {
+    let pom = pom(&KafkaRelease::V4.mirror_maker_coordinates());
+    for artifact in ["connect-mirror", "connect-runtime", "log4j-slf4j-impl"] {
+        assert!(pom.contains(&format!("<artifactId>{artifact}</artifactId>")), "{pom}");
+    }
+    assert!(!pom.contains("kafka_2.13"), "{pom}");
 }
