@@ -19,7 +19,9 @@ pub mod discard;
 pub mod figures;
 pub mod follower;
 pub mod goals;
+pub mod librdkafka;
 pub mod markdown;
+pub mod mirror_maker;
 pub mod node;
 pub mod produced_topic;
 pub mod record;
@@ -63,10 +65,13 @@ pub struct CopyPlan<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct CopyRun {
     /// Bytes (those of the plan, whatever the contender makes of them), from the order to the last
-    /// byte, and the processor time of the copying process.
+    /// byte, and the processor time of the copying process. Of a contender that is measured for a
+    /// part of its work, all three are of that part.
     pub sample: Sample,
     /// From the order to the first byte copied, where it is seen.
     pub first_byte: Option<Duration>,
+    /// Processor time of the source in the time of `sample`, when that is a part of the copying.
+    pub source_cpu: Option<Duration>,
     /// Processor time of the broker that the copying process writes to, where there is one.
     pub target_cpu: Option<Duration>,
     /// Most memory that the copying process had in use while it copied.

@@ -6,13 +6,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum as _};
+use clap::Args;
 use harness::kafka_jars;
 use perf::measurement::TRIES_MAX;
 use perf::peers::chart;
 use perf::peers::contender::Contender;
 use perf::peers::figures::Figures;
 use perf::peers::goals::{Goal, goals};
+use perf::peers::librdkafka::LibrdkafkaPeer;
 use perf::peers::markdown;
 use perf::peers::record::{PeersRecord, ScenarioRecord, Sitting};
 use perf::peers::rounds::{self, PeersPlan};
@@ -35,7 +36,8 @@ pub(crate) struct PeersArgs {
     /// Only these scenarios, like 8-partitions or synthetic; all by default.
     #[arg(long = "scenario", value_delimiter = ',')]
     scenarios: Vec<String>,
-    /// Only these contenders; all by default.
+    /// Only these contenders; by default all but librdkafka-crc, the slow ones where they say
+    /// something.
     #[arg(long = "contender", value_enum, value_delimiter = ',')]
     contenders: Vec<Contender>,
     /// Rounds of every scenario, interleaved.
@@ -79,18 +81,29 @@ pub(crate) fn peers(args: &PeersArgs) -> Result<()> {
     let ringmirror = ringmirror_program(args.ringmirror.as_deref())?;
     // There is no way out of a network of our own.
     kafka_jars::fetch(RELEASE)?;
+    let scenarios = chosen(&args.scenarios)?;
+    let takes_part = |is_meant: fn(Contender) -> bool| match args.contenders.as_slice() {
+        [] => true,
+        asked => asked.iter().any(|contender| is_meant(*contender)),
+    };
+    if takes_part(Contender::warms_up_by_itself) {
+        kafka_jars::fetch_mirror_maker(RELEASE)?;
+    }
+    let librdkafka = if takes_part(Contender::is_librdkafka) { librdkafka() } else { None };
     if !args.system_network {
         private_network::enter()?;
     }
+    let mut sitting = Sitting::now(&ringmirror, &args.directory)?;
+    if let Some(LibrdkafkaPeer { version, .. }) = &librdkafka {
+        sitting.versions.push_str(&format!(", librdkafka {version}"));
+    }
     let plan = PeersPlan {
         directory: args.directory.clone(),
-        sitting: Sitting::now(&ringmirror, &args.directory)?,
+        sitting,
         ringmirror,
-        scenarios: chosen(&args.scenarios)?,
-        contenders: match args.contenders.as_slice() {
-            [] => Contender::value_variants().to_vec(),
-            asked => asked.to_vec(),
-        },
+        scenarios,
+        contenders: args.contenders.clone(),
+        librdkafka,
         rounds: args.rounds,
         warm_up_rounds: args.warm_up_rounds,
         bytes: args.bytes,
@@ -99,6 +112,12 @@ pub(crate) fn peers(args: &PeersArgs) -> Result<()> {
     let keep = |record: &PeersRecord| write(record, &args.out);
     let record = rounds::measure(&plan, |line| eprintln!("{line}"), keep)?;
     print(&record, &args.out)
+}
+
+/// The program over librdkafka; without it, those who need it are left out.
+fn librdkafka() -> Option<LibrdkafkaPeer> {
+    let prepared = LibrdkafkaPeer::prepare(Path::new(LIBRDKAFKA_DIRECTORY), false);
+    prepared.inspect_err(|error| eprintln!("librdkafka is left out: {error:#}")).ok()
 }
 
 pub(crate) fn peers_report(args: &PeersReportArgs) -> Result<()> {
@@ -146,3 +165,6 @@ fn print(record: &PeersRecord, out: &Path) -> Result<()> {
     eprintln!("peers.json, peers.md and peers.svg are in {}", out.display());
     Ok(())
 }
+
+/// What is fetched and compiled for it, and kept.
+const LIBRDKAFKA_DIRECTORY: &str = "target/perf/librdkafka";

@@ -164,6 +164,14 @@ impl ServerProcess {
         }
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Asks it to end and waits.
     ///
     /// # Errors

@@ -168,7 +168,7 @@ const PROTOCOLS: &str = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
 /// `KAFKA_HEAP_OPTS` of `kafka-server-start.sh`.
 const HEAP_OPTIONS: [&str; 2] = ["-Xmx1G", "-Xms1G"];
 /// `KAFKA_JVM_PERFORMANCE_OPTS` of `kafka-run-class.sh`.
-const PERFORMANCE_OPTIONS: [&str; 7] = [
+pub(crate) const PERFORMANCE_OPTIONS: [&str; 7] = [
     "-server",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",

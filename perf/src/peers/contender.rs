@@ -16,6 +16,14 @@ pub enum Contender {
     Follower,
     /// Kafka's follower with four fetchers and larger requests.
     FollowerTuned,
+    /// MirrorMaker 2 with clients as they are shipped.
+    MirrorMaker,
+    /// MirrorMaker 2 with larger requests and batches, which compresses as the source does.
+    MirrorMakerTuned,
+    /// A program over librdkafka that consumes into a file for each partition.
+    Librdkafka,
+    /// The same, checking the CRC of every batch.
+    LibrdkafkaCrc,
     /// Receives and throws away.
     Discard,
 }
@@ -29,6 +37,10 @@ impl Contender {
             Self::RingmirrorBuffered => "ringmirror, buffered",
             Self::Follower => "Kafka follower",
             Self::FollowerTuned => "Kafka follower, tuned",
+            Self::MirrorMaker => "MirrorMaker 2",
+            Self::MirrorMakerTuned => "MirrorMaker 2, tuned",
+            Self::Librdkafka => "librdkafka to files",
+            Self::LibrdkafkaCrc => "librdkafka, CRCs checked",
             Self::Discard => "fetch and discard",
         }
     }
@@ -38,7 +50,40 @@ impl Contender {
     pub const fn is_peer(self) -> bool {
         match self {
             Self::Ringmirror | Self::RingmirrorBuffered | Self::Discard => false,
-            Self::Follower | Self::FollowerTuned => true,
+            Self::Follower
+            | Self::FollowerTuned
+            | Self::MirrorMaker
+            | Self::MirrorMakerTuned
+            | Self::Librdkafka
+            | Self::LibrdkafkaCrc => true,
         }
     }
+
+    /// Whether it takes part in a scenario when nobody is named: those that take minutes, or copy
+    /// less than the log, do so where it says something.
+    #[must_use]
+    pub fn is_usual_in(self, scenario: &str) -> bool {
+        let bulk = ["8-partitions", "8-partitions-zstd", "8-partitions-lz4", "1-partition"];
+        match self {
+            Self::MirrorMaker | Self::MirrorMakerTuned => bulk[..2].contains(&scenario),
+            Self::Librdkafka => bulk.contains(&scenario),
+            Self::LibrdkafkaCrc => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it warms up in every copying, so that a round before those that count is in vain.
+    #[must_use]
+    pub const fn warms_up_by_itself(self) -> bool {
+        matches!(self, Self::MirrorMaker | Self::MirrorMakerTuned)
+    }
+
+    /// Whether it is the program over librdkafka.
+    #[must_use]
+    pub const fn is_librdkafka(self) -> bool {
+        matches!(self, Self::Librdkafka | Self::LibrdkafkaCrc)
+    }
 }
+
+#[cfg(test)]
+mod tests;

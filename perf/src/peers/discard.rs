@@ -31,7 +31,13 @@ pub fn receive(plan: &CopyPlan<'_>) -> Result<CopyRun> {
     let sample = Sample { bytes, elapsed: begun.elapsed(), cpu: watch.cpu()? };
     ensure!(bytes == plan.bytes, "{bytes} bytes came of {}", plan.bytes);
     // What this program has in memory says nothing about the fetcher.
-    Ok(CopyRun { sample, first_byte: None, target_cpu: None, resident_bytes_max: 0 })
+    Ok(CopyRun {
+        sample,
+        first_byte: None,
+        source_cpu: None,
+        target_cpu: None,
+        resident_bytes_max: 0,
+    })
 }
 
 /// Connections that bring the most from a broker on two cores.

@@ -93,6 +93,7 @@ impl Follower {
         let run = CopyRun {
             sample: Sample { bytes: plan.bytes, elapsed, cpu: watch.cpu()? },
             first_byte,
+            source_cpu: None,
             target_cpu: None,
             resident_bytes_max: watch.resident_bytes_max()?,
         };

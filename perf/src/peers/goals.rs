@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::peers::contender::Contender::{
-    self, Follower, FollowerTuned, Ringmirror, RingmirrorBuffered,
+    self, Follower, FollowerTuned, MirrorMakerTuned, Ringmirror, RingmirrorBuffered,
 };
 use crate::peers::record::{PeersRecord, RunRecord, ScenarioRecord};
 
@@ -44,6 +44,11 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
                 format!("processor time of the Kafka follower over that of {}", ours.title());
             add(BULK, &what, at_least, cpu(bulk, ours, Follower));
         }
+    }
+    for (name, at_least) in [(BULK, 60.0), ("8-partitions-zstd", 100.0)] {
+        let what = "processor time of MirrorMaker 2, tuned, over that of ringmirror";
+        let seen = of(name).and_then(|scenario| cpu(scenario, Ringmirror, MirrorMakerTuned));
+        add(name, what, at_least, seen);
     }
     if let Some(synthetic) = of(SYNTHETIC) {
         add(SYNTHETIC, "rate over the limit", 0.95, synthetic.ratio_to_limit(Ringmirror));

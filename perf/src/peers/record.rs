@@ -125,7 +125,8 @@ impl ScenarioRecord {
 }
 
 impl RunRecord {
-    /// What one run showed.
+    /// What one run showed; the source's processor time is that of the whole copying, where the run
+    /// does not know better.
     #[must_use]
     pub fn new(round: u32, contender: Contender, run: &CopyRun, source_cpu_seconds: f64) -> Self {
         Self {
@@ -135,7 +136,9 @@ impl RunRecord {
             seconds: run.sample.elapsed.as_secs_f64(),
             first_byte_seconds: run.first_byte.map(|time| time.as_secs_f64()),
             cpu_seconds: run.sample.cpu.as_secs_f64(),
-            source_cpu_seconds,
+            source_cpu_seconds: run
+                .source_cpu
+                .map_or(source_cpu_seconds, |time| time.as_secs_f64()),
             target_cpu_seconds: run.target_cpu.map(|time| time.as_secs_f64()),
             resident_bytes_max: run.resident_bytes_max,
             disturbed: 0,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
 
 use crate::disk_probe::{DISK_FILE_BYTES, DiskProbe};
 use crate::fetch_client::{self, DiscardPlan};
@@ -16,6 +17,8 @@ use crate::measurement::{CalmRound, Sample};
 use crate::peers::contender::Contender;
 use crate::peers::copied_logs::segments;
 use crate::peers::follower::{Follower, FollowerSettings};
+use crate::peers::librdkafka::LibrdkafkaPeer;
+use crate::peers::mirror_maker::{MirrorMakerPeer, MirrorMakerSettings};
 use crate::peers::node::NodePeer;
 use crate::peers::produced_topic::{ProducedTopic, TopicContent};
 use crate::peers::record::{LimitRecord, PeersRecord, RunRecord, ScenarioRecord, Sitting};
@@ -35,8 +38,10 @@ pub struct PeersPlan {
     pub ringmirror: PathBuf,
     /// What is copied.
     pub scenarios: Vec<Scenario>,
-    /// Who copies.
+    /// Who copies; whoever is usual in a scenario when nobody is named.
     pub contenders: Vec<Contender>,
+    /// The program over librdkafka, if there is one.
+    pub librdkafka: Option<LibrdkafkaPeer>,
     /// Rounds of every scenario, interleaved.
     pub rounds: u32,
     /// Rounds before them that do not count: virtual machines compile.
@@ -80,6 +85,7 @@ struct Bench<'a> {
     disk: DiskProbe,
     // Order of drop: followers before their controller, and all before what they write to.
     followers: BTreeMap<FollowerSettings, Follower>,
+    mirror_maker: Option<MirrorMakerPeer>,
     source: SourceCluster,
     root: WorkDirectory,
 }
@@ -99,7 +105,8 @@ impl<'a> Bench<'a> {
         source.produce(WARM_UP_TOPIC, &WARM_UP_CONTENT, WARM_UP_BYTES)?;
         let disk = DiskProbe::new(&root.path)?;
         let cores = CorePair::choose()?;
-        Ok(Self { plan, cores, disk, followers: BTreeMap::new(), source, root })
+        let followers = BTreeMap::new();
+        Ok(Self { plan, cores, disk, followers, mirror_maker: None, source, root })
     }
 
     fn measure(
@@ -109,7 +116,7 @@ impl<'a> Bench<'a> {
         tell: &mut impl FnMut(&str),
     ) -> Result<ScenarioRecord> {
         let contenders = self.contenders(scenario);
-        self.start_followers(scenario, &contenders)?;
+        self.start_brokers(scenario, &contenders)?;
         let prepared = self.prepare(scenario)?;
         let mut record = self.empty_record(scenario, &prepared);
         let (name, records, bytes) = (scenario.name, record.records, record.bytes);
@@ -122,6 +129,9 @@ impl<'a> Bench<'a> {
             }
             let first = usize::try_from(number)? % contenders.len().max(1);
             for contender in contenders.iter().cycle().skip(first).take(contenders.len()) {
+                if !counts && contender.warms_up_by_itself() {
+                    continue;
+                }
                 let run = self.round(scenario, &prepared, *contender, (number, counts));
                 let run = run.with_context(|| format!("{name}, {}", contender.title()))?;
                 tell(&run_line(name, counts, &run));
@@ -139,16 +149,25 @@ impl<'a> Bench<'a> {
     /// Those who can: the synthetic source is no member of a cluster.
     fn contenders(&self, scenario: &Scenario) -> Vec<Contender> {
         let is_able = |contender: &Contender| match scenario.source {
-            Source::Broker(_) => true,
+            Source::Broker(_) => !contender.is_librdkafka() || self.plan.librdkafka.is_some(),
             Source::Synthetic(_) => {
                 matches!(contender, Contender::Ringmirror | Contender::RingmirrorBuffered)
             }
         };
-        self.plan.contenders.iter().copied().filter(is_able).collect()
+        let is_asked = |contender: &Contender| match self.plan.contenders.as_slice() {
+            [] => contender.is_usual_in(scenario.name),
+            asked => asked.contains(contender),
+        };
+        let all = Contender::value_variants().iter().copied();
+        all.filter(is_asked).filter(is_able).collect()
     }
 
-    fn start_followers(&mut self, scenario: &Scenario, contenders: &[Contender]) -> Result<()> {
+    /// Starts what lives from copy to copy, for those who need it.
+    fn start_brokers(&mut self, scenario: &Scenario, contenders: &[Contender]) -> Result<()> {
         for contender in contenders {
+            if contender.warms_up_by_itself() && self.mirror_maker.is_none() {
+                self.mirror_maker = Some(MirrorMakerPeer::start(&self.root.path)?);
+            }
             if let Some(settings) = follower_settings(*contender, scenario)
                 && !self.followers.contains_key(&settings)
             {
@@ -254,6 +273,7 @@ impl<'a> Bench<'a> {
         };
         let mut ours = vec![source_process];
         ours.extend(self.followers.values().flat_map(Follower::processes));
+        ours.extend(self.mirror_maker.iter().flat_map(MirrorMakerPeer::processes));
         let tries_max = if counts { self.plan.tries_max } else { 1 };
         let logs = synthetic.is_none().then_some(original.as_path());
         let settled = || settle(&plan, logs);
@@ -279,6 +299,20 @@ impl<'a> Bench<'a> {
         if contender == Contender::Discard {
             return discard::receive(plan);
         }
+        if contender.warms_up_by_itself() {
+            let settings = MirrorMakerSettings {
+                is_tuned: contender == Contender::MirrorMakerTuned,
+                compression: scenario.source.compression(),
+                source_process: self.source.broker.id(),
+            };
+            let mirror_maker = self.mirror_maker.as_mut().context("it was not started")?;
+            return mirror_maker.copy(plan, &settings);
+        }
+        if contender.is_librdkafka() {
+            let mut librdkafka = self.plan.librdkafka.clone().context("it was not compiled")?;
+            librdkafka.check_crcs = contender == Contender::LibrdkafkaCrc;
+            return librdkafka.copy(plan);
+        }
         let node = NodePeer {
             ringmirror: self.plan.ringmirror.clone(),
             buffered: contender == Contender::RingmirrorBuffered,
@@ -293,7 +327,7 @@ fn follower_settings(contender: Contender, scenario: &Scenario) -> Option<Follow
     let is_tuned = match contender {
         Contender::Follower => false,
         Contender::FollowerTuned => true,
-        Contender::Ringmirror | Contender::RingmirrorBuffered | Contender::Discard => return None,
+        _ => return None,
     };
     Some(FollowerSettings { is_tuned, response_bytes_max: scenario.response_bytes_max })
 }

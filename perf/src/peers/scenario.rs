@@ -28,6 +28,20 @@ pub enum Source {
     Synthetic(u32),
 }
 
+impl Source {
+    /// How batches are compressed, by Kafka's name for it.
+    #[must_use]
+    pub const fn compression(&self) -> &'static str {
+        match self {
+            Self::Broker(TopicContent { codec: Compression::Gzip, .. }) => "gzip",
+            Self::Broker(TopicContent { codec: Compression::Snappy, .. }) => "snappy",
+            Self::Broker(TopicContent { codec: Compression::Lz4, .. }) => "lz4",
+            Self::Broker(TopicContent { codec: Compression::Zstd, .. }) => "zstd",
+            Self::Broker(_) | Self::Synthetic(_) => "none",
+        }
+    }
+}
+
 /// Bytes for a copy that takes a peer some seconds.
 const BULK_BYTES: u64 = 4 << 30;
 
