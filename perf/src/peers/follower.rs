@@ -44,6 +44,8 @@ impl FollowerSettings {
         let limit = |bytes: u32| self.response_bytes_max.unwrap_or(bytes).to_string();
         vec![
             ("num.replica.fetchers", fetchers.to_string()),
+            // What was copied goes at once, not after a minute: the next run waits for it.
+            ("log.segment.delete.delay.ms", "500".to_owned()),
             ("replica.fetch.max.bytes", limit(partition)),
             ("replica.fetch.response.max.bytes", limit(response)),
         ]
