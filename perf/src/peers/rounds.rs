@@ -127,12 +127,11 @@ impl<'a> Bench<'a> {
             if counts {
                 record.limits.push(self.limits(number, &prepared)?);
             }
-            let first = usize::try_from(number)? % contenders.len().max(1);
-            for contender in contenders.iter().cycle().skip(first).take(contenders.len()) {
+            for contender in order_of_round(&contenders, number) {
                 if !counts && contender.warms_up_by_itself() {
                     continue;
                 }
-                let run = self.round(scenario, &prepared, *contender, (number, counts));
+                let run = self.round(scenario, &prepared, contender, (number, counts));
                 let run = run.with_context(|| format!("{name}, {}", contender.title()))?;
                 tell(&run_line(name, counts, &run));
                 if counts {
@@ -378,6 +377,18 @@ fn run_line(scenario: &str, counts: bool, run: &RunRecord) -> String {
         run.seconds,
         first.unwrap_or_default(),
     )
+}
+
+/// Another one comes first each time, and another one comes before each: who appends through the page
+/// cache gets the memory that the one before has just given back, or has to wait for it.
+fn order_of_round(contenders: &[Contender], number: u32) -> Vec<Contender> {
+    let first = usize::try_from(number).unwrap_or(0) % contenders.len().max(1);
+    let order = contenders.iter().cycle().skip(first).take(contenders.len()).copied();
+    let mut order: Vec<Contender> = order.collect();
+    if number % 2 == 1 {
+        order.reverse();
+    }
+    order
 }
 
 /// What every node mirrors before the order comes.
