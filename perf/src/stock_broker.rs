@@ -90,6 +90,9 @@ fn format_and_start(
     directory: &Path,
 ) -> Result<ServerProcess> {
     properties.set("log.dirs", directory.display().to_string());
+    for (key, value) in SOON_GONE {
+        properties.set(key, value);
+    }
     let path = directory.with_extension("format.properties");
     properties.write(&path)?;
     let path = path.display().to_string();
@@ -163,6 +166,10 @@ fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
     Ok(broker)
 }
 
+/// What is deleted goes in half a second, not in a minute, and from the start: the next measurement
+/// waits for it.
+const SOON_GONE: [(&str, &str); 2] =
+    [("log.segment.delete.delay.ms", "500"), ("log.initial.task.delay.ms", "500")];
 /// Both kinds of listeners, in the clear.
 const PROTOCOLS: &str = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
 /// `KAFKA_HEAP_OPTS` of `kafka-server-start.sh`.

@@ -8,7 +8,9 @@ use anyhow::Result;
 
 use crate::measurement::Sample;
 use crate::peers::copied_logs::{check, log_bytes, until_all};
-use crate::peers::source_cluster::{SOURCE_ID, SourceCluster, assign, until_assigned, until_gone};
+use crate::peers::source_cluster::{
+    SOURCE_ID, SourceCluster, assign, unfinished, until_assigned, until_gone,
+};
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
 use crate::server_process::ServerProcess;
@@ -44,8 +46,6 @@ impl FollowerSettings {
         let limit = |bytes: u32| self.response_bytes_max.unwrap_or(bytes).to_string();
         vec![
             ("num.replica.fetchers", fetchers.to_string()),
-            // What was copied goes at once, not after a minute: the next run waits for it.
-            ("log.segment.delete.delay.ms", "500".to_owned()),
             ("replica.fetch.max.bytes", limit(partition)),
             ("replica.fetch.response.max.bytes", limit(response)),
         ]
@@ -64,7 +64,7 @@ impl Follower {
         let properties = properties.iter().map(|(key, value)| (*key, value.as_str()));
         let properties: Vec<_> = properties.collect();
         let mut broker = stock_broker::start_joining(&source.cluster, id, &directory, &properties)?;
-        broker.wait_until("answering", |client| client.partitions("none").map(Some))?;
+        broker.wait_until("answering", |client| unfinished(client).map(Some))?;
         Ok(Self { id, broker, directory })
     }
 

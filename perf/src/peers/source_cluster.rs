@@ -10,14 +10,11 @@ use anyhow::{Context as _, Result, ensure};
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
-use kafka_protocol::messages::create_topics_request::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
-};
+use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest,
     ListPartitionReassignmentsRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 
 use crate::kafka_client::{KafkaClient, LogEdge, name};
 use crate::peers::copied_logs::{COPY_TIME_MAX, LOOK_PAUSE};
@@ -47,7 +44,7 @@ impl SourceCluster {
     pub fn start(root: &Path) -> Result<Self> {
         let directory = root.join("source");
         let (mut broker, cluster) = stock_broker::start_first(&directory)?;
-        broker.wait_until("answering", |client| client.partitions("none").map(Some))?;
+        broker.wait_until("answering", |client| unfinished(client).map(Some))?;
         Ok(Self { broker, cluster, directory })
     }
 
@@ -81,16 +78,11 @@ impl SourceCluster {
                 .with_partition_index(index)
                 .with_broker_ids(vec![BrokerId(SOURCE_ID)])
         };
-        // Files of a copy that is given up go at once, not in a minute.
-        let soon = CreatableTopicConfig::default()
-            .with_name(StrBytes::from_static_str("file.delete.delay.ms"))
-            .with_value(Some(StrBytes::from_static_str("0")));
         let new = CreatableTopic::default()
             .with_name(name(topic))
             .with_num_partitions(-1)
             .with_replication_factor(-1)
-            .with_assignments((0..count).map(alone).collect())
-            .with_configs(vec![soon]);
+            .with_assignments((0..count).map(alone).collect());
         let request =
             CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(TIMEOUT_MS);
         let response =
@@ -152,21 +144,27 @@ pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]
 /// # Errors
 /// When the cluster does not do it.
 pub fn until_assigned(source: SocketAddr) -> Result<()> {
-    let request =
-        ListPartitionReassignmentsRequest::default().with_timeout_ms(TIMEOUT_MS).with_topics(None);
     let mut client = KafkaClient::connect(source)?;
     let begun = Instant::now();
-    loop {
-        let response = client.ask(&request, LIST_REASSIGNMENTS_VERSION)?;
-        let (code, message) = (response.error_code, &response.error_message);
-        ensure!(code == 0, "asking for reassignments: error {code} {message:?}");
-        if response.topics.is_empty() {
-            return Ok(());
-        }
+    while unfinished(&mut client)? > 0 {
         let is_stuck = begun.elapsed() > COPY_TIME_MAX;
         ensure!(!is_stuck, "a reassignment is not over after {COPY_TIME_MAX:?}");
         thread::sleep(10 * LOOK_PAUSE);
     }
+    Ok(())
+}
+
+/// How many topics are being reassigned; any broker says so once its cluster has it.
+///
+/// # Errors
+/// When the cluster refuses.
+pub fn unfinished(client: &mut KafkaClient) -> Result<usize> {
+    let request =
+        ListPartitionReassignmentsRequest::default().with_timeout_ms(TIMEOUT_MS).with_topics(None);
+    let response = client.ask(&request, LIST_REASSIGNMENTS_VERSION)?;
+    let (code, message) = (response.error_code, &response.error_message);
+    ensure!(code == 0, "asking for reassignments: error {code} {message:?}");
+    Ok(response.topics.len())
 }
 
 /// Waits until a broker's directory has nothing of a topic any more.
