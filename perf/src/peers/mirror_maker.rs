@@ -4,9 +4,9 @@
 //! It copies records, not logs: it decompresses, compresses again, and gives new offsets. It needs
 //! minutes for what others copy in seconds, and its virtual machine compiles for long. So only a
 //! part is measured: the clock runs from when a quarter of the records are there, or
-//! [`WARM_UP_MAX`] after the first one, to the last record, or for [`WINDOW`]. All of it is taken in
-//! that time: processor time of MirrorMaker, of the source and of the target. Every copying has a
-//! process and a cluster name of its own, and its topics are deleted afterwards.
+//! [`WARM_UP_MAX`] after the first one, to the last record, or for [`WINDOW`]. All of it is taken
+//! in that time: processor time of MirrorMaker, of the source and of the target. Every copying has
+//! a process and a cluster name of its own, and its topics are deleted afterwards.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -379,8 +379,8 @@ fn run_line(scenario: &str, counts: bool, run: &RunRecord) -> String {
     )
 }
 
-/// Another one comes first each time, and another one comes before each: who appends through the page
-/// cache gets the memory that the one before has just given back, or has to wait for it.
+/// Another one comes first each time, and another one comes before each: who appends through the
+/// page cache gets the memory that the one before has just given back, or has to wait for it.
 fn order_of_round(contenders: &[Contender], number: u32) -> Vec<Contender> {
     let first = usize::try_from(number).unwrap_or(0) % contenders.len().max(1);
     let order = contenders.iter().cycle().skip(first).take(contenders.len()).copied();
