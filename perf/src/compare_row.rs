@@ -100,7 +100,7 @@ impl CompareRow {
 
 impl RatioOfRounds {
     /// Judges ratios of rounds: `range` are the two of them, as far in from the ends as possible,
-    /// between which the true median lies but for a chance of [`CHANCE_MAX`]; builds differ when 1
+    /// between which the true median lies but for a chance of `CHANCE_MAX`; builds differ when 1
     /// is not in there. Nothing is assumed about how rounds scatter.
     #[must_use]
     pub fn new(mut ratios: Vec<f64>) -> Self {
