@@ -40,6 +40,9 @@ pub(crate) struct Mirror {
     pub(crate) durable: i64,
     /// What the host wrote to its checkpoints.
     pub(crate) saved_point: Option<i64>,
+    /// What was saved when its life was ordered: all that a log which never loaded knows. Lives are
+    /// ordered before the one in front has ended, and that one may still get further.
+    pub(crate) added_point: Option<i64>,
     pub(crate) saved_start: Option<i64>,
     /// Largest start reported: below it epochs may be forgotten, even if the host's record of the
     /// start is older.
@@ -108,6 +111,7 @@ impl Host {
             log_end: 0,
             durable: 0,
             saved_point: None,
+            added_point: None,
             saved_start: None,
             start_seen: 0,
             gap_to: 0,
@@ -208,7 +212,9 @@ impl Host {
     pub(crate) fn on_sent(&mut self, command: &EngineCommand) {
         match command {
             EngineCommand::AddPartition(new) => {
-                self.mirror(new.id.partition.get()).known = true;
+                let mirror = self.mirror(new.id.partition.get());
+                mirror.known = true;
+                mirror.added_point = new.recovery_point.map(kafka_wire::offset::Offset::get);
             }
             EngineCommand::Remove { partition, delete } => {
                 let mirror = self.mirror(partition.partition.get());

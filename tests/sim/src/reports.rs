@@ -214,11 +214,14 @@ impl World {
             progress.log_end.offset(),
             "p{partition} is paused and not durable"
         );
+        let known = match mirror.loaded {
+            true => mirror.saved_point,
+            false => mirror.saved_point.min(mirror.added_point),
+        };
         assert!(
-            progress.recovery_point.get() >= mirror.saved_point.unwrap_or(0),
-            "p{partition} is paused at {}, below what was saved: {:?}",
-            progress.recovery_point,
-            mirror.saved_point
+            progress.recovery_point.get() >= known.unwrap_or(0),
+            "p{partition} is paused at {}, below what was saved: {known:?}",
+            progress.recovery_point
         );
         mirror.saved_point = Some(progress.recovery_point.get());
         mirror.saved_start = Some(progress.log_start.offset().get());
