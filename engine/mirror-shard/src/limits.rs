@@ -34,11 +34,12 @@ pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
 pub const UPKEEP_INTERVAL_MS: u64 = 10;
 /// Reports left undelivered above which progress is kept back and coalesced.
 pub const REPORTS_BACKLOG_MAX: usize = 4096;
-/// First reservation of disk space ahead of direct writes; grows with the segment.
-pub const ALLOCATE_BYTES_MIN: u64 = 16 << 20;
-/// Disk space is reserved when less than this is left: a write that gets there first waits for
-/// the file's lock.
-pub const ALLOCATE_LEAD_BYTES: u64 = 16 << 20;
+/// First reservation of disk space ahead of direct writes; grows with the segment, so that a
+/// thousand short logs do not reserve many times what they hold.
+pub const ALLOCATE_BYTES_MIN: u64 = 4 << 20;
+/// Disk space is reserved when less than this is left, or less than the segment has already: a
+/// write that gets there first waits for the file's lock.
+pub const ALLOCATE_LEAD_BYTES_MAX: u64 = 16 << 20;
 
 const _: () = assert!(
     EPOCH_QUESTION_BYTES + kafka_wire::partition::TopicName::BYTES_MAX

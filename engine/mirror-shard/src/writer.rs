@@ -11,7 +11,7 @@ use kafka_wire::offset::Offset;
 use crate::bridge::PartitionEvent;
 use crate::buffer_pool::BufferLease;
 use crate::chunk::{Chunk, Piece};
-use crate::limits::{ALLOCATE_BYTES_MIN, ALLOCATE_LEAD_BYTES};
+use crate::limits::{ALLOCATE_BYTES_MIN, ALLOCATE_LEAD_BYTES_MAX, RECORD_BUFFER_BYTES};
 use crate::mirror_partition::{MirrorPartition, Phase};
 use crate::op::{IndexKind, Op, PartitionSlot, WriteMode, is_disk_full};
 use crate::shard::Shard;
@@ -100,7 +100,8 @@ impl Shard {
             (segment, reserved) if segment == piece.segment => (segment, reserved),
             _ => (piece.segment, piece.position),
         };
-        let reach = piece.position + ALLOCATE_LEAD_BYTES;
+        let lead = piece.position.clamp(u64::from(RECORD_BUFFER_BYTES), ALLOCATE_LEAD_BYTES_MAX);
+        let reach = piece.position + lead;
         let active =
             partition.log.as_ref().map(kafka_log::partition_log::PartitionLog::active_segment);
         if reserved > reach || active != Some(segment) {
