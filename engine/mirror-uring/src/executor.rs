@@ -23,7 +23,7 @@ use crate::file_tasks::{FileTaskDone, FileTasks};
 use crate::op_table::OpTable;
 use crate::recent_records::{KeptBuffers, WrittenExtent};
 use crate::recycled::RecycledFiles;
-use crate::ring::{Done, InFlight, Range};
+use crate::ring::{Done, InFlight, Pages, Range};
 use crate::segment_files::{FileKey, SegmentFile, SegmentFiles, UnsyncedDirectory};
 use crate::socket::{self, Connections, Disconnect};
 
@@ -65,6 +65,8 @@ pub(crate) struct Executor {
     connections: Connections,
     dials: (UnboundedSender<DialDone>, UnboundedReceiver<DialDone>),
     files: SegmentFiles,
+    /// No write drops its pages any more, because one was refused.
+    keeps_pages: bool,
     tasks: FileTasks,
     recent: Arc<KeptBuffers>,
     tasks_done: (UnboundedSender<FileTaskDone>, UnboundedReceiver<FileTaskDone>),
@@ -91,6 +93,7 @@ struct Transfer {
     position: u64,
     range: Range,
     is_direct: bool,
+    pages: Pages,
     finishes: Option<WrittenExtent>,
 }
 
@@ -109,6 +112,7 @@ impl Executor {
             connections: Connections::with_capacity(config.connection_count_max),
             dials: mpsc::unbounded_channel(),
             files: SegmentFiles::new(config.open_files_max, recycled.clone()),
+            keeps_pages: false,
             tasks: FileTasks::new(config.helpers_mask, recycled),
             recent: config.recent,
             tasks_done: mpsc::unbounded_channel(),

@@ -48,6 +48,15 @@ pub(crate) struct Range {
     pub(crate) end: u32,
 }
 
+/// What becomes of the page cache's copy of written bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// It stays while memory lasts; or there is none, in a direct write.
+    Kept,
+    /// It goes once it is on the disk (`RWF_DONTCACHE`, since Linux 6.14).
+    Dropped,
+}
+
 impl InFlight {
     /// Receives into `range` of the buffer.
     ///
@@ -74,11 +83,19 @@ impl InFlight {
     }
 
     /// Writes `range` of the buffer at `position` of the file; may write less.
-    pub(crate) fn write(file: &Rc<File>, lease: BufferLease, range: Range, position: u64) -> Self {
+    pub(crate) fn write(
+        file: &Rc<File>,
+        lease: BufferLease,
+        range: Range,
+        position: u64,
+        pages: Pages,
+    ) -> Self {
         let parked = ParkedLease::new(lease);
         let (address, bytes) = parked.window(range);
-        let entry =
-            opcode::Write::new(Fd(file.as_raw_fd()), address, bytes).offset(position).build();
+        let entry = opcode::Write::new(Fd(file.as_raw_fd()), address, bytes)
+            .offset(position)
+            .rw_flags(if pages == Pages::Dropped { libc::RWF_DONTCACHE } else { 0 })
+            .build();
         Self::submit(Some(as_fd(file)), Some(parked), entry)
     }
 

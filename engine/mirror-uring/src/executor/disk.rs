@@ -27,12 +27,25 @@ impl Executor {
                 result
             }
             Ok(file) => {
-                let op = InFlight::write(&file, buffer, range, position);
-                let transfer = Transfer { file, position, range, is_direct, finishes };
+                let pages = self.pages(range, mode);
+                let op = InFlight::write(&file, buffer, range, position, pages);
+                let transfer = Transfer { file, position, range, is_direct, pages, finishes };
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
         };
         self.complete(Completion::Written { slot, chunk, buffer, result });
+    }
+
+    /// Bulk that goes through the page cache need not stay there: the same few pages serve write
+    /// after write, and the system neither finds fresh memory for each nor has all of it to write
+    /// back at once. Readers of the newest records have the buffers that [`Self::keep_recent`]
+    /// leaves.
+    fn pages(&self, range: Range, mode: WriteMode) -> Pages {
+        let is_bulk = range.end - range.start >= DIRECT_BYTES_MIN;
+        match mode == WriteMode::Buffered && is_bulk && !self.keeps_pages {
+            true => Pages::Dropped,
+            false => Pages::Kept,
+        }
     }
 
     pub(super) fn written(&mut self, id: WriteId, mut transfer: Transfer, done: Done) {
@@ -58,6 +71,12 @@ impl Executor {
                     finishes: transfer.finishes,
                 };
                 return self.write(target, chunk, buffer, WriteMode::Buffered);
+            }
+            Err(error) if transfer.pages == Pages::Dropped && is_unknown(&error) => {
+                self.keeps_pages = true;
+                transfer.pages = Pages::Kept;
+                let op = transfer.go_on(buffer);
+                return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
             Err(error) => Err(error),
         };
@@ -91,8 +110,10 @@ impl Executor {
             Err(error) => Err(error),
             Ok(file) if is_small(range) => write_inline(&file, &buffer, range, position),
             Ok(file) => {
-                let op = InFlight::write(&file, buffer, range, position);
-                let transfer = Transfer { file, position, range, is_direct: false, finishes };
+                let pages = Pages::Kept;
+                let op = InFlight::write(&file, buffer, range, position, pages);
+                let transfer =
+                    Transfer { file, position, range, is_direct: false, pages, finishes };
                 return self.table.insert(Purpose::WriteIndex { slot, transfer }, op);
             }
         };
@@ -220,7 +241,7 @@ impl Transfer {
     }
 
     fn go_on(&self, buffer: BufferLease) -> InFlight {
-        InFlight::write(&self.file, buffer, self.range, self.position)
+        InFlight::write(&self.file, buffer, self.range, self.position, self.pages)
     }
 }
 
@@ -247,6 +268,11 @@ fn write_inline(file: &File, buffer: &BufferLease, range: Range, position: u64) 
 
 fn is_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINVAL)
+}
+
+/// How older kernels, and file systems that cannot, answer a write that is to drop its pages.
+fn is_unknown(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EOPNOTSUPP)
 }
 
 /// The shard's promise for direct writes; the kernel would answer a bare "invalid argument".

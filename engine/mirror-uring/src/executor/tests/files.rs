@@ -42,6 +42,27 @@ fn a_small_write_completes_without_the_ring_and_a_large_one_on_it() {
 }
 
 #[test]
+fn bulk_through_the_page_cache_is_written_where_its_pages_cannot_be_dropped() {
+    on_a_ring(async |bench| {
+        let own = bench.directory.clone();
+        let memory = PathBuf::from(format!("/dev/shm/mirror-uring-test-{}", std::process::id()));
+        std::fs::create_dir(&memory).unwrap();
+        for directory in [own, memory.clone()] {
+            bench.directory.clone_from(&directory);
+            bench.executor.files.bind(SLOT, directory);
+            let whole = Range { start: 0, end: MIB };
+            for (chunk, position) in [(1, 0), (2, u64::from(MIB))] {
+                bench.write(chunk, position, whole, WriteMode::Buffered);
+                assert!(bench.written().await.1.is_ok());
+            }
+            let log = [expected(1, whole), expected(2, whole)].concat();
+            assert!(bench.log() == log, "the file differs from what was written");
+        }
+        std::fs::remove_dir_all(memory).unwrap();
+    });
+}
+
+#[test]
 fn after_a_short_write_the_rest_goes_to_the_place_behind() {
     let file = Rc::new(File::open("/dev/null").unwrap());
     let transfer = |is_direct| Transfer {
@@ -49,6 +70,7 @@ fn after_a_short_write_the_rest_goes_to_the_place_behind() {
         position: 8192,
         range: Range { start: 4096, end: 16384 },
         is_direct,
+        pages: Pages::Kept,
         finishes: None,
     };
     let mut buffered = transfer(false);
