@@ -30,6 +30,7 @@ pub mod rounds;
 pub mod scenario;
 pub mod sitting;
 pub mod source_cluster;
+pub mod spent_logs;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,8 +56,10 @@ pub struct CopyPlan<'a> {
     /// Most bytes asked for in one response, whatever the contender's own default is; its default
     /// when `None`.
     pub response_bytes_max: Option<u32>,
-    /// Where to write: empty, and removed when the copying is over.
+    /// Where to write: empty, and gone when the copying is over.
     pub directory: &'a Path,
+    /// Where files go that are no longer used.
+    pub spent: &'a Path,
     /// The directory of the source's logs, when a copy that is the same bytes is to be proved.
     pub compare_with: Option<&'a Path>,
 }

@@ -1,6 +1,5 @@
 //! Kafka's own follower: a broker of the source's cluster that is told to have a copy as well.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use crate::peers::copied_logs::{check, log_bytes, until_all};
 use crate::peers::source_cluster::{
     SOURCE_ID, SourceCluster, assign, unfinished, until_assigned, until_gone,
 };
+use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
 use crate::server_process::ServerProcess;
@@ -101,19 +101,11 @@ impl Follower {
         };
         until_assigned(plan.source)?;
         check(plan, &self.directory)?;
+        let spent = SpentLogs::hold(plan.spent, &self.directory, plan.topic, plan.partitions)?;
         assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID])?;
         until_assigned(plan.source)?;
         until_gone(&self.directory, plan.topic)?;
+        spent.empty()?;
         Ok(run)
     }
-}
-
-/// Removes what a copying left behind, and waits until the disk has done its part.
-///
-/// # Errors
-/// The system's.
-pub fn remove(directory: &Path) -> Result<()> {
-    fs::remove_dir_all(directory)?;
-    rustix::fs::sync();
-    Ok(())
 }

@@ -14,6 +14,7 @@ use harness::clients::{Client, install};
 use serde::Deserialize;
 
 use crate::measurement::Sample;
+use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
 
 /// The compiled program.
@@ -76,8 +77,7 @@ impl LibrdkafkaPeer {
         let told = run(&mut command);
         let elapsed = begun.elapsed();
         let written = told.and_then(|told| Ok((Told::parse(&told)?, file_bytes(plan.directory)?)));
-        fs::remove_dir_all(plan.directory)?;
-        rustix::fs::sync();
+        SpentLogs::retire(plan.spent, plan.directory)?;
         let (told, file_bytes) = written?;
         let (records, wanted) = (told.records, plan.records);
         ensure!(records == wanted, "librdkafka gave {records} of {wanted} records");

@@ -14,7 +14,7 @@ use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::measurement::Sample;
 use crate::mirrors_client::MirrorsClient;
 use crate::peers::copied_logs::{check, until_all};
-use crate::peers::follower::remove;
+use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
 use crate::server_process::{ServerKind, ServerProcess, free_address};
@@ -41,7 +41,7 @@ impl NodePeer {
         // A node that fails is more worth telling than what it did not do.
         let stopped = node.stop();
         let checked = check(plan, plan.directory);
-        remove(plan.directory)?;
+        SpentLogs::retire(plan.spent, plan.directory)?;
         let run = stopped.and(run)?;
         checked.map(|()| run)
     }

@@ -250,6 +250,7 @@ impl<'a> Bench<'a> {
         (number, counts): (u32, bool),
     ) -> Result<RunRecord> {
         let directory = self.root.path.join("copy");
+        let spent = self.root.path.join("spent");
         let synthetic = prepared.synthetic.as_ref();
         let (source, source_process) = match synthetic {
             Some(child) => (child.description().address, child.id()),
@@ -268,6 +269,7 @@ impl<'a> Bench<'a> {
             bytes: topic.bytes,
             response_bytes_max: scenario.response_bytes_max,
             directory: &directory,
+            spent: &spent,
             compare_with: is_compared.then_some(original.as_path()),
         };
         let mut ours = vec![source_process];

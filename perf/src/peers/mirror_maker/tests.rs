@@ -13,6 +13,7 @@ fn properties_of(is_tuned: bool) -> String {
         bytes: 1024,
         response_bytes_max: None,
         directory: Path::new("copy"),
+        spent: Path::new("/spent"),
         compare_with: None,
     };
     let settings = MirrorMakerSettings { is_tuned, compression: "zstd", source_process: 1 };
