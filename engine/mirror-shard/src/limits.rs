@@ -145,6 +145,13 @@ impl ShardLimits {
         self.record_buffer_count + self.recent_buffer_count
     }
 
+    /// Bytes of all buffers of a shard.
+    #[must_use]
+    pub fn slab_bytes(&self) -> u64 {
+        u64::from(self.slab_record_count()) * u64::from(RECORD_BUFFER_BYTES)
+            + u64::from(self.frame_buffer_count()) * u64::from(FRAME_BUFFER_BYTES)
+    }
+
     /// Record buffers that the largest batch takes, wherever in a buffer it begins.
     #[must_use]
     pub const fn largest_batch_count(&self) -> u32 {

@@ -116,7 +116,11 @@ impl Shard {
         if full || self.stopping {
             let reason = match self.stopping {
                 true => "the engine stops".to_owned(),
-                false => format!("a shard takes {} partitions", self.limits.partition_count_max),
+                false => format!(
+                    "its shard has {} partitions, the most it takes (partition_count_max): use \
+                     more cores, or mirror fewer topics",
+                    self.limits.partition_count_max
+                ),
             };
             let event = PartitionEvent::Failed(PartitionFailure::Unloadable { reason });
             self.reports.push(EngineReport::Partition { partition: spec.id, event });

@@ -138,7 +138,7 @@ fn prepare() -> Result<Prepared, EngineError> {
         connection_count_max: 1,
         ..ShardLimits::default()
     };
-    let bytes = Slab::bytes_needed(&limits);
+    let bytes = limits.slab_bytes();
     let mapped = Slab::new(&limits);
     let (slab, buffers) = mapped.map_err(|source| EngineError::Slab { shard: 0, bytes, source })?;
     let runtime = shard_thread::build_runtime().map_err(EngineError::from_ring)?;

@@ -69,7 +69,7 @@ impl ShardThread {
         }
         let (slab, mut buffers) = Slab::new(&self.limits).map_err(|source| EngineError::Slab {
             shard,
-            bytes: Slab::bytes_needed(&self.limits),
+            bytes: self.limits.slab_bytes(),
             source,
         })?;
         warn_of_small_pages(shard, &slab);

@@ -47,13 +47,6 @@ impl Slab {
         Ok((slab, buffers))
     }
 
-    /// Bytes a slab of these sizes takes.
-    #[must_use]
-    pub fn bytes_needed(limits: &ShardLimits) -> u64 {
-        u64::from(limits.slab_record_count()) * u64::from(RECORD_BUFFER_BYTES)
-            + u64::from(limits.frame_buffer_count()) * u64::from(FRAME_BUFFER_BYTES)
-    }
-
     /// Bytes of all buffers together.
     #[must_use]
     pub fn bytes(&self) -> usize {

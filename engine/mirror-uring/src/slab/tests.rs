@@ -21,7 +21,7 @@ fn buffers_are_aligned_disjoint_zeroed_and_of_the_named_sizes() {
     }
     assert!(buffers.record.iter().all(|lease| lease.bytes().len() == 1 << 20));
     assert!(buffers.frame.iter().all(|lease| lease.bytes().len() == 64 << 10));
-    assert_eq!(u64::try_from(slab.bytes()).unwrap(), Slab::bytes_needed(&small()));
+    assert_eq!(u64::try_from(slab.bytes()).unwrap(), small().slab_bytes());
     slab.release(buffers).unwrap();
 }
 
