@@ -40,6 +40,7 @@ use kafka_wire::producer::ProducerId;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::INTERNAL_TOPICS;
 use crate::stored_format::StoredFormatError;
 use cluster_mirrors::{RawClusterMirrors, check_against_topics};
 
@@ -171,6 +172,17 @@ impl DirectoryState {
     pub fn topic_id(&self, name: &TopicName) -> Option<TopicId> {
         let local = || self.local_topics.get(name).map(|topic| topic.topic_id);
         self.topics.get(name).map(|topic| topic.topic_id).or_else(local)
+    }
+
+    /// How many partitions all topics that are here have, mirrored and made, but for those that the
+    /// node made for itself.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        let mirrored = self.topics.values().map(|topic| topic.partition_count);
+        let made = self.local_topics.iter();
+        let made = made.filter(|(name, _)| !INTERNAL_TOPICS.contains(&name.as_str()));
+        let counts = mirrored.chain(made.map(|(_, topic)| topic.partition_count));
+        counts.map(|count| usize::try_from(count).unwrap_or_default()).sum()
     }
 
     /// How many partitions a topic that is here has, mirrored or made.

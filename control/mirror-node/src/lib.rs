@@ -37,6 +37,7 @@ mod log_opening;
 mod log_publisher;
 pub mod log_reader;
 pub mod log_view;
+pub mod memory_cap;
 mod metrics;
 pub mod mirror_descriptions;
 pub mod mirror_news;

@@ -21,6 +21,7 @@ use crate::directory::DirectoryError;
 use crate::directory_state::{LocalTopic, MirrorTopic};
 use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
+use crate::memory_cap::NoMemory;
 use crate::mirror_state_journal::{MIRROR_STATE_PARTITIONS, MIRROR_STATE_TOPIC};
 use crate::random_id::random_id;
 use crate::share_groups::{SHARE_STATE_PARTITIONS, SHARE_STATE_TOPIC};
@@ -83,6 +84,9 @@ pub enum LocalTopicError {
         /// How many there may be.
         max: usize,
     },
+    /// There is no memory for its partitions.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     /// `ringmirror.json` cannot be written.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -311,8 +315,16 @@ impl LocalTopics {
         };
         let reserved = RESERVED.iter().filter(|(own, _)| !is_there(own));
         let max = PARTITIONS_MAX - reserved.map(|(_, count)| usize::from(*count)).sum::<usize>();
-        let fits = usize::try_from(asked).is_ok_and(|asked| asked <= max.saturating_sub(held));
-        if fits { Ok(()) } else { Err(LocalTopicError::TooMany { asked, held, max }) }
+        let count = usize::try_from(asked).unwrap_or(usize::MAX);
+        if count > max.saturating_sub(held) {
+            return Err(LocalTopicError::TooMany { asked, held, max });
+        }
+        // What a node needs itself is in the allowance for the program.
+        let is_own = RESERVED.iter().any(|(own, _)| name.as_str() == *own);
+        if !is_own {
+            self.catalog.check_memory(count, 0)?;
+        }
+        Ok(())
     }
 
     fn lock_changing(&self) -> MutexGuard<'_, ()> {

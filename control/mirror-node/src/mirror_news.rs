@@ -156,6 +156,10 @@ pub struct ServingNews {
     pub partitions: usize,
     /// Brokers it mirrors from; empty when it mirrors nothing.
     pub mirror_from: Vec<String>,
+    /// The most memory that mirroring and logs take.
+    pub memory_bytes_max: u64,
+    /// Partitions that it has room for.
+    pub partitions_max: usize,
 }
 
 /// Where a run stands.

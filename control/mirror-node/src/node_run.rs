@@ -38,6 +38,7 @@ use crate::directory::{DataDirectory, DirectoryError};
 use crate::finding_text::finding_text;
 use crate::local_topics::{LocalTopics, LogNews};
 use crate::log_opening::open_mirrored_logs;
+use crate::memory_cap::{MemoryCap, MemoryTooSmall};
 use crate::metrics::{LastProgress, MetricsEndpoint};
 use crate::mirror_news::{MirrorNews, MirrorOutcome};
 use crate::mirror_orders::MirrorOrders;
@@ -75,6 +76,8 @@ pub struct NodeConfig {
     pub mirror: Option<ConfiguredMirror>,
     /// Settings of a broker that concern mirrors; what clients make comes first.
     pub broker_settings: BTreeMap<String, String>,
+    /// The most memory it takes.
+    pub memory: MemoryCap,
     /// Where the engine runs and how big it may get.
     pub engine: EngineSettings,
     /// When failed partitions are tried again.
@@ -99,6 +102,9 @@ pub enum NodeError {
         /// What the system said.
         error: io::Error,
     },
+    /// Its directory has more partitions than there is memory for.
+    #[error(transparent)]
+    Memory(#[from] MemoryTooSmall),
     /// The server cannot run.
     #[error("cannot serve clients: {0}")]
     Server(io::Error),
@@ -128,10 +134,11 @@ pub async fn run(
     let metrics_listener =
         config.metrics_listen.as_ref().map(|at| listen(at, "metrics.listen")).transpose()?;
     let directory = SharedDirectory::new(DataDirectory::open_or_create(&config.data_dir)?)?;
+    config.memory.check_held(directory.lock().state.partitions(), &config.engine)?;
     let root = directory.root().to_owned();
     let destination = Destination {
         directory,
-        catalog: Arc::new(Catalog::new(root)),
+        catalog: Arc::new(Catalog::with_room(root, config.memory.partition_count_max)),
         is_served: true,
         close_limit: CLOSE_LIMIT,
     };
@@ -168,7 +175,8 @@ pub async fn run(
             closing = Some(serving.stop(released).await);
         }
     };
-    let NodeConfig { mirror, broker_settings, engine, retry, seed, .. } = config;
+    let NodeConfig { mirror, broker_settings, memory, engine, retry, seed, .. } = config;
+    let engine = memory.bounded(engine);
     let until_caught_up = false;
     let config = LoopConfig { mirror, broker_settings, engine, retry, until_caught_up, seed };
     let observe = &mut |news: MirrorNews| {

@@ -155,6 +155,10 @@ pub(crate) struct NodeArgs {
     /// Id of the node; 1 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) node_id: Option<i32>,
+    /// The most memory that mirroring and logs take, as in 1GiB; by default what the buffers of all
+    /// cores need, and 100,000 partitions.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) memory_bytes_max: Option<u64>,
     /// A broker of the cluster to mirror from; several separated by commas.
     #[arg(
         long,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use mirror_node::control_loop::EngineSettings;
+use mirror_node::memory_cap::MemoryCap;
 use mirror_uring::probe::{self, DirectoryFacts, MachineFacts, RingFacts, WriteRates};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -75,7 +77,7 @@ fn problem(subject: &'static str, found: impl ToString, fix: &str) -> Finding {
 
 /// What there is to say of the machine.
 pub(crate) fn machine_findings(facts: &MachineFacts) -> Vec<Finding> {
-    let (memory, cpus) = (facts.memory_available_bytes, &facts.cpus);
+    let cpus = &facts.cpus;
     vec![
         kernel(&facts.kernel_release),
         ring(&facts.ring, facts.ring_disabled),
@@ -111,18 +113,28 @@ pub(crate) fn machine_findings(facts: &MachineFacts) -> Vec<Finding> {
             0 => problem("CPUs", "the system does not tell them", "name them with --cores"),
             count => ok("CPUs", format_args!("{count} may be used: {cpus:?}")),
         },
-        match memory {
-            Some(bytes) if bytes < MEMORY_BYTES_MIN => warning(
-                "memory",
-                format_args!("{} available", indicatif::BinaryBytes(bytes)),
-                "free some, or use fewer cores: each shard takes a slab of some 64 MiB",
-            ),
-            Some(bytes) => {
-                ok("memory", format_args!("{} available", indicatif::BinaryBytes(bytes)))
-            }
-            None => warning("memory", "cannot be read", "mount /proc"),
-        },
+        memory(facts.memory_available_bytes, cpus),
     ]
+}
+
+/// What is available, held against what a node with a shard on each of `cpus` may take.
+fn memory(available: Option<u64>, cpus: &[usize]) -> Finding {
+    let engine = EngineSettings { cores: cpus.to_vec(), ..EngineSettings::default() };
+    let cap = MemoryCap::default_bytes(&engine);
+    let Some(bytes) = available else {
+        return warning("memory", "cannot be read", "mount /proc");
+    };
+    let (available, most) = (indicatif::BinaryBytes(bytes), indicatif::BinaryBytes(cap));
+    let found = format!("{available} available, a node takes up to {most} by default");
+    if bytes < MEMORY_BYTES_MIN {
+        let fix = "free some, or use fewer cores: each shard takes a slab of some 96 MiB";
+        warning("memory", found, fix)
+    } else if bytes < cap {
+        let fix = "free some, or lower memory_bytes_max of a node; mirror takes 105 MiB a core";
+        warning("memory", found, fix)
+    } else {
+        ok("memory", found)
+    }
 }
 
 fn kernel(release: &str) -> Finding {

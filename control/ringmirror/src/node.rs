@@ -65,6 +65,7 @@ impl From<NodeError> for CommandError {
     fn from(error: NodeError) -> Self {
         match error {
             NodeError::Mirror(error) => error.into(),
+            error @ NodeError::Memory(_) => Self::usage(error),
             error @ NodeError::Listen { .. } => Self::new(ExitCode::Failed, error),
             error @ NodeError::Server(_) => Self::new(ExitCode::Failed, error),
         }

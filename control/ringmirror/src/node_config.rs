@@ -22,6 +22,7 @@ use raw::{MirroredWriteError, RawConfig, RawGroups};
 mod authorizer;
 pub(crate) mod effective;
 mod limits;
+mod memory;
 mod mirrored;
 use mirrored::Mirrored;
 mod raw;
@@ -40,7 +41,8 @@ pub(crate) struct Resolved {
 /// Reads the file that the command line names, and puts the command line over it.
 pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let raw = args.config.as_deref().map_or_else(|| Ok(RawConfig::default()), read)?;
-    let mut effective = Effective::default();
+    let (mut effective, mut of_mirror) = (Effective::default(), Effective::default());
+    let recent_is_asked = raw.mirror.as_ref().is_some_and(|mirror| mirror.recent_bytes.is_some());
     let data_dir =
         effective.pick("data_dir", args.data_dir.clone().map(Some), raw.data_dir.map(Some), None);
     let data_dir: PathBuf = data_dir.ok_or_else(|| CommandError::usage(NO_DATA_DIR))?;
@@ -56,6 +58,13 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let file = raw.network_threads.map(|count| usize::from(count.0));
     let network_threads = effective.pick("network_threads", None, file, default_threads());
     let by_default_error = MirroredWriteError::default();
+    let mirrored = mirrored::resolve(args, raw.mirror, &mut of_mirror)?;
+    let (mirror, engine, topics) = match mirrored {
+        Some(Mirrored { mirror, engine, topics }) => (Some(mirror), engine, Some(topics)),
+        None => (None, EngineSettings::default(), None),
+    };
+    let said = (args.memory_bytes_max, raw.memory_bytes_max);
+    let memory = memory::resolve(said, &engine, recent_is_asked, &mut effective)?;
     let refusal =
         effective.pick("mirrored_write_error", None, raw.mirrored_write_error, by_default_error);
     let authorizer = authorizer::resolve(
@@ -69,11 +78,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
     let groups = groups(&raw.groups, &mut effective)?;
     let broker_settings = broker_settings(&raw.groups, &mut effective);
     let limits = limits::resolve(&raw.limits, &mut effective)?;
-    let mirrored = mirrored::resolve(args, raw.mirror, &mut effective)?;
-    let (mirror, engine, topics) = match mirrored {
-        Some(Mirrored { mirror, engine, topics }) => (Some(mirror), engine, Some(topics)),
-        None => (None, EngineSettings::default(), None),
-    };
+    effective.add(of_mirror.with("mirror.recent_bytes", memory.recent_bytes));
     let config = NodeConfig {
         data_dir,
         // A port that the system chooses is known only when the node listens.
@@ -88,6 +93,7 @@ pub(crate) fn resolve(args: &NodeArgs) -> Result<Resolved, CommandError> {
         groups,
         mirror,
         broker_settings,
+        memory,
         engine,
         retry: RetryPolicy::default(),
         seed: u64::from(std::process::id()),

@@ -108,13 +108,18 @@ fn time_left(progress: &MirrorProgress) -> String {
 
 fn serving_text(serving: &ServingNews, topics: Option<&str>) -> String {
     let ServingNews { node_id, advertised, address, mirror_from, .. } = serving;
+    let (memory, room) = (serving.memory_bytes_max, serving.partitions_max);
+    let memory = indicatif::BinaryBytes(memory);
     let listens =
         if address == advertised { String::new() } else { format!(" (listens at {address})") };
     let mirrors = match topics {
         Some(topics) => format!(", mirrors {topics} from {}", mirror_from.join(",")),
         None => String::new(),
     };
-    format!("node {node_id} serves Kafka clients at {advertised}{listens}{mirrors}")
+    format!(
+        "node {node_id} serves Kafka clients at {advertised}{listens}{mirrors}; at most {memory} of \
+         memory, room for {room} partitions"
+    )
 }
 
 /// News in words; `None` for what only machines want.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use mirror_uring::affinity::allowed_cpus;
 use mirror_uring::{Engine, EngineConfig, RECORD_BUFFER_BYTES, ShardLimits, SourceLimits};
 
 use super::node_settings::throttle;
@@ -95,9 +94,6 @@ pub const RECENT_BYTES: u64 = 256 << 20;
 
 /// A shard's share of the buffers for what was written last.
 pub(super) fn recent_buffers(settings: &EngineSettings) -> u32 {
-    let cores = &settings.cores;
-    let shards = if cores.is_empty() { allowed_cpus().len() } else { cores.len() };
-    let shards = u64::try_from(shards.max(1)).expect("a count of cores fits 64 bits");
-    let buffers = settings.recent_bytes / u64::from(RECORD_BUFFER_BYTES) / shards;
+    let buffers = settings.recent_bytes / u64::from(RECORD_BUFFER_BYTES) / settings.shard_count();
     u32::try_from(buffers).unwrap_or(u32::MAX)
 }

@@ -120,6 +120,7 @@ impl MirrorLoop<'_> {
                 }
             }
         }
+        let found = self.with_memory(mirror, found);
         let begun = self.bind_found(mirror, &found);
         present.extend(
             found
@@ -177,6 +178,26 @@ impl MirrorLoop<'_> {
         findings
     }
 
+    /// Of topics that are new, those whose partitions there is memory for; the others are told.
+    fn with_memory<'l>(
+        &mut self,
+        mirror: &MirrorName,
+        found: Vec<(TopicName, &'l SourceTopic)>,
+    ) -> Vec<(TopicName, &'l SourceTopic)> {
+        let (mut fitting, mut coming) = (Vec::new(), 0);
+        for (name, source) in found {
+            let count = source.partitions.len();
+            match self.destination.catalog.check_memory(count, coming) {
+                Ok(()) => {
+                    coming += count;
+                    fitting.push((name, source));
+                }
+                Err(error) => self.tell_left_out(mirror, name.to_string(), error.to_string()),
+            }
+        }
+        fitting
+    }
+
     /// Notes sizes and settings of the topics that a look found.
     fn remember_all(
         &mut self,
@@ -184,14 +205,15 @@ impl MirrorLoop<'_> {
         present: &[(TopicName, &SourceTopic, bool)],
         look: &ConfigsLook,
     ) {
-        let mut changed = Noted::default();
+        let (mut changed, mut grown) = (Noted::default(), 0);
         let rule = self.config_rule(mirror, look);
         for (name, source, _) in present {
+            let count = self.wanted_partitions(mirror, (name, source), &mut grown);
             let theirs = look.told.configs.get(name).map(|theirs| (theirs, &rule));
             if let Some((theirs, _)) = theirs {
                 self.note_unclean(mirror, name, theirs);
             }
-            self.remember(name, source, theirs, &mut changed);
+            self.remember(name, count, theirs, &mut changed);
         }
         self.note_configs(mirror, look, changed);
     }
@@ -210,11 +232,35 @@ impl MirrorLoop<'_> {
         };
     }
 
+    /// Partitions that a topic is to have: those of the source, when there is memory for those that
+    /// are new beside the `grown` ones of other topics.
+    fn wanted_partitions(
+        &mut self,
+        mirror: &MirrorName,
+        (name, source): (&TopicName, &SourceTopic),
+        grown: &mut usize,
+    ) -> i32 {
+        let held = self.destination.directory.lock().state.partition_count(name).unwrap_or(0);
+        let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
+        let more = usize::try_from(count - held).unwrap_or(0);
+        match self.destination.catalog.check_memory(more, *grown) {
+            Err(error) if more > 0 => {
+                let reason = format!("its new partitions: {error}");
+                self.tell_left_out(mirror, name.to_string(), reason);
+                held
+            }
+            _ => {
+                *grown += more;
+                count.max(held)
+            }
+        }
+    }
+
     /// Notes a topic's size and settings.
     fn remember(
         &mut self,
         name: &TopicName,
-        source: &SourceTopic,
+        count: i32,
         theirs: Option<(&BTreeMap<String, String>, &ConfigRule)>,
         changed: &mut Noted,
     ) {
@@ -222,8 +268,6 @@ impl MirrorLoop<'_> {
         let is_mirrored = bound.is_some_and(|bound| bound.desired == DesiredState::Mirroring);
         let mut directory = self.destination.directory.lock();
         let Some(topic) = directory.state.topics.get_mut(name) else { return };
-        let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
-        let count = count.max(topic.partition_count);
         let configs = theirs.filter(|_| is_mirrored).map(|(theirs, rule)| match rule {
             ConfigRule::AllBut(excluded) => taken_over(theirs, &topic.configs, excluded),
             ConfigRule::Replaced => replaced(theirs, &topic.configs),
@@ -380,6 +424,7 @@ impl MirrorLoop<'_> {
         is_new: bool,
     ) {
         let Some(topic) = self.destination.catalog.topic(name) else { return };
+        let partitions = partitions.min(topic.partitions.len());
         let Some(source) = self.sources.get_mut(mirror) else { return };
         if source.told_topics.insert(name.clone(), partitions) == Some(partitions) {
             return;

@@ -178,7 +178,7 @@ impl MirrorLoop<'_> {
         // It would close the topic to clients, and nobody would write it.
         asked.refused = loops(request, &resolved.metadata, peer);
         // What it would do to logs is looked at before anything is done.
-        let mut plan = match self.plan_start(&asked) {
+        let mut plan = match self.plan_start_in_memory(&mut asked, &resolved.metadata) {
             Ok(plan) => plan,
             Err(error) => return Ok(refusal(MirrorApiKey::StartMirrorTopics, &error)),
         };
@@ -238,6 +238,36 @@ impl MirrorLoop<'_> {
              (cluster {theirs}); give the address of the cluster to mirror from"
         );
         Some(CommandError::new(ErrorCode::InvalidRequest, reason))
+    }
+
+    /// Plans to start those topics whose partitions there is memory for; the others are refused.
+    fn plan_start_in_memory(
+        &self,
+        request: &mut StartRequest,
+        source: &SourceMetadata,
+    ) -> Result<Planned, CommandError> {
+        let plan = self.plan_start(request)?;
+        let (mut coming, mut refused) = (0, BTreeMap::new());
+        for record in plan.change.records() {
+            let MetadataRecord::TopicBound { topic, .. } = record else { continue };
+            let catalog = &self.destination.catalog;
+            let held = catalog.topic(topic).map_or(0, |shown| shown.partitions.len());
+            let theirs = source.topics.get(topic).map_or(0, |theirs| theirs.partitions.len());
+            let more = theirs.saturating_sub(held);
+            match catalog.check_memory(more, coming) {
+                Err(error) if more > 0 => {
+                    let message = format!("topic {topic} is not started: {error}");
+                    let error = CommandError::new(ErrorCode::PolicyViolation, message);
+                    refused.insert(topic.clone(), error);
+                }
+                _ => coming += more,
+            }
+        }
+        if refused.is_empty() {
+            return Ok(plan);
+        }
+        request.refused.extend(refused);
+        self.plan_start(request)
     }
 
     fn plan_start(&self, request: &StartRequest) -> Result<Planned, CommandError> {

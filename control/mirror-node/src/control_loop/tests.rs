@@ -13,6 +13,7 @@ mod aligning;
 mod left_closed;
 mod looks;
 mod loop_rig;
+mod memory;
 mod settings;
 mod shut_down;
 mod starting;

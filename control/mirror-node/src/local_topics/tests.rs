@@ -14,10 +14,15 @@ const NOW_MS: i64 = 1_700_000_000_000;
 
 /// A directory's local topics, as one start of a node has them.
 fn start(root: &TestDirectory) -> (LocalTopics, Vec<LogNews>) {
+    start_with_room(root, usize::MAX)
+}
+
+/// The same on a node with memory for so many partitions.
+fn start_with_room(root: &TestDirectory, count_max: usize) -> (LocalTopics, Vec<LogNews>) {
     let directory = DataDirectory::open_or_create(&root.0).unwrap();
     let directory = SharedDirectory::new(directory).unwrap();
     directory.take_clean_marker().unwrap();
-    let catalog = Arc::new(Catalog::new(root.0.clone()));
+    let catalog = Arc::new(Catalog::with_room(root.0.clone(), count_max));
     let topics = LocalTopics::new(directory, catalog);
     let news = topics.open_all(&AtomicBool::new(false));
     (topics, news)
@@ -280,6 +285,26 @@ fn the_topic_of_groups_finds_room_when_all_other_is_taken() {
     topics.catalog.put(&name("many"), TopicSpec { partition_count: 10_000, ..spec });
     let refused = topics.create(&name("notes"), 1, BTreeMap::new());
     assert!(matches!(refused, Err(LocalTopicError::TooMany { .. })), "{refused:?}");
+}
+
+#[test]
+fn partitions_without_memory_are_refused_but_for_those_of_the_node_itself() {
+    let root = TestDirectory::new();
+    let (topics, _) = start_with_room(&root, 3);
+    let topic = topics.create(&name("notes"), 2, BTreeMap::new()).unwrap();
+    for refused in
+        [topics.create(&name("more"), 2, BTreeMap::new()).map(|_| ()), topics.grow(topic.id, 4)]
+    {
+        let Err(LocalTopicError::NoMemory(refused)) = refused else { panic!("{refused:?}") };
+        assert_eq!((refused.asked, refused.held, refused.max), (2, 2, 3));
+    }
+    topics.create(&name(OFFSETS_TOPIC), 50, BTreeMap::new()).unwrap();
+    topics.delete(topics.catalog.topic_named(OFFSETS_TOPIC).unwrap().id).unwrap();
+    topics.grow(topic.id, 3).unwrap();
+    topics.delete(topic.id).unwrap();
+    topics.create(&name("more"), 3, BTreeMap::new()).unwrap();
+    let held = topics.directory.lock().state.partitions();
+    assert_eq!(held, 3);
 }
 
 #[test]

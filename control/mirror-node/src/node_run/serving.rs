@@ -65,6 +65,8 @@ impl Serving {
             topics: topics.len(),
             partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
             mirror_from: sources.map(|source| DisplayAddress(source).to_string()).collect(),
+            memory_bytes_max: config.memory.bytes_max,
+            partitions_max: config.memory.partition_count_max,
         });
         let node = Node::new(identity, Arc::clone(catalog), config.limits);
         let mut node = node.with_writes(Arc::clone(&local));

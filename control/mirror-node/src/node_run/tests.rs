@@ -7,6 +7,7 @@ use mirror_coordinator::retry::RetryPolicy;
 
 use super::*;
 use crate::control_loop::EngineSettings;
+use crate::memory_cap::MemoryCap;
 use crate::node::READ_ONLY_TOPIC;
 use crate::test_directory::TestDirectory;
 
@@ -30,7 +31,11 @@ fn left_clean() -> TestDirectory {
 
 /// Starts a node that is told to stop at once.
 fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
-    let config = NodeConfig {
+    run_at_once(config(root)).unwrap()
+}
+
+fn config(root: &TestDirectory) -> NodeConfig {
+    NodeConfig {
         data_dir: root.0.clone(),
         listen: BrokerAddress { host: "127.0.0.1".into(), port: 0 },
         advertised: None,
@@ -43,12 +48,30 @@ fn stopped_at_once(root: &TestDirectory) -> MirrorOutcome {
         groups: GroupSettings::default(),
         mirror: None,
         broker_settings: BTreeMap::new(),
+        memory: MemoryCap::usual(&EngineSettings::default()),
         engine: EngineSettings::default(),
         retry: RetryPolicy::default(),
         seed: 1,
-    };
+    }
+}
+
+fn run_at_once(config: NodeConfig) -> Result<MirrorOutcome, NodeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(run(config, std::future::ready(()), &mut |_| {})).unwrap()
+    runtime.block_on(run(config, std::future::ready(()), &mut |_| {}))
+}
+
+#[test]
+fn a_directory_with_more_partitions_than_there_is_memory_for_is_refused_as_it_is() {
+    let root = left_clean();
+    let with_room = |partition_count_max| {
+        let config = config(&root);
+        let memory = MemoryCap { partition_count_max, ..config.memory };
+        run_at_once(NodeConfig { memory, ..config })
+    };
+    let refused = with_room(1).unwrap_err();
+    assert!(matches!(refused, NodeError::Memory(_)), "{refused}");
+    assert!(refused.to_string().contains("for 2 partitions"), "{refused}");
+    assert!(with_room(2).unwrap().clean);
 }
 
 #[test]

@@ -86,7 +86,9 @@ impl From<LocalTopicError> for Refusal {
             LocalTopicError::Mirrored { name } => return Self::not_stopped(name),
             LocalTopicError::Exists { .. } => ResponseError::TopicAlreadyExists,
             LocalTopicError::Unknown { .. } => ResponseError::UnknownTopicOrPartition,
-            LocalTopicError::TooMany { .. } => ResponseError::PolicyViolation,
+            LocalTopicError::TooMany { .. } | LocalTopicError::NoMemory(_) => {
+                ResponseError::PolicyViolation
+            }
             LocalTopicError::Directory(_)
             | LocalTopicError::Log { .. }
             | LocalTopicError::Id(_) => ResponseError::KafkaStorageError,

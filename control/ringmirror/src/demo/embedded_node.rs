@@ -12,6 +12,7 @@ use kafka_wire::partition::BrokerId;
 use mirror_coordinator::retry::RetryPolicy;
 use mirror_node::client_properties::parse_address;
 use mirror_node::control_loop::EngineSettings;
+use mirror_node::memory_cap::MemoryCap;
 use mirror_node::mirror_news::MirrorNews;
 use mirror_node::node::READ_ONLY_TOPIC;
 use mirror_node::node_run::{self, NodeConfig, NodeError};
@@ -43,6 +44,7 @@ impl EmbeddedNode {
             groups: group_settings(),
             mirror: None,
             broker_settings: BTreeMap::new(),
+            memory: MemoryCap::usual(&EngineSettings::default()),
             engine: EngineSettings::default(),
             retry: RetryPolicy::default(),
             seed: 1,

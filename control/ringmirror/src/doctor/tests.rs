@@ -23,6 +23,17 @@ fn a_good_machine_has_nothing_to_fix() {
 }
 
 #[test]
+fn less_memory_than_a_node_may_take_is_a_warning_that_names_the_setting() {
+    let short = MachineFacts { memory_available_bytes: Some(1 << 30), ..good() };
+    let findings = machine_findings(&short);
+    let warnings: Vec<_> = findings.iter().filter(|one| one.level == Level::Warning).collect();
+    let [memory] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(memory.found.contains("1.00 GiB available"), "{memory:?}");
+    assert!(memory.found.contains("up to 1.50 GiB"), "{memory:?}");
+    assert!(memory.fix.contains("memory_bytes_max"), "{memory:?}");
+}
+
+#[test]
 fn everything_wrong_comes_with_its_fix() {
     let bad = MachineFacts {
         kernel_release: "5.15.0".to_owned(),

@@ -72,6 +72,19 @@ impl Effective {
         value
     }
 
+    /// Takes in the settings of a section.
+    pub(super) fn add(&mut self, section: Self) {
+        self.settings.extend(section.settings);
+    }
+
+    /// The same settings, of which one has another value where it is there.
+    pub(super) fn with<T: Shown>(mut self, key: &str, value: T) -> Self {
+        for setting in self.settings.iter_mut().filter(|setting| setting.key == key) {
+            setting.value = value.shown();
+        }
+        self
+    }
+
     /// Prints the settings: as text, a file that says the same.
     pub(crate) fn print(&self, output: &mut Output) -> io::Result<()> {
         if output.json {

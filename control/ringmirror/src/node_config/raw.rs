@@ -20,6 +20,7 @@ pub(super) struct RawConfig {
     pub(super) advertised: Option<Address>,
     pub(super) node_id: Option<NodeId>,
     pub(super) network_threads: Option<Threads>,
+    pub(super) memory_bytes_max: Option<Bytes>,
     pub(super) mirrored_write_error: Option<MirroredWriteError>,
     pub(super) authorizer: Option<AuthorizerKind>,
     pub(super) super_users: Option<Vec<String>>,

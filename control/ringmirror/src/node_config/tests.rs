@@ -72,6 +72,24 @@ fn how_often_group_offsets_are_mirrored_is_a_setting_of_the_broker() {
 }
 
 #[test]
+fn a_cap_on_memory_takes_from_the_records_written_last_unless_the_file_sets_them() {
+    let mirror = "[mirror]\nbootstrap_servers = [\"h:1\"]\ntopics = \"t\"\ncores = \"0\"";
+    // 96 MiB, 96 + 8.5 and 32 of buffers, 781.25 of a hundred thousand partitions: 10 MiB are left.
+    let cap = "memory_bytes_max = \"1024MiB\"\n";
+    let resolved = with_file(&format!("data_dir = \"a\"\n{cap}{mirror}"), &[]).unwrap();
+    assert_eq!(shown(&resolved, "memory_bytes_max"), ((1_u64 << 30).into(), Origin::File));
+    let (recent, from) = shown(&resolved, "mirror.recent_bytes");
+    assert_eq!((recent.as_u64().map(|bytes| bytes >> 20), from), (Some(10), Origin::Default));
+    assert_eq!(resolved.config.memory.partition_count_max, 100_000);
+
+    let asked = format!("data_dir = \"a\"\n{mirror}\nrecent_bytes = \"64MiB\"");
+    let resolved = with_file(&asked, &["--memory-bytes-max", "1GiB"]).unwrap();
+    assert_eq!(shown(&resolved, "memory_bytes_max"), ((1_u64 << 30).into(), Origin::CommandLine));
+    assert_eq!(shown(&resolved, "mirror.recent_bytes"), ((64_u64 << 20).into(), Origin::File));
+    assert_eq!(resolved.config.memory.partition_count_max, 93_120);
+}
+
+#[test]
 fn what_is_shown_is_a_file_that_says_the_same() {
     let first = with_file(
         "data_dir = \"a\"\n[mirror]\nbootstrap_servers = [\"h:1\", \"[::1]:2\"]\n\
@@ -166,7 +184,8 @@ fn taken_in_key(line: &str) -> Option<&str> {
 }
 
 /// Keys of the example file whose lines are examples.
-const WITHOUT_DEFAULT: [&str; 12] = [
+const WITHOUT_DEFAULT: [&str; 13] = [
+    "memory_bytes_max",
     "metrics.listen",
     "data_dir",
     "advertised",
@@ -201,6 +220,10 @@ fn what_is_wrong_is_named_with_its_place_and_what_would_be_right() {
         ),
         ("data_dir = \"a\"\n[mirror]\nname = \"a b\"", &["line 3", "\"a b\"", "no name"]),
         ("listen = \"h:1\"", &["--data-dir", "data_dir"]),
+        (
+            "data_dir = \"a\"\nmemory_bytes_max = \"100MiB\"",
+            &["memory_bytes_max is 100MiB", "the least that works here is", "slab_bytes"],
+        ),
         ("data_dir = \"a\"\nmirrored_write_error = \"NO\"", &["line 2", "NO", "POLICY_VIOLATION"]),
         ("data_dir = \"a\"\nauthorizer = \"opa\"", &["line 2", "opa", "acl"]),
         ("data_dir = \"a\"\nsuper_users = [\"User:a\"]", &["super_users", "authorizer = \"acl\""]),

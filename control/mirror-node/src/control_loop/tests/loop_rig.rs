@@ -21,7 +21,7 @@ use mirror_coordinator::stored_state::StoredState;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
-use crate::catalog::Topic;
+use crate::catalog::{Catalog, Topic};
 use crate::control_loop::{EngineSettings, LoopConfig, MirrorLoop, NodeSide};
 use crate::destination::Destination;
 use crate::directory::DataDirectory;
@@ -53,6 +53,11 @@ pub(super) fn dr() -> MirrorName {
 
 impl Stopped {
     pub(super) fn new() -> Self {
+        Self::with_room(usize::MAX)
+    }
+
+    /// The same on a node with memory for so many partitions.
+    pub(super) fn with_room(partition_count_max: usize) -> Self {
         let root = TestDirectory::new();
         let mut directory = DataDirectory::open_or_create(&root.0).unwrap();
         let topic_id = TopicId::from_wire([7; 16]).unwrap();
@@ -73,6 +78,7 @@ impl Stopped {
         directory.write_state().unwrap();
         let mut destination = Destination::unserved(SharedDirectory::new(directory).unwrap());
         destination.is_served = true;
+        destination.catalog = Arc::new(Catalog::with_room(root.0.clone(), partition_count_max));
         destination.close_limit = Duration::from_secs(5);
         destination.directory.take_clean_marker().unwrap();
         let catalog = Arc::clone(&destination.catalog);
