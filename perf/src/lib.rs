@@ -27,6 +27,7 @@ pub mod lifecycle;
 pub mod link_process;
 pub mod log_fetcher;
 pub mod long_link;
+pub mod memory_cap;
 pub mod mirror;
 pub mod mirror_row;
 pub mod mirrors_client;

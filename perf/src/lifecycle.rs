@@ -15,7 +15,9 @@ use kafka_wire::partition::{PartitionIndex, TopicName, TopicPartition};
 use serde::Serialize;
 
 use crate::machine::{ratio_f64, resident_bytes_of};
+use crate::memory_cap::memory_bytes_max;
 use crate::mirrors_client::MirrorsClient;
+use crate::process_watch::resident_bytes_max_of;
 use crate::served_logs::WorkDirectory;
 use crate::server_process::ServerProcess;
 use crate::synthetic_source::SyntheticSource;
@@ -60,6 +62,10 @@ pub struct LifecycleRow {
     pub caught_up: f64,
     /// Memory that the node holds at rest, of that what its buffers take.
     pub resident_mib: f64,
+    /// Most memory that any of the nodes held at any time.
+    pub resident_mib_max: f64,
+    /// Most that a node may take; 0 when it knows no such limit.
+    pub memory_mib_max: f64,
     /// Processor time at rest, per second.
     pub idle_cpu: f64,
     /// From the source's return, after ten seconds, to all MIRRORING.
@@ -93,7 +99,8 @@ pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<Lifec
     spec.listen = source.brokers().first().context("a source has a broker")?.1;
     let node = Run::launch(plan, &root)?;
     let mut row = LifecycleRow { partitions: plan.partitions, ..LifecycleRow::default() };
-    let mut run = Run { plan, root: &root, node };
+    row.memory_mib_max = mib(memory_bytes_max(&plan.ringmirror)?.unwrap_or(0));
+    let mut run = Run { plan, root: &root, node, resident_bytes_max: 0 };
 
     let mut client = run.client()?;
     client.create(&source.bootstrap())?;
@@ -109,6 +116,8 @@ pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<Lifec
             source = run.measure(*phase, source, &spec, &mut row, &mut tell)?;
         }
     }
+    run.note_memory()?;
+    row.resident_mib_max = mib(run.resident_bytes_max);
     Ok(row)
 }
 
@@ -116,6 +125,8 @@ struct Run<'a> {
     plan: &'a LifecyclePlan,
     root: &'a WorkDirectory,
     node: ServerProcess,
+    /// Of all nodes so far, when they were looked at last.
+    resident_bytes_max: u64,
 }
 
 impl Run<'_> {
@@ -156,7 +167,7 @@ impl Run<'_> {
                 row.node_stop = self.stop()?;
                 row.restart = self.restart("MIRRORING")?;
                 tell(&format!("node stop {:.2} s, restart {:.2?} s", row.node_stop, row.restart));
-                self.node.kill()?;
+                self.kill()?;
                 row.restart_after_kill = self.restart("MIRRORING")?;
                 tell(&format!("restart after kill -9 {:.2?} s", row.restart_after_kill));
             }
@@ -185,7 +196,7 @@ impl Run<'_> {
         let stopped = self.stop()?;
         row.restart_stopped = self.restart("STOPPED")?.0;
         tell(&format!("node stop {stopped:.2} s, restart {:.2} s", row.restart_stopped));
-        self.node.kill()?;
+        self.kill()?;
         row.restart_stopped_after_kill = self.restart("STOPPED")?.0;
         tell(&format!("restart after kill -9 {:.2} s", row.restart_stopped_after_kill));
         Ok(())
@@ -251,10 +262,23 @@ impl Run<'_> {
         thread::sleep(REST);
         let cpu = self.node.cpu()?.saturating_sub(before);
         let resident = resident_bytes_of(self.node.id())?;
-        Ok((ratio_f64(resident) / f64::from(1 << 20), cpu.as_secs_f64() / REST.as_secs_f64()))
+        Ok((mib(resident), cpu.as_secs_f64() / REST.as_secs_f64()))
+    }
+
+    /// Notes what the node had resident at most; what it takes to end is not seen.
+    fn note_memory(&mut self) -> Result<()> {
+        let resident = resident_bytes_max_of(self.node.id())?;
+        self.resident_bytes_max = self.resident_bytes_max.max(resident);
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        self.note_memory()?;
+        self.node.kill()
     }
 
     fn stop(&mut self) -> Result<f64> {
+        self.note_memory()?;
         let begun = Instant::now();
         self.node.stop()?;
         Ok(seconds(begun))
@@ -301,10 +325,12 @@ impl LifecycleRow {
     #[must_use]
     pub fn text(&self) -> String {
         let (restart, killed) = (self.restart, self.restart_after_kill);
+        let cap = format!("{:.0}", self.memory_mib_max);
         let figures = [
             ("first start until all MIRRORING, s", self.first_start, "10"),
             ("first start until caught up, s", self.caught_up, "-"),
             ("resident, MiB", self.resident_mib, "1024"),
+            ("resident at most, of the cap, MiB", self.resident_mib_max, cap.as_str()),
             ("processor at rest, s/s", self.idle_cpu, "0.05"),
             ("source back until all MIRRORING, s", self.source_flap, "10"),
             ("stop of the node, s", self.node_stop, "10"),
@@ -362,6 +388,10 @@ fn topic_partitions(partitions: u32, topic: u32) -> i32 {
 
 fn topic_name(index: u32) -> String {
     format!("topic-{index:05}")
+}
+
+fn mib(bytes: u64) -> f64 {
+    ratio_f64(bytes) / f64::from(1 << 20)
 }
 
 fn seconds(since: Instant) -> f64 {

@@ -39,11 +39,19 @@ impl ProcessWatch {
     /// # Errors
     /// When it has ended.
     pub fn resident_bytes_max(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.map(str::trim).and_then(|line| line.strip_suffix(" kB"));
-        Ok(kib.context("no VmHWM in /proc status")?.parse::<u64>()? * 1024)
+        resident_bytes_max_of(self.process)
     }
+}
+
+/// Most memory that a process had in use since it began, or since somebody had the kernel forget.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_bytes_max_of(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.map(str::trim).and_then(|line| line.strip_suffix(" kB"));
+    Ok(kib.context("no VmHWM in /proc status")?.parse::<u64>()? * 1024)
 }
 
 /// What `clear_refs` takes for this.

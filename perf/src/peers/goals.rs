@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::machine::ratio_f64;
 use crate::peers::contender::Contender::{
     self, Follower, FollowerTuned, MirrorMakerTuned, Ringmirror, RingmirrorBuffered,
 };
@@ -58,6 +59,7 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
         let seen = of(name).and_then(rate).zip(of(BULK).and_then(rate));
         add(name, "rate over that of 8 partitions", at_least, seen.map(|(one, bulk)| one / bulk));
     }
+    add(ALL, "cap on memory over the most that ringmirror had resident", 1.0, memory(record));
     goals
 }
 
@@ -70,6 +72,18 @@ fn cpu(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<
     scenario.ratio_between(ours, theirs, |ours, theirs| cpu(theirs) / cpu(ours))
 }
 
+/// The cap over the resident memory of the run that came nearest to it, whatever was copied.
+fn memory(record: &PeersRecord) -> Option<f64> {
+    let of_scenario = |scenario: &ScenarioRecord| {
+        let ours = [Ringmirror, RingmirrorBuffered];
+        let runs = ours.iter().flat_map(|contender| scenario.runs_of(*contender));
+        let resident = runs.map(|run| run.resident_bytes_max).max()?;
+        Some(ratio_f64(scenario.memory_bytes_max?) / ratio_f64(resident))
+    };
+    record.scenarios.iter().filter_map(of_scenario).min_by(f64::total_cmp)
+}
+
+const ALL: &str = "all";
 const BULK: &str = "8-partitions";
 const SYNTHETIC: &str = "synthetic";
 

@@ -46,6 +46,9 @@ pub struct ScenarioRecord {
     pub value_bytes: u64,
     /// Batches copied.
     pub batches: u64,
+    /// The most memory that ringmirror may take; not in records of versions without a cap.
+    #[serde(default)]
+    pub memory_bytes_max: Option<u64>,
     /// What the machine did at most, by round.
     pub limits: Vec<LimitRecord>,
     /// Every run that counts.

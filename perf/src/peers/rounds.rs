@@ -14,6 +14,7 @@ use crate::fetch_client::{self, DiscardPlan};
 use crate::limits::receive;
 use crate::machine::{CorePair, ratio_f64, warm_up};
 use crate::measurement::{CalmRound, Sample};
+use crate::memory_cap::memory_bytes_max;
 use crate::peers::contender::Contender;
 use crate::peers::copied_logs::segments;
 use crate::peers::follower::{Follower, FollowerSettings};
@@ -82,6 +83,7 @@ pub fn measure(
 struct Bench<'a> {
     plan: &'a PeersPlan,
     cores: CorePair,
+    memory_bytes_max: Option<u64>,
     disk: DiskProbe,
     // Order of drop: followers before their controller, and all before what they write to.
     followers: BTreeMap<FollowerSettings, Follower>,
@@ -105,8 +107,9 @@ impl<'a> Bench<'a> {
         source.produce(WARM_UP_TOPIC, &WARM_UP_CONTENT, WARM_UP_BYTES)?;
         let disk = DiskProbe::new(&root.path)?;
         let cores = CorePair::choose()?;
-        let followers = BTreeMap::new();
-        Ok(Self { plan, cores, disk, followers, mirror_maker: None, source, root })
+        let memory_bytes_max = memory_bytes_max(&plan.ringmirror)?;
+        let (followers, mirror_maker) = (BTreeMap::new(), None);
+        Ok(Self { plan, cores, memory_bytes_max, disk, followers, mirror_maker, source, root })
     }
 
     fn measure(
@@ -220,6 +223,7 @@ impl<'a> Bench<'a> {
             bytes: topic.bytes,
             value_bytes: topic.value_bytes,
             batches: topic.batches,
+            memory_bytes_max: self.memory_bytes_max,
             limits: Vec::new(),
             runs: Vec::new(),
         }

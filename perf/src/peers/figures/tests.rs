@@ -31,6 +31,7 @@ pub(in crate::peers) fn two_rounds() -> ScenarioRecord {
         bytes: 6_000_000_000,
         value_bytes: 5_900_000_000,
         batches: 24_000,
+        memory_bytes_max: None,
         limits: vec![
             LimitRecord { round: 1, receive_mb_per_s: 8000.0, disk_mb_per_s: 4500.0 },
             LimitRecord { round: 2, receive_mb_per_s: 2100.0, disk_mb_per_s: 4000.0 },

@@ -1,5 +1,5 @@
 use super::{Goal, goals};
-use crate::peers::contender::Contender::Discard;
+use crate::peers::contender::Contender::{Discard, Ringmirror};
 use crate::peers::figures::tests::two_rounds;
 use crate::peers::record::{PeersRecord, ScenarioRecord};
 
@@ -38,6 +38,27 @@ fn a_goal_that_is_missed_is_told_too() {
     let goals = goals(&PeersRecord { scenarios: vec![slow, two_rounds()] });
     let goal = find(&goals, "1-partition", "rate over that of 8 partitions");
     assert!(!goal.is_reached && (goal.seen - 0.5).abs() < 1e-6, "{goal:?}");
+}
+
+#[test]
+fn memory_is_held_against_the_cap_in_the_run_that_took_most() {
+    let capped = |name| ScenarioRecord { memory_bytes_max: Some(1000 << 20), ..renamed(name) };
+    let of_all = |scenarios| {
+        let what = "cap on memory over the most that ringmirror had resident";
+        find(&goals(&PeersRecord { scenarios }), "all", what)
+    };
+    // 500 MiB in every run; what others take does not count.
+    let mut calm = capped("8-partitions");
+    for run in calm.runs.iter_mut().filter(|run| run.contender != Ringmirror) {
+        run.resident_bytes_max = 2000 << 20;
+    }
+    let goal = of_all(vec![calm.clone()]);
+    assert!(goal.is_reached && (goal.seen - 2.0).abs() < 1e-6, "{goal:?}");
+    let mut over = capped("1-partition");
+    let run = over.runs.iter_mut().rfind(|run| run.contender == Ringmirror).unwrap();
+    run.resident_bytes_max = 1250 << 20;
+    let goal = of_all(vec![over, calm]);
+    assert!(!goal.is_reached && (goal.seen - 0.8).abs() < 1e-6, "{goal:?}");
 }
 
 #[test]
