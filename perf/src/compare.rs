@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::compare_row::CompareRow;
 use crate::machine::{CorePair, WARM_UP, warm_up};
-use crate::measurement::{Sample, Series};
+use crate::measurement::{Sample, Series, order_of_round};
 use crate::program_run::{self, ProgramOutcome, ProgramRunPlan};
 use crate::served_logs::WorkDirectory;
 use crate::source_child::{SourceChild, SourceChildSpec};
@@ -129,7 +129,7 @@ impl<'a> Bench<'a> {
     fn compare(&self, tell: &mut impl FnMut(&str)) -> Result<CompareRow> {
         let name = self.scenario.name;
         for number in 1..=self.plan.warm_up_rounds {
-            for build in order_of_round(number) {
+            for &build in order_of_round(&BUILDS, number) {
                 let rate = self.run(build)?.sample.mb_per_s();
                 tell(&format!("warm-up {number} {name} {}: {rate:.0} MB/s", LETTERS[build]));
             }
@@ -138,7 +138,7 @@ impl<'a> Bench<'a> {
         let mut series = [series.clone(), series];
         let mut resident = [0; 2];
         for number in 1..=self.plan.rounds {
-            for build in order_of_round(number) {
+            for &build in order_of_round(&BUILDS, number) {
                 // The program lives and ends inside the round: it is ours without being named.
                 let sample = series[build].round_with_children(&[self.source.id()], || {
                     let outcome = self.run(build)?;
@@ -177,11 +177,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Another build first in every round.
-fn order_of_round(number: u32) -> [usize; 2] {
-    if number.is_multiple_of(2) { [1, 0] } else { [0, 1] }
-}
-
 /// Adds where to run, unless the options say it.
 fn with_core(mut options: Vec<String>, core: usize) -> Vec<String> {
     if !options.iter().any(|option| option.split('=').next() == Some(CORES)) {
@@ -201,6 +196,7 @@ pub fn program(path: &str) -> Result<PathBuf> {
     Ok(path.canonicalize()?)
 }
 
+const BUILDS: [usize; 2] = [0, 1];
 const LETTERS: [&str; 2] = ["A", "B"];
 const CORES: &str = "--cores";
 /// Close to the 16 KiB of Kafka's producer.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::consume_row::{ConsumeRow, SeriesOfServers};
 use crate::log_fetcher::{Discard, FetchSettings};
 use crate::machine::{CorePair, WARM_UP, pin, warm_up};
-use crate::measurement::{Sample, Series};
+use crate::measurement::{Sample, Series, order_of_round};
 use crate::served_logs::{LogsPlan, ServedLogs, read_all};
 use crate::server_process::{ServerKind, ServerProcess};
 use crate::source_child::TOPIC;
@@ -106,7 +106,7 @@ pub fn measure(plan: &ConsumePlan, mut tell: impl FnMut(&str)) -> Result<Vec<Con
     warm_up(WARM_UP)?;
     for number in 1..=plan.warm_up_rounds {
         for scenario in &chosen {
-            for server in bench.servers_of_round(number) {
+            for server in order_of_round(&bench.servers, number) {
                 let rate = bench.read(scenario, server)?.mb_per_s();
                 let (name, server) = (scenario.name, server.kind().name());
                 tell(&format!("warm-up {number} {name} {server}: {rate:.0} MB/s"));
@@ -117,7 +117,7 @@ pub fn measure(plan: &ConsumePlan, mut tell: impl FnMut(&str)) -> Result<Vec<Con
     let mut series = vec![empty; chosen.len()];
     for number in 1..=plan.rounds {
         for (scenario, series) in chosen.iter().zip(&mut series) {
-            for server in bench.servers_of_round(number) {
+            for server in order_of_round(&bench.servers, number) {
                 let sample = bench.round(scenario, server, series.of_mut(server.kind()))?;
                 let (rate, cpu) = (sample.mb_per_s(), sample.cpu_seconds_per_gb());
                 let (name, server) = (scenario.name, server.kind().name());
@@ -151,12 +151,6 @@ impl<'a> Bench<'a> {
         let serve = |kind: &ServerKind| logs.serve(*kind, &plan.ringmirror);
         let servers = plan.servers.iter().map(serve).collect::<Result<Vec<_>>>()?;
         Ok(Self { plan, cores: CorePair::choose()?, servers, logs })
-    }
-
-    /// The servers, another one first in every round.
-    fn servers_of_round(&self, number: u32) -> impl Iterator<Item = &ServerProcess> {
-        let first = usize::from(number.is_multiple_of(2));
-        self.servers.iter().cycle().skip(first).take(self.servers.len())
     }
 
     fn round(

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::latency_row::{LatencyRound, LatencyRow, RoundsOfServers};
 use crate::machine::{WARM_UP, warm_up};
-use crate::measurement::CalmRound;
+use crate::measurement::{CalmRound, Round, order_of_round};
 use crate::paced_producer::{ProducePlan, Schedule, produce};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::{ServerKind, ServerProcess};
@@ -67,19 +67,16 @@ pub fn measure(plan: &LatencyPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Lat
     let servers = plan.servers.iter().map(start).collect::<Result<Vec<_>>>()?;
     warm_up(WARM_UP)?;
     let mut rounds = vec![RoundsOfServers::default(); SCENARIOS.len()];
-    let warm_ups = (1..=plan.warm_up_rounds).map(|number| (number, false));
-    for (number, counts) in warm_ups.chain((1..=plan.rounds).map(|number| (number, true))) {
+    for turn in Round::all(plan.warm_up_rounds, plan.rounds) {
         for (scenario, rounds) in SCENARIOS.iter().zip(&mut rounds) {
-            let first = usize::from(number.is_multiple_of(2));
-            for server in servers.iter().cycle().skip(first).take(servers.len()) {
-                let tries_max = if counts { plan.tries_max } else { 1 };
+            for server in order_of_round(&servers, turn.number) {
+                let tries_max = turn.tries_max(plan.tries_max);
                 let run = || round(plan, scenario, server);
                 let measured = CalmRound::run(tries_max, &[server.id()], run)?;
                 let (name, kind) = (scenario.name, server.kind().name());
                 let figures = measured.value.text();
-                let kept = if counts { "round" } else { "warm-up" };
-                tell(&format!("{kept} {number} {name} {kind}: {figures}"));
-                if counts {
+                tell(&format!("{turn} {name} {kind}: {figures}"));
+                if turn.counts {
                     rounds.push(server.kind(), measured);
                 }
             }

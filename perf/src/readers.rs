@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::log_fetcher::{Discard, FetchSettings, LogFetcher};
 use crate::machine::{CorePair, WARM_UP, ratio_f64, warm_up};
-use crate::measurement::{LimitRow, Sample, Series, median};
+use crate::measurement::{LimitRow, Sample, Series, median, order_of_round};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::ServerProcess;
 use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
@@ -85,9 +85,7 @@ pub fn measure(plan: &ReadersPlan, mut tell: impl FnMut(&str)) -> Result<Readers
     let series = Series::with_tries(plan.tries_max);
     let (mut without, mut with, mut shares) = (series.clone(), series, Vec::new());
     for number in 1..=plan.rounds {
-        // Another one first in every round.
-        for readers in if number.is_multiple_of(2) { [plan.readers, 0] } else { [0, plan.readers] }
-        {
+        for &readers in order_of_round(&[0, plan.readers], number) {
             let series = if readers == 0 { &mut without } else { &mut with };
             let mut read_bytes = 0;
             // The node lives and ends inside the round: it is ours without being named.

@@ -16,7 +16,7 @@ use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::latency_row::{LatencyRound, micros};
 use crate::log_fetcher::{FetchSettings, LogFetcher};
 use crate::machine::{WARM_UP, warm_up};
-use crate::measurement::CalmRound;
+use crate::measurement::{CalmRound, Round, order_of_round};
 use crate::paced_producer::{ProducePlan, Schedule, produce};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::{ServerProcess, mirror_options};
@@ -101,19 +101,15 @@ pub fn measure(plan: &SteadyPlan, mut tell: impl FnMut(&str)) -> Result<SteadyRo
     };
     tell(&format!("{rate} records of {} bytes per second", plan.record_bytes));
     let mut rounds = RoundsOfReaders::default();
-    let warm_ups = (1..=plan.warm_up_rounds).map(|number| (number, false));
-    for (number, counts) in warm_ups.chain((1..=plan.rounds).map(|number| (number, true))) {
-        // Another one first in every round.
-        let first = usize::try_from(number)? % Reader::ALL.len();
-        for reader in Reader::ALL.into_iter().cycle().skip(first).take(Reader::ALL.len()) {
-            let tries_max = if counts { plan.tries_max } else { 1 };
+    for round in Round::all(plan.warm_up_rounds, plan.rounds) {
+        for &reader in order_of_round(&Reader::ALL, round.number) {
+            let tries_max = round.tries_max(plan.tries_max);
             let run = || servers.round(reader, rate, plan.round_time, plan.record_bytes);
             let measured = CalmRound::run(tries_max, &servers.ids(), run)?;
             let (name, figures) = (reader.name(), measured.value.text());
-            let kept = if counts { "round" } else { "warm-up" };
             let noise = if measured.is_calm { "" } else { ", disturbed" };
-            tell(&format!("{kept} {number} {name}: {figures}{noise}"));
-            if counts {
+            tell(&format!("{round} {name}: {figures}{noise}"));
+            if round.counts {
                 rounds.push(reader, measured);
             }
         }

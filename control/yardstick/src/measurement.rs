@@ -1,5 +1,6 @@
 //! Rounds of a measurement, what is kept of them, and rows to print.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -162,6 +163,48 @@ impl<T> CalmRound<T> {
             disturbed += 1;
         }
     }
+}
+
+/// A round in which everybody who is measured comes once; shown as `warm-up 1` or `round 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Which one, from 1.
+    pub number: u32,
+    /// False for those at the beginning that are run and thrown away.
+    pub counts: bool,
+}
+
+impl Round {
+    /// Rounds that do not count, followed by those that do.
+    pub fn all(warm_ups: u32, counted: u32) -> impl Iterator<Item = Self> {
+        let rounds = |count, counts| (1..=count).map(move |number| Self { number, counts });
+        rounds(warm_ups, false).chain(rounds(counted, true))
+    }
+
+    /// Tries at it: what does not count need not be calm.
+    #[must_use]
+    pub const fn tries_max(self, tries_max: u32) -> u32 {
+        if self.counts { tries_max } else { 1 }
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", if self.counts { "round" } else { "warm-up" }, self.number)
+    }
+}
+
+/// In which order all come in round `number`, from 1: another one first each time, and backwards
+/// every other time, so that another one comes before each as well. Who appends through the page
+/// cache gets the memory that the one before has just given back, or has to wait for it.
+pub fn order_of_round<T>(all: &[T], number: u32) -> impl Iterator<Item = &T> {
+    let count = all.len();
+    let turn = usize::try_from(number).unwrap_or(0).saturating_sub(1);
+    let is_backwards = !turn.is_multiple_of(2);
+    (0..count).map(move |step| {
+        let step = if is_backwards { count - step } else { step };
+        &all[(turn + step) % count]
+    })
 }
 
 /// What the machine can do in one respect.

@@ -16,8 +16,3 @@ fn a_build_that_is_given_its_cores_keeps_them() {
     assert_eq!(with_core(options("--cores 0-1"), 3), ["--cores", "0-1"]);
     assert_eq!(with_core(options("--cores=0-1"), 3), ["--cores=0-1"]);
 }
-
-#[test]
-fn each_build_comes_first_as_often_as_the_other() {
-    assert_eq!((order_of_round(1), order_of_round(2), order_of_round(3)), ([0, 1], [1, 0], [0, 1]));
-}

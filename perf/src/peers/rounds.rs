@@ -13,7 +13,7 @@ use crate::disk_probe::{DISK_FILE_BYTES, DiskProbe};
 use crate::fetch_client::{self, DiscardPlan};
 use crate::limits::receive;
 use crate::machine::{CorePair, ratio_f64, warm_up};
-use crate::measurement::{CalmRound, Sample};
+use crate::measurement::{CalmRound, Round, Sample, order_of_round};
 use crate::memory_cap::memory_bytes_max;
 use crate::peers::contender::Contender;
 use crate::peers::copied_logs::segments;
@@ -124,20 +124,18 @@ impl<'a> Bench<'a> {
         let mut record = self.empty_record(scenario, &prepared);
         let (name, records, bytes) = (scenario.name, record.records, record.bytes);
         tell(&format!("{name}: {records} records, {bytes} bytes"));
-        let warm_ups = (1..=warm_up_rounds).map(|number| (number, false));
-        for (number, counts) in warm_ups.chain((1..=self.plan.rounds).map(|number| (number, true)))
-        {
-            if counts {
-                record.limits.push(self.limits(number, &prepared)?);
+        for round in Round::all(warm_up_rounds, self.plan.rounds) {
+            if round.counts {
+                record.limits.push(self.limits(round.number, &prepared)?);
             }
-            for contender in order_of_round(&contenders, number) {
-                if !counts && contender.warms_up_by_itself() {
+            for &contender in order_of_round(&contenders, round.number) {
+                if !round.counts && contender.warms_up_by_itself() {
                     continue;
                 }
-                let run = self.round(scenario, &prepared, contender, (number, counts));
+                let run = self.round(scenario, &prepared, contender, round);
                 let run = run.with_context(|| format!("{name}, {}", contender.title()))?;
-                tell(&run_line(name, counts, &run));
-                if counts {
+                tell(&run_line(name, round, &run));
+                if round.counts {
                     record.runs.push(run);
                 }
             }
@@ -251,7 +249,7 @@ impl<'a> Bench<'a> {
         scenario: &Scenario,
         prepared: &Prepared,
         contender: Contender,
-        (number, counts): (u32, bool),
+        round: Round,
     ) -> Result<RunRecord> {
         let directory = self.root.path.join("copy");
         let spent = self.root.path.join("spent");
@@ -263,7 +261,7 @@ impl<'a> Bench<'a> {
         let topic = &prepared.topic;
         let original = self.source.directory.clone();
         // Whether it is the same bytes, once; how many they are, every time.
-        let is_compared = !counts && number == 1 && synthetic.is_none();
+        let is_compared = !round.counts && round.number == 1 && synthetic.is_none();
         let plan = CopyPlan {
             source,
             topic: &topic.name,
@@ -279,13 +277,13 @@ impl<'a> Bench<'a> {
         let mut ours = vec![source_process];
         ours.extend(self.followers.values().flat_map(Follower::processes));
         ours.extend(self.mirror_maker.iter().flat_map(MirrorMakerPeer::processes));
-        let tries_max = if counts { self.plan.tries_max } else { 1 };
+        let tries_max = round.tries_max(self.plan.tries_max);
         let logs = synthetic.is_none().then_some(original.as_path());
         let settled = || settle(&plan, logs);
         let measured = CalmRound::run_prepared(tries_max, &ours, settled, || {
             let watch = ProcessWatch::begin(source_process)?;
             let run = self.copy(scenario, contender, &plan)?;
-            Ok(RunRecord::new(number, contender, &run, watch.cpu()?.as_secs_f64()))
+            Ok(RunRecord::new(round.number, contender, &run, watch.cpu()?.as_secs_f64()))
         })?;
         let CalmRound { value, disturbed, is_calm } = measured;
         Ok(RunRecord { disturbed, is_calm, ..value })
@@ -365,8 +363,7 @@ fn receive_from(cores: CorePair, source: &SourceChild) -> Result<Sample> {
     })
 }
 
-fn run_line(scenario: &str, counts: bool, run: &RunRecord) -> String {
-    let kept = if counts { "round" } else { "warm-up" };
+fn run_line(scenario: &str, round: Round, run: &RunRecord) -> String {
     let (title, rate, cpu) = (run.contender.title(), run.mb_per_s(), run.cpu_per_gb());
     let source = run.source_cpu_seconds / run.gigabytes();
     let first = run.first_byte_seconds.map(|time| format!(", first byte after {time:.3} s"));
@@ -377,24 +374,11 @@ fn run_line(scenario: &str, counts: bool, run: &RunRecord) -> String {
         (tries, false) => format!(", DISTURBED, {tries} tries before as well"),
     };
     format!(
-        "{scenario} {kept} {} {title}: {rate:.0} MB/s, {:.2} s{}, CPU s/GB {cpu:.3}, source \
+        "{scenario} {round} {title}: {rate:.0} MB/s, {:.2} s{}, CPU s/GB {cpu:.3}, source \
          {source:.3}, {resident:.0} MiB{disturbed}",
-        run.round,
         run.seconds,
         first.unwrap_or_default(),
     )
-}
-
-/// Another one comes first each time, and another one comes before each: who appends through the
-/// page cache gets the memory that the one before has just given back, or has to wait for it.
-fn order_of_round(contenders: &[Contender], number: u32) -> Vec<Contender> {
-    let first = usize::try_from(number).unwrap_or(0) % contenders.len().max(1);
-    let order = contenders.iter().cycle().skip(first).take(contenders.len()).copied();
-    let mut order: Vec<Contender> = order.collect();
-    if number % 2 == 1 {
-        order.reverse();
-    }
-    order
 }
 
 /// What every node mirrors before the order comes.

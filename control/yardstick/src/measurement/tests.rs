@@ -43,3 +43,26 @@ fn a_round_is_tried_no_more_often_than_allowed() {
         assert_eq!(series.row("x").disturbed_rounds, runs - 1);
     }
 }
+
+#[test]
+fn everybody_comes_once_in_a_round_and_another_one_first_in_the_next() {
+    let order = |all: &str, number| {
+        let letters: Vec<char> = all.chars().collect();
+        order_of_round(&letters, number).collect::<String>()
+    };
+    let orders = |all| (1..=6).map(|number| order(all, number)).collect::<Vec<_>>();
+    assert_eq!(orders("ab")[..4], ["ab", "ba", "ab", "ba"]);
+    // Every order there is of three.
+    assert_eq!(orders("abc"), ["abc", "bac", "cab", "acb", "bca", "cba"]);
+    assert_eq!(orders("abcd")[..5], ["abcd", "badc", "cdab", "dcba", "abcd"]);
+    assert_eq!(order("", 1), "");
+}
+
+#[test]
+fn rounds_that_do_not_count_come_first_and_are_called_so() {
+    let rounds: Vec<_> = Round::all(1, 2).collect();
+    let told: Vec<_> = rounds.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["warm-up 1", "round 1", "round 2"]);
+    let tries: Vec<_> = rounds.iter().map(|round| round.tries_max(5)).collect();
+    assert_eq!(tries, [1, 5, 5]);
+}
