@@ -26,13 +26,28 @@ pub fn until_all(
     mut is_there: impl FnMut(u32) -> Result<bool>,
 ) -> Result<Duration> {
     for partition in 0..partitions {
-        while !is_there(partition)? {
-            let is_stuck = begun.elapsed() > COPY_TIME_MAX;
-            ensure!(!is_stuck, "partition {partition} is not copied after {COPY_TIME_MAX:?}");
-            thread::sleep(LOOK_PAUSE);
-        }
+        let what = || format!("partition {partition} is not copied");
+        until(LOOK_PAUSE, begun, what, || is_there(partition))?;
     }
     Ok(begun.elapsed())
+}
+
+/// Asks `is_so` again after each pause until it is; `begun` is when the waiting began, and `stuck`
+/// says what is the matter when it takes too long.
+///
+/// # Errors
+/// What `is_so` says, or that it takes too long.
+pub fn until(
+    pause: Duration,
+    begun: Instant,
+    stuck: impl Fn() -> String,
+    mut is_so: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    while !is_so()? {
+        ensure!(begun.elapsed() <= COPY_TIME_MAX, "{} after {COPY_TIME_MAX:?}", stuck());
+        thread::sleep(pause);
+    }
+    Ok(())
 }
 
 /// Bytes of all segments of a partition; 0 while it is not there.

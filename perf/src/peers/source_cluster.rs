@@ -3,8 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use kafka_protocol::messages::alter_partition_reassignments_request::{
@@ -17,7 +16,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::kafka_client::{KafkaClient, LogEdge, name};
-use crate::peers::copied_logs::{COPY_TIME_MAX, LOOK_PAUSE};
+use crate::peers::copied_logs::until;
 use crate::peers::produced_topic::{ProducedTopic, TopicContent, produce};
 use crate::server_process::ServerProcess;
 use crate::stock_broker::{self, ClusterIdentity};
@@ -145,13 +144,8 @@ pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]
 /// When the cluster does not do it.
 pub fn until_assigned(source: SocketAddr) -> Result<()> {
     let mut client = KafkaClient::connect(source)?;
-    let begun = Instant::now();
-    while unfinished(&mut client)? > 0 {
-        let is_stuck = begun.elapsed() > COPY_TIME_MAX;
-        ensure!(!is_stuck, "a reassignment is not over after {COPY_TIME_MAX:?}");
-        thread::sleep(10 * LOOK_PAUSE);
-    }
-    Ok(())
+    let stuck = || "a reassignment is not over".to_owned();
+    until(CLEAN_UP_PAUSE, Instant::now(), stuck, || Ok(unfinished(&mut client)? == 0))
 }
 
 /// How many topics are being reassigned; any broker says so once its cluster has it.
@@ -172,20 +166,17 @@ pub fn unfinished(client: &mut KafkaClient) -> Result<usize> {
 /// # Errors
 /// When the broker does not delete it.
 pub fn until_gone(directory: &Path, topic: &str) -> Result<()> {
-    let begun = Instant::now();
     // Directories that wait to be deleted are called TOPIC-N.ID-delete.
     let prefix = format!("{topic}-");
-    loop {
+    let stuck = || format!("{topic} is still in {}", directory.display());
+    until(CLEAN_UP_PAUSE, Instant::now(), stuck, || {
         let mut entries = fs::read_dir(directory)?.filter_map(Result::ok);
-        if !entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
-            return Ok(());
-        }
-        let is_stuck = begun.elapsed() > COPY_TIME_MAX;
-        ensure!(!is_stuck, "{topic} is still in {} after {COPY_TIME_MAX:?}", directory.display());
-        thread::sleep(10 * LOOK_PAUSE);
-    }
+        Ok(!entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)))
+    })
 }
 
+/// From one look at what happens between copyings to the next.
+const CLEAN_UP_PAUSE: Duration = Duration::from_millis(20);
 const TIMEOUT_MS: i32 = 60_000;
 const CREATE_VERSION: i16 = 5;
 /// Newest version that names topics by themselves.
