@@ -69,14 +69,7 @@ pub fn start_joining(
     let mut properties = ServerProperties::default();
     properties.set("node.id", node_id.to_string());
     let address = free_address()?;
-    let listener = format!("PLAINTEXT://{address}");
-    properties.set("process.roles", "broker");
-    properties.set("listeners", listener.as_str());
-    properties.set("advertised.listeners", listener);
-    properties.set("controller.listener.names", "CONTROLLER");
-    properties.set("listener.security.protocol.map", PROTOCOLS);
-    properties.set("controller.quorum.voters", cluster.voter.as_str());
-    properties.set("log.retention.ms", "-1");
+    set_place(&mut properties, address, None, &cluster.voter);
     for (key, value) in settings {
         properties.set(key, *value);
     }
@@ -144,27 +137,44 @@ fn start_at(
 fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
     let (broker, controller) = (free_address()?, free_address()?);
     let id = properties.get("node.id").context("server.properties: no node.id")?.to_owned();
-    let settings = [
-        ("process.roles", "broker,controller".to_owned()),
-        ("listeners", format!("PLAINTEXT://{broker},CONTROLLER://{controller}")),
-        ("advertised.listeners", format!("PLAINTEXT://{broker}")),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listener.security.protocol.map", PROTOCOLS.to_owned()),
-        ("controller.quorum.voters", format!("{id}@{controller}")),
-        ("offsets.topic.replication.factor", "1".to_owned()),
-        ("transaction.state.log.replication.factor", "1".to_owned()),
-        ("transaction.state.log.min.isr", "1".to_owned()),
-        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
-        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
-        ("group.initial.rebalance.delay.ms", "0".to_owned()),
-        // Generated records bear old times: half a minute after the start all would go.
-        ("log.retention.ms", "-1".to_owned()),
-    ];
-    for (key, value) in settings {
+    set_place(properties, broker, Some(controller), &format!("{id}@{controller}"));
+    for (key, value) in ALONE {
         properties.set(key, value);
     }
     Ok(broker)
 }
+
+/// Where a broker listens, and where it finds the cluster's controller, which may be itself.
+fn set_place(
+    properties: &mut ServerProperties,
+    broker: SocketAddr,
+    controller: Option<SocketAddr>,
+    voter: &str,
+) {
+    let listener = format!("PLAINTEXT://{broker}");
+    let (roles, listeners) = match controller {
+        Some(controller) => ("broker,controller", format!("{listener},CONTROLLER://{controller}")),
+        None => ("broker", listener.clone()),
+    };
+    properties.set("process.roles", roles);
+    properties.set("listeners", listeners);
+    properties.set("advertised.listeners", listener);
+    properties.set("controller.listener.names", "CONTROLLER");
+    properties.set("listener.security.protocol.map", PROTOCOLS);
+    properties.set("controller.quorum.voters", voter);
+    // Generated records bear old times: half a minute after the start all would go.
+    properties.set("log.retention.ms", "-1");
+}
+
+/// What is internal has one replica, and groups begin at once.
+const ALONE: [(&str, &str); 6] = [
+    ("offsets.topic.replication.factor", "1"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
+];
 
 /// What is deleted goes in half a second, not in a minute, and from the start: the next measurement
 /// waits for it.
