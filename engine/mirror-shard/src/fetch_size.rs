@@ -32,7 +32,7 @@ impl FetchSize {
     pub(crate) fn partition_bytes(self, limits: &SourceLimits) -> u32 {
         let first = limits.partition_fetch_bytes;
         let doubled = first.saturating_mul(1_u32.checked_shl(self.doublings).unwrap_or(u32::MAX));
-        doubled.min(limits.partition_fetch_bytes_max).min(limits.fetch_bytes_max)
+        doubled.min(most(limits))
     }
 
     /// An answer begins at `now`; nothing came since `silent_since`.
@@ -55,15 +55,19 @@ impl FetchSize {
         if !self.is_filled {
             return;
         }
-        let most = limits.partition_fetch_bytes_max.min(limits.fetch_bytes_max);
         if answer_us < self.silence_us.saturating_mul(ANSWER_SILENCES_MIN) {
-            if self.partition_bytes(limits) < most {
+            if self.partition_bytes(limits) < most(limits) {
                 self.doublings += 1;
             }
         } else if answer_us > self.silence_us.saturating_mul(ANSWER_SILENCES_MAX) {
             self.doublings = self.doublings.saturating_sub(1);
         }
     }
+}
+
+/// The most to ask for of each partition, whatever the link.
+fn most(limits: &SourceLimits) -> u32 {
+    limits.partition_fetch_bytes_max.min(limits.fetch_bytes_max)
 }
 
 #[cfg(test)]
