@@ -124,21 +124,15 @@ fn parse_response_bytes(text: &str) -> Result<u32, String> {
     within(text, 4 << 10, RESPONSE_BYTES_MAX)
 }
 
-fn within(text: &str, least: u64, most: u64) -> Result<u32, String> {
-    let bytes = parse_bytes(text)?;
-    let fitting = u32::try_from(bytes).ok().filter(|_| (least..=most).contains(&bytes));
-    let (least, most) = (indicatif::BinaryBytes(least), indicatif::BinaryBytes(most));
-    fitting.ok_or_else(|| format!("{text:?} is not between {least} and {most}"))
+fn parse_copied_bytes(text: &str) -> Result<u64, String> {
+    within(text, COPIED_BYTES_MIN, COPIED_BYTES_MAX)
 }
 
-fn parse_copied_bytes(text: &str) -> Result<u64, String> {
+fn within<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<T, String> {
     let bytes = parse_bytes(text)?;
-    let range = COPIED_BYTES_MIN..=COPIED_BYTES_MAX;
-    if range.contains(&bytes) {
-        Ok(bytes)
-    } else {
-        Err(format!("{text:?} is not between 16MiB and 1TiB"))
-    }
+    let fitting = T::try_from(bytes).ok().filter(|_| (least..=most).contains(&bytes));
+    let (least, most) = (indicatif::BinaryBytes(least), indicatif::BinaryBytes(most));
+    fitting.ok_or_else(|| format!("{text:?} is not between {least} and {most}"))
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
