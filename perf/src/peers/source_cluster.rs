@@ -9,9 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
-use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use kafka_protocol::messages::{
-    AlterPartitionReassignmentsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest,
+    AlterPartitionReassignmentsRequest, BrokerId, DeleteTopicsRequest,
     ListPartitionReassignmentsRequest,
 };
 
@@ -58,38 +57,18 @@ impl SourceCluster {
         bytes: u64,
     ) -> Result<ProducedTopic> {
         let count = i32::try_from(content.partitions)?;
-        self.create(topic, count)?;
+        let address = self.broker.address();
+        KafkaClient::connect(address)?.create_topic_on(topic, count, &[SOURCE_ID])?;
         self.broker.wait_until("leading a new topic", |client| {
             if client.partitions(topic)? != Some(count) {
                 return Ok(None);
             }
             client.offsets(topic, count, LogEdge::End)
         })?;
-        let produced = produce(self.broker.address(), topic, content, bytes)?;
+        let produced = produce(address, topic, content, bytes)?;
         // What is dirty would be written while something is measured.
         rustix::fs::sync();
         Ok(produced)
-    }
-
-    fn create(&self, topic: &str, count: i32) -> Result<()> {
-        let alone = |index| {
-            CreatableReplicaAssignment::default()
-                .with_partition_index(index)
-                .with_broker_ids(vec![BrokerId(SOURCE_ID)])
-        };
-        let new = CreatableTopic::default()
-            .with_name(name(topic))
-            .with_num_partitions(-1)
-            .with_replication_factor(-1)
-            .with_assignments((0..count).map(alone).collect());
-        let request =
-            CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(TIMEOUT_MS);
-        let response =
-            KafkaClient::connect(self.broker.address())?.ask(&request, CREATE_VERSION)?;
-        let told = response.topics.first().context("no word about the topic")?;
-        let (code, message) = (told.error_code, &told.error_message);
-        ensure!(code == 0, "topic {topic} is not created: error {code} {message:?}");
-        Ok(())
     }
 
     /// Deletes a topic and waits until its files are gone.
@@ -178,7 +157,6 @@ pub fn until_gone(directory: &Path, topic: &str) -> Result<()> {
 /// From one look at what happens between copyings to the next.
 const CLEAN_UP_PAUSE: Duration = Duration::from_millis(20);
 const TIMEOUT_MS: i32 = 60_000;
-const CREATE_VERSION: i16 = 5;
 /// Newest version that names topics by themselves.
 const DELETE_VERSION: i16 = 5;
 const REASSIGN_VERSION: i16 = 0;
