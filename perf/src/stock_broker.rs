@@ -4,7 +4,7 @@
 //! short lives and would be unfair here.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -35,6 +35,23 @@ pub fn start_new(directory: &Path) -> Result<ServerProcess> {
     Ok(start_first(directory)?.0)
 }
 
+/// Where a broker runs.
+#[derive(Clone, Debug)]
+pub struct BrokerPlace {
+    /// Where it listens.
+    pub host: IpAddr,
+    /// What its command line begins with: a way into another network.
+    pub run_by: Vec<String>,
+}
+
+impl BrokerPlace {
+    /// Loopback.
+    #[must_use]
+    pub const fn here() -> Self {
+        Self { host: IpAddr::V4(Ipv4Addr::LOCALHOST), run_by: Vec::new() }
+    }
+}
+
 /// What further brokers of a cluster are to know of it.
 #[derive(Clone, Debug)]
 pub struct ClusterIdentity {
@@ -47,12 +64,28 @@ pub struct ClusterIdentity {
 /// # Errors
 /// When it cannot be formatted or started.
 pub fn start_first(directory: &Path) -> Result<(ServerProcess, ClusterIdentity)> {
+    start_first_at(directory, &BrokerPlace::here(), &[])
+}
+
+/// The same elsewhere, with what `settings` say beside the defaults.
+///
+/// # Errors
+/// When it cannot be formatted or started.
+pub fn start_first_at(
+    directory: &Path,
+    place: &BrokerPlace,
+    settings: &[(&str, &str)],
+) -> Result<(ServerProcess, ClusterIdentity)> {
     let mut properties = ServerProperties::default();
     properties.set("node.id", "1");
-    let address = listen(&mut properties)?;
+    let address = listen(&mut properties, place.host)?;
+    for (key, value) in settings {
+        properties.set(key, *value);
+    }
     let voter = properties.get("controller.quorum.voters").context("it was set")?.to_owned();
     let cluster = ClusterIdentity { id: random_id()?, voter };
-    Ok((format_and_start(&cluster, address, properties, directory)?, cluster))
+    let broker = format_and_start(&cluster, address, properties, directory, &place.run_by)?;
+    Ok((broker, cluster))
 }
 
 /// Formats an empty directory and starts a broker on it that joins the cluster, with what
@@ -73,7 +106,7 @@ pub fn start_joining(
     for (key, value) in settings {
         properties.set(key, *value);
     }
-    format_and_start(cluster, address, properties, directory)
+    format_and_start(cluster, address, properties, directory, &[])
 }
 
 fn format_and_start(
@@ -81,6 +114,7 @@ fn format_and_start(
     address: SocketAddr,
     mut properties: ServerProperties,
     directory: &Path,
+    run_by: &[String],
 ) -> Result<ServerProcess> {
     properties.set("log.dirs", directory.display().to_string());
     for (key, value) in SOON_GONE {
@@ -91,7 +125,7 @@ fn format_and_start(
     let path = path.display().to_string();
     let args = ["format", "--cluster-id", &cluster.id, "--config", &path];
     run_tool(RELEASE, "kafka.tools.StorageTool", &args)?;
-    start_at(address, &properties, directory)
+    run(address, &properties, directory, run_by)
 }
 
 /// Runs one of Kafka's programs to its end and returns what it printed.
@@ -114,18 +148,21 @@ pub fn run_client(main_class: &str, args: &[&str]) -> Result<String> {
 }
 
 fn start(mut properties: ServerProperties, directory: &Path) -> Result<ServerProcess> {
-    let address = listen(&mut properties)?;
-    start_at(address, &properties, directory)
+    let place = BrokerPlace::here();
+    let address = listen(&mut properties, place.host)?;
+    run(address, &properties, directory, &place.run_by)
 }
 
-fn start_at(
+fn run(
     address: SocketAddr,
     properties: &ServerProperties,
     directory: &Path,
+    run_by: &[String],
 ) -> Result<ServerProcess> {
     let path = directory.with_extension("server.properties");
     properties.write(&path)?;
-    let mut command = vec!["java".to_owned()];
+    let mut command = run_by.to_vec();
+    command.push("java".to_owned());
     command.extend(HEAP_OPTIONS.iter().chain(&PERFORMANCE_OPTIONS).map(|&each| each.to_owned()));
     let jars = kafka_jars::class_path(&kafka_jars::fetch(RELEASE)?);
     command.extend(["-cp".to_owned(), jars, "kafka.Kafka".to_owned(), path.display().to_string()]);
@@ -134,8 +171,10 @@ fn start_at(
 }
 
 /// One node that is broker and controller, on free ports, with one replica of what is internal.
-fn listen(properties: &mut ServerProperties) -> Result<SocketAddr> {
-    let (broker, controller) = (free_address()?, free_address()?);
+fn listen(properties: &mut ServerProperties, host: IpAddr) -> Result<SocketAddr> {
+    // Elsewhere is nobody else.
+    let free = || free_address().map(|address| SocketAddr::new(host, address.port()));
+    let (broker, controller) = (free()?, free()?);
     let id = properties.get("node.id").context("server.properties: no node.id")?.to_owned();
     set_place(properties, broker, Some(controller), &format!("{id}@{controller}"));
     for (key, value) in ALONE {

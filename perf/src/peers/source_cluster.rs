@@ -18,7 +18,7 @@ use crate::kafka_client::{KafkaClient, LogEdge, name};
 use crate::peers::copied_logs::until;
 use crate::peers::produced_topic::{ProducedTopic, TopicContent, produce};
 use crate::server_process::ServerProcess;
-use crate::stock_broker::{self, ClusterIdentity};
+use crate::stock_broker::{self, BrokerPlace, ClusterIdentity};
 
 /// The broker everything is copied from, and the cluster that followers join.
 #[derive(Debug)]
@@ -40,8 +40,16 @@ impl SourceCluster {
     /// # Errors
     /// When it cannot be formatted or started.
     pub fn start(root: &Path) -> Result<Self> {
+        Self::start_at(root, &BrokerPlace::here(), &[])
+    }
+
+    /// The same elsewhere, with what `settings` say beside the defaults.
+    ///
+    /// # Errors
+    /// When it cannot be formatted or started.
+    pub fn start_at(root: &Path, place: &BrokerPlace, settings: &[(&str, &str)]) -> Result<Self> {
         let directory = root.join("source");
-        let (mut broker, cluster) = stock_broker::start_first(&directory)?;
+        let (mut broker, cluster) = stock_broker::start_first_at(&directory, place, settings)?;
         broker.wait_until("answering", |client| unfinished(client).map(Some))?;
         Ok(Self { broker, cluster, directory })
     }
@@ -94,11 +102,27 @@ impl SourceCluster {
 /// # Errors
 /// When the cluster refuses.
 pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]) -> Result<()> {
-    let replicas: Vec<BrokerId> = replicas.iter().copied().map(BrokerId).collect();
+    reassign(source, topic, partitions, Some(replicas))
+}
+
+/// Takes back what was ordered of a topic and is not carried out yet. To order the replicas from
+/// before instead would wait for ever: for those that are to go, which are still to come.
+///
+/// # Errors
+/// When the cluster refuses.
+pub fn cancel(source: SocketAddr, topic: &str, partitions: u32) -> Result<()> {
+    reassign(source, topic, partitions, None)
+}
+
+fn reassign(
+    source: SocketAddr,
+    topic: &str,
+    partitions: u32,
+    replicas: Option<&[i32]>,
+) -> Result<()> {
+    let replicas = replicas.map(|ids| ids.iter().copied().map(BrokerId).collect::<Vec<_>>());
     let partition = |index| {
-        ReassignablePartition::default()
-            .with_partition_index(index)
-            .with_replicas(Some(replicas.clone()))
+        ReassignablePartition::default().with_partition_index(index).with_replicas(replicas.clone())
     };
     let topic = ReassignableTopic::default()
         .with_name(name(topic))
@@ -111,7 +135,9 @@ pub fn assign(source: SocketAddr, topic: &str, partitions: u32, replicas: &[i32]
     ensure!(code == 0, "the reassignment is refused: error {code} {message:?}");
     for part in response.responses.iter().flat_map(|topic| &topic.partitions) {
         let (index, code) = (part.partition_index, part.error_code);
-        ensure!(code == 0, "reassigning partition {index}: error {code} {:?}", part.error_message);
+        let is_done = replicas.is_none() && code == NO_REASSIGNMENT_IN_PROGRESS;
+        let told = &part.error_message;
+        ensure!(code == 0 || is_done, "reassigning partition {index}: error {code} {told:?}");
     }
     Ok(())
 }
@@ -159,5 +185,7 @@ const CLEAN_UP_PAUSE: Duration = Duration::from_millis(20);
 const TIMEOUT_MS: i32 = 60_000;
 /// Newest version that names topics by themselves.
 const DELETE_VERSION: i16 = 5;
+/// What is told of a partition of which nothing is to be taken back.
+const NO_REASSIGNMENT_IN_PROGRESS: i16 = 85;
 const REASSIGN_VERSION: i16 = 0;
 const LIST_REASSIGNMENTS_VERSION: i16 = 0;
