@@ -2,25 +2,24 @@
 //!
 //! Every round mirrors from the same synthetic source across the same link, by a node as it is and
 //! by one that asks for large responses, and receives from it without mirroring: that is the limit.
-//! A run lasts until all is mirrored, or a given time: what a lossy link leaves of a rate is seen
-//! as well in ten seconds as in ten minutes.
+//! `delayed_peers` has the same links with a real broker at their far end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::delayed_row::{DelayedRounds, DelayedRow};
 use crate::fetch_client::{DiscardPlan, discard};
-use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::long_link::{FAR, LinkOrder, LongLink};
 use crate::machine::{CorePair, WARM_UP, warm_up};
 use crate::measurement::Sample;
+use crate::peers::CopyPlan;
+use crate::peers::produced_topic::ProducedTopic;
+use crate::peers::timed_copy::mirror_for;
 use crate::served_logs::WorkDirectory;
-use crate::server_process::{ServerProcess, mirror_options};
-use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
+use crate::source_child::{SourceChild, SourceChildSpec};
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -82,6 +81,22 @@ const fn scenario(
     Scenario { name, round_trip_ms, loss, congestion_control, partitions }
 }
 
+impl DelayedPlan {
+    /// The scenarios that are asked for.
+    #[must_use]
+    pub fn chosen(&self) -> Vec<Scenario> {
+        let is_chosen =
+            |name: &str| self.scenarios.is_empty() || self.scenarios.iter().any(|it| it == name);
+        SCENARIOS.into_iter().filter(|scenario| is_chosen(scenario.name)).collect()
+    }
+
+    pub(crate) fn link_order(&self, scenario: &Scenario) -> LinkOrder {
+        let round_trip = Duration::from_millis(scenario.round_trip_ms);
+        let bytes = self.socket_bytes_max;
+        LinkOrder::new(round_trip, scenario.loss, scenario.congestion_control, bytes)
+    }
+}
+
 /// Measures the scenarios; `tell` hears what was measured as it goes.
 ///
 /// # Errors
@@ -90,11 +105,8 @@ pub fn measure(plan: &DelayedPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Del
     let root = WorkDirectory::create(&plan.directory, "perf-delayed")?;
     root.check_room(SOURCE_BYTES + SOURCE_BYTES / 4)?;
     let mut bench = Bench { plan, root: &root.path, link: LongLink::start(plan.mtu)? };
-    let is_chosen =
-        |name: &str| plan.scenarios.is_empty() || plan.scenarios.iter().any(|it| it == name);
-    let chosen = SCENARIOS.into_iter().filter(|scenario| is_chosen(scenario.name));
     let rounds = |scenario| (scenario, DelayedRounds::with_tries(plan.tries_max));
-    let mut chosen: Vec<_> = chosen.map(rounds).collect();
+    let mut chosen: Vec<_> = plan.chosen().into_iter().map(rounds).collect();
     warm_up(WARM_UP)?;
     for number in 1..=plan.rounds {
         for (scenario, rounds) in &mut chosen {
@@ -114,20 +126,15 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn round(&mut self, scenario: &Scenario, rounds: &mut DelayedRounds) -> Result<()> {
         let plan = self.plan;
-        let order = LinkOrder::new(
-            Duration::from_millis(scenario.round_trip_ms),
-            scenario.loss,
-            scenario.congestion_control,
-            plan.socket_bytes_max,
-        );
+        let order = plan.link_order(scenario);
         self.link.set(&order)?;
         let cores = CorePair::choose()?;
         let spec = SourceChildSpec {
             core: cores.sender,
             partitions: scenario.partitions,
             partition_bytes: SOURCE_BYTES / u64::from(scenario.partitions),
-            batch_bytes: 16 << 10,
-            record_bytes: 1024,
+            batch_bytes: BATCH_BYTES,
+            record_bytes: RECORD_BYTES,
         };
         // Connections keep what they learned of the link: each round has a new source.
         let source = SourceChild::start_at(&spec, FAR, &self.link.run_by())?;
@@ -142,69 +149,36 @@ impl Bench<'_> {
             response_bytes: 1 << 20,
             time: plan.run_time,
         };
+        let topic = ProducedTopic::synthetic(source.description(), BATCH_BYTES, RECORD_BYTES);
+        let directory = self.root.join("data");
+        let copy = topic.copy_plan(source.description().address, &directory)?;
+        let large = self.ask_for(plan.response_bytes)?;
         rounds.receive.round_with_children(&ours, || discard(&received))?;
-        rounds
-            .large
-            .round_with_children(&ours, || self.mirror(&source, Some(plan.response_bytes)))?;
-        rounds.standard.round_with_children(&ours, || self.mirror(&source, None))?;
+        rounds.large.round_with_children(&ours, || self.mirror(&copy, &large))?;
+        rounds.standard.round_with_children(&ours, || self.mirror(&copy, &[]))?;
         rounds.packets.push(self.link.set(&order)?.homeward);
         Ok(())
     }
 
-    /// Mirrors into a new directory, which is removed.
-    fn mirror(&self, source: &SourceChild, response_bytes: Option<u32>) -> Result<Sample> {
-        let directory = self.root.join("data");
-        let mut options = mirror_options(source.description().address, ".*");
-        if let Some(bytes) = response_bytes {
-            let path = self.root.join("source.properties");
-            fs::write(
-                &path,
-                format!("fetch.max.bytes={bytes}\nmax.partition.fetch.bytes={bytes}\n"),
-            )?;
-            options.extend(["--command-config".to_owned(), path.display().to_string()]);
-        }
-        let mut node = ServerProcess::start_node_with(&self.plan.ringmirror, &directory, &options)?;
-        let sample = watch(&mut node, source, self.plan.run_time);
-        // A node that fails is more worth telling than what it did not do.
-        let stopped = node.stop();
-        fs::remove_dir_all(&directory)?;
-        // What the disk still has to do must not slow down what is measured next.
-        rustix::fs::sync();
-        stopped.and(sample)
+    fn mirror(&self, copy: &CopyPlan<'_>, options: &[String]) -> Result<Sample> {
+        mirror_for(self.plan.run_time, copy, &self.plan.ringmirror, options)
+    }
+
+    /// Options of a node that asks for so many bytes in a response.
+    fn ask_for(&self, bytes: u32) -> Result<[String; 2]> {
+        let path = self.root.join("source.properties");
+        fs::write(&path, format!("fetch.max.bytes={bytes}\nmax.partition.fetch.bytes={bytes}\n"))?;
+        Ok(["--command-config".to_owned(), path.display().to_string()])
     }
 }
 
-/// Waits until all is mirrored or the time is over. The clock runs from the first sight of mirrored
-/// records; those that were there at that moment do not count.
-fn watch(node: &mut ServerProcess, source: &SourceChild, time: Duration) -> Result<Sample> {
-    let partitions = &source.description().partitions;
-    let count = i32::try_from(partitions.len())?;
-    let end: i64 = partitions.iter().map(|log| log.end_offset).sum();
-    let mirrored = |client: &mut KafkaClient| -> Result<Option<i64>> {
-        let ends = client.offsets(TOPIC, count, LogEdge::End)?;
-        Ok(ends.map(|ends| ends.iter().sum()))
-    };
-    let first = node.wait_until("mirroring the first record", |client| {
-        Ok(mirrored(client)?.filter(|records| *records > 0))
-    })?;
-    let (begun, before) = (Instant::now(), node.cpu()?);
-    let mut client = KafkaClient::connect(node.address())?;
-    let mut last = first;
-    while last < end && begun.elapsed() < time {
-        thread::sleep(LOOK_PAUSE);
-        last = mirrored(&mut client)?.context("the topic is gone")?;
-    }
-    let (elapsed, after) = (begun.elapsed(), node.cpu()?);
-    let records = u128::try_from(last - first)? * u128::from(source.description().bytes());
-    let bytes = u64::try_from(records / u128::try_from(end)?)?;
-    Ok(Sample { bytes, elapsed, cpu: after.saturating_sub(before) })
-}
-
-const CUBIC: &str = "cubic";
+/// The usual congestion control.
+pub(crate) const CUBIC: &str = "cubic";
 const BBR: &str = "bbr";
 const LOSS: f64 = 0.01;
 /// Bytes at the source, all partitions together: more than a run gets through.
 const SOURCE_BYTES: u64 = 8 << 30;
 /// Responses of 1 MiB that are asked for ahead, all connections together.
 const REQUESTS_ON_THE_WAY: usize = 128;
-const LOOK_PAUSE: Duration = Duration::from_millis(5);
+const BATCH_BYTES: u32 = 16 << 10;
+const RECORD_BYTES: u32 = 1024;

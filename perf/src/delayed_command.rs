@@ -58,7 +58,7 @@ pub(crate) fn delayed(args: &DelayedArgs) -> Result<()> {
     args.serving.print(&rows, &format!("{}\n{}", DelayedRow::head(), lines.join("\n")))?;
     for row in &rows {
         for series in [&row.receive, &row.standard, &row.large] {
-            let name = format!("{} {}", row.scenario, series.scenario);
+            let name = format!("{} {}", row.link.scenario, series.scenario);
             warn_of_disturbed(&name, series.disturbed_rounds_kept);
         }
     }

@@ -7,9 +7,9 @@ use crate::delayed::{DelayedPlan, Scenario};
 use crate::machine::ratio_f64;
 use crate::measurement::{LimitRow, Sample, Series, median};
 
-/// Rates across one link, and what was set.
+/// A link, what was set, and what happened on it.
 #[derive(Clone, Debug, Serialize)]
-pub struct DelayedRow {
+pub struct LinkRow {
     /// What was measured.
     pub scenario: String,
     /// There and back.
@@ -26,6 +26,14 @@ pub struct DelayedRow {
     pub socket_bytes_max: u32,
     /// Partitions mirrored.
     pub partitions: u32,
+}
+
+/// Rates across one link.
+#[derive(Clone, Debug, Serialize)]
+pub struct DelayedRow {
+    /// The link.
+    #[serde(flatten)]
+    pub link: LinkRow,
     /// Receiving and throwing away, as many connections as partitions.
     pub receive: LimitRow,
     /// A node without settings.
@@ -44,6 +52,25 @@ pub struct DelayedRow {
 
 /// The goal of one partition, with a round trip of 80 ms and no loss.
 pub const MB_PER_S_MIN: f64 = 200.0;
+
+impl LinkRow {
+    /// What it is when this came from its far end in all rounds together.
+    #[must_use]
+    pub fn new(scenario: &Scenario, plan: &DelayedPlan, packets: &[PacketCounts]) -> Self {
+        let sum = |count: fn(&PacketCounts) -> u64| packets.iter().map(count).sum::<u64>();
+        let (taken, lost) = (sum(|packets| packets.taken), sum(|packets| packets.lost));
+        Self {
+            scenario: scenario.name.to_owned(),
+            round_trip_ms: scenario.round_trip_ms,
+            loss: ratio_f64(lost) / ratio_f64((taken + lost).max(1)),
+            packets_overflown: sum(|packets| packets.overflown),
+            congestion_control: scenario.congestion_control.to_owned(),
+            mtu: plan.mtu,
+            socket_bytes_max: plan.socket_bytes_max,
+            partitions: scenario.partitions,
+        }
+    }
+}
 
 /// The rounds of one link.
 #[derive(Clone, Debug)]
@@ -72,11 +99,10 @@ impl DelayedRounds {
     pub fn last_text(&self) -> String {
         let rate = |series: &Series| series.samples().last().map_or(0.0, Sample::mb_per_s);
         let [receive, standard, large] = [&self.receive, &self.standard, &self.large].map(rate);
-        let PacketCounts { taken, lost, overflown } =
-            self.packets.last().copied().unwrap_or_default();
+        let packets = packets_text(self.packets.last());
         format!(
             "receive {receive:.0}, node {standard:.0}, with large responses {large:.0} MB/s; \
-             {taken} packets, {lost} lost, {overflown} overflown"
+             {packets}"
         )
     }
 
@@ -87,21 +113,12 @@ impl DelayedRounds {
             let rounds = series.samples().iter().zip(self.receive.samples());
             median(rounds.map(|(ours, limit)| ours.mb_per_s() / limit.mb_per_s()).collect())
         };
-        let sum = |count: fn(&PacketCounts) -> u64| self.packets.iter().map(count).sum::<u64>();
-        let (taken, lost) = (sum(|packets| packets.taken), sum(|packets| packets.lost));
         let (standard, large) = (self.standard.row("standard"), self.large.row("large"));
         let has_goal =
             scenario.partitions == 1 && scenario.round_trip_ms == 80 && scenario.loss <= 0.0;
         let best = standard.mb_per_s.max(large.mb_per_s);
         DelayedRow {
-            scenario: scenario.name.to_owned(),
-            round_trip_ms: scenario.round_trip_ms,
-            loss: ratio_f64(lost) / ratio_f64((taken + lost).max(1)),
-            packets_overflown: sum(|packets| packets.overflown),
-            congestion_control: scenario.congestion_control.to_owned(),
-            mtu: plan.mtu,
-            socket_bytes_max: plan.socket_bytes_max,
-            partitions: scenario.partitions,
+            link: LinkRow::new(scenario, plan, &self.packets),
             receive: self.receive.row("receive"),
             standard_ratio: ratio(&self.standard),
             large_ratio: ratio(&self.large),
@@ -129,7 +146,8 @@ impl DelayedRow {
         let rates = [&self.receive, &self.standard, &self.large].map(|row| row.mb_per_s);
         let [receive, standard, large] = rates;
         let (standard_ratio, large_ratio) = (self.standard_ratio, self.large_ratio);
-        let (name, loss, cpu) = (&self.scenario, self.loss, self.large.cpu_seconds_per_gb);
+        let (name, loss, cpu) =
+            (&self.link.scenario, self.link.loss, self.large.cpu_seconds_per_gb);
         let goal = match self.reaches_goal {
             Some(true) => "reached",
             Some(false) => "missed",
@@ -142,5 +160,11 @@ impl DelayedRow {
     }
 }
 
+/// What happened to packets, for people.
+pub(crate) fn packets_text(packets: Option<&PacketCounts>) -> String {
+    let PacketCounts { taken, lost, overflown } = packets.copied().unwrap_or_default();
+    format!("{taken} packets, {lost} lost, {overflown} overflown")
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,6 +31,7 @@ pub mod scenario;
 pub mod sitting;
 pub mod source_cluster;
 pub mod spent_logs;
+pub mod timed_copy;
 
 use std::net::SocketAddr;
 use std::path::Path;

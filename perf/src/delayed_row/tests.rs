@@ -6,7 +6,8 @@ use anyhow::Result;
 use super::*;
 use crate::delayed::SCENARIOS;
 
-fn plan() -> DelayedPlan {
+/// A plan whose rounds do not matter.
+pub(crate) fn plan() -> DelayedPlan {
     DelayedPlan {
         directory: PathBuf::new(),
         ringmirror: PathBuf::new(),
@@ -51,7 +52,7 @@ fn the_goal_is_one_partitions_at_80_ms_without_loss() -> Result<()> {
 #[test]
 fn loss_is_what_was_counted_and_ratios_are_to_receiving() -> Result<()> {
     let row = row("delay-40ms-8part", [400, 100, 300])?;
-    assert!((row.loss - 0.01).abs() < 1e-9 && row.packets_overflown == 3, "{row:?}");
+    assert!((row.link.loss - 0.01).abs() < 1e-9 && row.link.packets_overflown == 3, "{row:?}");
     assert!((row.standard_ratio - 0.25).abs() < 1e-9, "{row:?}");
     assert!((row.large_ratio - 0.75).abs() < 1e-9, "{row:?}");
     Ok(())

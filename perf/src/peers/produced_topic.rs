@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +21,9 @@ use kafka_protocol::records::{
 };
 
 use crate::kafka_client::{KafkaClient, LogEdge, connect, name, read_response, request_frame};
+use crate::peers::CopyPlan;
 use crate::peers::record_values::RecordValues;
+use crate::source_child::{SourceDescription, TOPIC};
 
 /// What the records of a topic are.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,48 @@ pub struct ProducedTopic {
     pub bytes: u64,
     /// How many batches.
     pub batches: u64,
+}
+
+impl ProducedTopic {
+    /// What a synthetic source has instead, with batches and records of so many bytes.
+    #[must_use]
+    pub fn synthetic(source: &SourceDescription, batch_bytes: u32, record_bytes: u32) -> Self {
+        let ends = source.partitions.iter().map(|log| log.end_offset);
+        let records = ends.clone().sum::<i64>().unsigned_abs();
+        Self {
+            name: TOPIC.to_owned(),
+            end_offsets: ends.collect(),
+            records,
+            value_bytes: records * u64::from(record_bytes),
+            bytes: source.bytes(),
+            batches: source.bytes() / u64::from(batch_bytes),
+        }
+    }
+
+    /// Copying it from `source` into `directory`, however much a contender asks for; `spent` takes
+    /// the files afterwards.
+    ///
+    /// # Errors
+    /// When it has more partitions than anybody counts.
+    pub fn copy_plan<'a>(
+        &'a self,
+        source: SocketAddr,
+        directory: &'a Path,
+        spent: &'a Path,
+    ) -> Result<CopyPlan<'a>> {
+        Ok(CopyPlan {
+            source,
+            topic: &self.name,
+            partitions: u32::try_from(self.end_offsets.len())?,
+            records: self.records,
+            end_offsets: &self.end_offsets,
+            bytes: self.bytes,
+            response_bytes_max: None,
+            directory,
+            spent,
+            compare_with: None,
+        })
+    }
 }
 
 /// One prebuilt batch.

@@ -28,7 +28,7 @@ use crate::peers::source_cluster::SourceCluster;
 use crate::peers::{CopyPlan, CopyRun, discard};
 use crate::process_watch::ProcessWatch;
 use crate::served_logs::WorkDirectory;
-use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
+use crate::source_child::{SourceChild, SourceChildSpec};
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -193,18 +193,11 @@ impl<'a> Bench<'a> {
                     batch_bytes: SYNTHETIC_BATCH_BYTES,
                     record_bytes: SYNTHETIC_RECORD_BYTES,
                 })?;
-                let described = source.description();
-                let end_offsets: Vec<i64> =
-                    described.partitions.iter().map(|log| log.end_offset).collect();
-                let records = end_offsets.iter().sum::<i64>().unsigned_abs();
-                let topic = ProducedTopic {
-                    name: TOPIC.to_owned(),
-                    end_offsets,
-                    records,
-                    value_bytes: records * u64::from(SYNTHETIC_RECORD_BYTES),
-                    bytes: described.bytes(),
-                    batches: described.bytes() / u64::from(SYNTHETIC_BATCH_BYTES),
-                };
+                let topic = ProducedTopic::synthetic(
+                    source.description(),
+                    SYNTHETIC_BATCH_BYTES,
+                    SYNTHETIC_RECORD_BYTES,
+                );
                 Ok(Prepared { topic, synthetic: Some(source) })
             }
         }
@@ -258,21 +251,13 @@ impl<'a> Bench<'a> {
             Some(child) => (child.description().address, child.id()),
             None => (self.source.broker.address(), self.source.broker.id()),
         };
-        let topic = &prepared.topic;
         let original = self.source.directory.clone();
         // Whether it is the same bytes, once; how many they are, every time.
         let is_compared = !round.counts && round.number == 1 && synthetic.is_none();
         let plan = CopyPlan {
-            source,
-            topic: &topic.name,
-            partitions: u32::try_from(topic.end_offsets.len())?,
-            records: topic.records,
-            end_offsets: &topic.end_offsets,
-            bytes: topic.bytes,
             response_bytes_max: scenario.response_bytes_max,
-            directory: &directory,
-            spent: &spent,
             compare_with: is_compared.then_some(original.as_path()),
+            ..prepared.topic.copy_plan(source, &directory, &spent)?
         };
         let mut ours = vec![source_process];
         ours.extend(self.followers.values().flat_map(Follower::processes));

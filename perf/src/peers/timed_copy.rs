@@ -1,0 +1,90 @@
+//! A copying that lasts until all is there or the time is over, whichever comes first: what a long
+//! link leaves of a rate is seen as well in ten seconds as in ten minutes.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::kafka_client::{KafkaClient, LogEdge};
+use crate::machine::process_cpu_of;
+use crate::measurement::Sample;
+use crate::peers::CopyPlan;
+use crate::peers::copied_logs::COPY_TIME_MAX;
+use crate::peers::follower::remove;
+use crate::server_process::{ServerProcess, mirror_options};
+
+/// Looks again and again at how many bytes a process has `copied` of `all`. The clock runs from the
+/// first sight of any; those that were there at that moment do not count.
+///
+/// # Errors
+/// What `copied` says, or that nothing comes.
+pub fn watch(
+    process: u32,
+    time: Duration,
+    all: u64,
+    mut copied: impl FnMut() -> Result<u64>,
+) -> Result<Sample> {
+    let ordered = Instant::now();
+    let first = loop {
+        let bytes = copied()?;
+        if bytes > 0 {
+            break bytes;
+        }
+        ensure!(ordered.elapsed() < COPY_TIME_MAX, "nothing is copied after {COPY_TIME_MAX:?}");
+        thread::sleep(LOOK_PAUSE);
+    };
+    let (begun, before) = (Instant::now(), process_cpu_of(process)?);
+    let mut last = first;
+    while last < all && begun.elapsed() < time {
+        thread::sleep(LOOK_PAUSE);
+        last = copied()?;
+    }
+    let (elapsed, after) = (begun.elapsed(), process_cpu_of(process)?);
+    Ok(Sample { bytes: last - first, elapsed, cpu: after.saturating_sub(before) })
+}
+
+/// Mirrors the topic by a node of its own with more options, into a directory that is removed.
+///
+/// # Errors
+/// When the node refuses.
+pub fn mirror_for(
+    time: Duration,
+    plan: &CopyPlan<'_>,
+    ringmirror: &Path,
+    options: &[String],
+) -> Result<Sample> {
+    let mut all_options = mirror_options(plan.source, plan.topic);
+    all_options.extend_from_slice(options);
+    let mut node = ServerProcess::start_node_with(ringmirror, plan.directory, &all_options)?;
+    let sample = watch_node(&mut node, time, plan);
+    // A node that fails is more worth telling than what it did not do.
+    let stopped = node.stop();
+    remove(plan.directory)?;
+    stopped.and(sample)
+}
+
+fn watch_node(node: &mut ServerProcess, time: Duration, plan: &CopyPlan<'_>) -> Result<Sample> {
+    let count = i32::try_from(plan.partitions)?;
+    let mirrored = |client: &mut KafkaClient| -> Result<Option<i64>> {
+        let ends = client.offsets(plan.topic, count, LogEdge::End)?;
+        Ok(ends.map(|ends| ends.iter().sum()))
+    };
+    node.wait_until("mirroring the first record", |client| {
+        Ok(mirrored(client)?.filter(|records| *records > 0))
+    })?;
+    let mut client = KafkaClient::connect(node.address())?;
+    watch(node.id(), time, plan.bytes, || {
+        let records = mirrored(&mut client)?.context("the topic is gone")?;
+        // Batches are alike.
+        let bytes = u128::try_from(records)? * u128::from(plan.bytes) / u128::from(plan.records);
+        Ok(u64::try_from(bytes)?)
+    })
+}
+
+/// From one look at how far a copying is to the next.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests;

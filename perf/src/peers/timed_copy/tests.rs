@@ -1,0 +1,30 @@
+use std::process;
+
+use super::*;
+
+/// What is measured when the looks find so many bytes, one after the other and the last for ever.
+fn watched(time: Duration, all: u64, looks: &[u64]) -> Result<Sample> {
+    let mut looks = looks.iter().copied();
+    let mut last = 0;
+    watch(process::id(), time, all, || {
+        last = looks.next().unwrap_or(last);
+        Ok(last)
+    })
+}
+
+#[test]
+fn what_was_there_at_first_sight_does_not_count() -> Result<()> {
+    let sample = watched(Duration::from_secs(60), 100, &[0, 0, 30, 60, 100])?;
+    assert_eq!(sample.bytes, 70);
+    assert!((2 * LOOK_PAUSE..Duration::from_secs(60)).contains(&sample.elapsed), "{sample:?}");
+    Ok(())
+}
+
+#[test]
+fn a_copying_that_is_too_slow_ends_with_its_time() -> Result<()> {
+    let time = 4 * LOOK_PAUSE;
+    let sample = watched(time, 100, &[10, 20])?;
+    assert_eq!(sample.bytes, 10);
+    assert!(sample.elapsed >= time, "{sample:?}");
+    Ok(())
+}
