@@ -151,7 +151,8 @@ impl Bench<'_> {
         };
         let topic = ProducedTopic::synthetic(source.description(), BATCH_BYTES, RECORD_BYTES);
         let directory = self.root.join("data");
-        let copy = topic.copy_plan(source.description().address, &directory)?;
+        let spent = self.root.join("spent");
+        let copy = topic.copy_plan(source.description().address, &directory, &spent)?;
         let large = self.ask_for(plan.response_bytes)?;
         rounds.receive.round_with_children(&ours, || discard(&received))?;
         rounds.large.round_with_children(&ours, || self.mirror(&copy, &large))?;

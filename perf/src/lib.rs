@@ -9,7 +9,8 @@
 //! order mirrors over `mirrors_client`; and `peers`, with a file for each contender.
 //!
 //! `steady`, with a source and a follower, asks how soon records are here;
-//! `delayed` mirrors across a `long_link`, over `link_process` and `delay_line`.
+//! `delayed` mirrors across a `long_link`, over `link_process` and `delay_line`, and
+//! `delayed_peers` sets the node beside Kafka's follower there.
 
 pub mod compare;
 pub mod compare_row;
@@ -17,6 +18,8 @@ pub mod consume;
 pub mod consume_row;
 pub mod delay_line;
 pub mod delayed;
+pub mod delayed_peers;
+pub mod delayed_peers_row;
 pub mod delayed_row;
 pub mod groups;
 pub mod idle;

@@ -77,7 +77,20 @@ impl Series {
         children: &[u32],
         run: impl FnMut() -> Result<Sample>,
     ) -> Result<Sample> {
-        let round = CalmRound::run(self.tries_max, children, run)?;
+        self.prepared_round(children, || Ok(()), run)
+    }
+
+    /// The same with something before every try that is not part of it.
+    ///
+    /// # Errors
+    /// What `prepare` or `run` says, or `/proc` does not tell.
+    pub fn prepared_round(
+        &mut self,
+        children: &[u32],
+        prepare: impl FnMut() -> Result<()>,
+        run: impl FnMut() -> Result<Sample>,
+    ) -> Result<Sample> {
+        let round = CalmRound::run_prepared(self.tries_max, children, prepare, run)?;
         self.disturbed += round.disturbed;
         self.disturbed_kept += u32::from(!round.is_calm);
         self.samples.push(round.value);

@@ -1,16 +1,17 @@
 //! Kafka's own follower: a broker of the source's cluster that is told to have a copy as well.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::measurement::Sample;
 use crate::peers::copied_logs::{check, log_bytes, until_all};
 use crate::peers::source_cluster::{
-    SOURCE_ID, SourceCluster, assign, unfinished, until_assigned, until_gone,
+    SOURCE_ID, SourceCluster, assign, cancel, unfinished, until_assigned, until_gone,
 };
 use crate::peers::spent_logs::SpentLogs;
+use crate::peers::timed_copy::watch;
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
 use crate::server_process::ServerProcess;
@@ -32,23 +33,32 @@ pub struct FollowerSettings {
     pub is_tuned: bool,
     /// Bytes of a response and a partition instead.
     pub response_bytes_max: Option<u32>,
+    /// As the way to the source needs it when it is long: a socket that grows. As it is shipped it
+    /// has 64 KiB.
+    pub has_growing_socket: bool,
 }
 
 impl FollowerSettings {
     /// Node id of the broker with these settings: one of each kind in a cluster.
     fn node_id(self) -> i32 {
-        2 + i32::from(self.is_tuned) + 2 * i32::from(self.response_bytes_max.is_some())
+        2 + i32::from(self.is_tuned)
+            + 2 * i32::from(self.response_bytes_max.is_some())
+            + 4 * i32::from(self.has_growing_socket)
     }
 
     fn properties(self) -> Vec<(&'static str, String)> {
         let (fetchers, partition, response) =
             if self.is_tuned { (4, 8 << 20, 64 << 20) } else { (1, 1 << 20, 10 << 20) };
         let limit = |bytes: u32| self.response_bytes_max.unwrap_or(bytes).to_string();
-        vec![
+        let mut properties = vec![
             ("num.replica.fetchers", fetchers.to_string()),
             ("replica.fetch.max.bytes", limit(partition)),
             ("replica.fetch.response.max.bytes", limit(response)),
-        ]
+        ];
+        if self.has_growing_socket {
+            properties.push(("replica.socket.receive.buffer.bytes", "-1".to_owned()));
+        }
+        properties
     }
 }
 
@@ -83,7 +93,7 @@ impl Follower {
         let each = plan.bytes / u64::from(plan.partitions);
         let watch = ProcessWatch::begin(self.broker.id())?;
         let begun = Instant::now();
-        assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID, self.id])?;
+        self.begin(plan)?;
         let mut first_byte = None;
         let elapsed = until_all(plan.partitions, begun, |partition| {
             let bytes = log_bytes(&self.directory, plan.topic, partition)?;
@@ -102,10 +112,34 @@ impl Follower {
         until_assigned(plan.source)?;
         check(plan, &self.directory)?;
         let spent = SpentLogs::hold(plan.spent, &self.directory, plan.topic, plan.partitions)?;
-        assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID])?;
-        until_assigned(plan.source)?;
-        until_gone(&self.directory, plan.topic)?;
+        self.end(plan)?;
         spent.empty()?;
         Ok(run)
+    }
+
+    /// Copies of the topic what comes in so much time, beginning with the first batch.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn copy_for(&self, time: Duration, plan: &CopyPlan<'_>) -> Result<Sample> {
+        self.begin(plan)?;
+        let sample = watch(self.broker.id(), time, plan.bytes, || {
+            (0..plan.partitions).map(|each| log_bytes(&self.directory, plan.topic, each)).sum()
+        })?;
+        cancel(plan.source, plan.topic, plan.partitions)?;
+        until_assigned(plan.source)?;
+        self.end(plan)?;
+        Ok(sample)
+    }
+
+    fn begin(&self, plan: &CopyPlan<'_>) -> Result<()> {
+        assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID, self.id])
+    }
+
+    /// Has the copy removed.
+    fn end(&self, plan: &CopyPlan<'_>) -> Result<()> {
+        assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID])?;
+        until_assigned(plan.source)?;
+        until_gone(&self.directory, plan.topic)
     }
 }

@@ -317,12 +317,13 @@ fn follower_settings(contender: Contender, scenario: &Scenario) -> Option<Follow
         Contender::FollowerTuned => true,
         _ => return None,
     };
-    Some(FollowerSettings { is_tuned, response_bytes_max: scenario.response_bytes_max })
+    let response_bytes_max = scenario.response_bytes_max;
+    Some(FollowerSettings { is_tuned, response_bytes_max, has_growing_socket: false })
 }
 
 /// The same state of the machine before everybody: nothing to write, the source's logs in memory,
 /// cores that are awake.
-fn settle(plan: &CopyPlan<'_>, source_logs: Option<&Path>) -> Result<()> {
+pub(crate) fn settle(plan: &CopyPlan<'_>, source_logs: Option<&Path>) -> Result<()> {
     rustix::fs::sync();
     if let Some(directory) = source_logs {
         let mut buffer = vec![0; 1 << 20];

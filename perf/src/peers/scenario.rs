@@ -45,7 +45,8 @@ impl Source {
 /// Bytes for a copy that takes a peer some seconds.
 const BULK_BYTES: u64 = 4 << 30;
 
-const BULK: TopicContent =
+/// Large batches that nobody has to unpack.
+pub(crate) const BULK: TopicContent =
     TopicContent { partitions: 8, value_bytes: 1024, batch_records: 253, codec: Compression::None };
 /// Batches of about 16 KiB, the default of Kafka's producer.
 const SMALL_BATCHES: TopicContent = TopicContent { batch_records: 15, ..BULK };

@@ -12,11 +12,13 @@ use crate::machine::process_cpu_of;
 use crate::measurement::Sample;
 use crate::peers::CopyPlan;
 use crate::peers::copied_logs::COPY_TIME_MAX;
-use crate::peers::follower::remove;
+use crate::peers::spent_logs::SpentLogs;
 use crate::server_process::{ServerProcess, mirror_options};
 
 /// Looks again and again at how many bytes a process has `copied` of `all`. The clock runs from the
-/// first sight of any; those that were there at that moment do not count.
+/// first sight of any; those that were there at that moment do not count. It stops when there are
+/// more for the first time after `time`: who writes whole responses of many megabytes is in the
+/// middle of one when the time is over, as it was between two when the clock began.
 ///
 /// # Errors
 /// What `copied` says, or that nothing comes.
@@ -36,16 +38,20 @@ pub fn watch(
         thread::sleep(LOOK_PAUSE);
     };
     let (begun, before) = (Instant::now(), process_cpu_of(process)?);
-    let mut last = first;
-    while last < all && begun.elapsed() < time {
+    let (mut last, mut is_over) = (first, false);
+    while last < all && !is_over {
         thread::sleep(LOOK_PAUSE);
-        last = copied()?;
+        let bytes = copied()?;
+        let waited = begun.elapsed();
+        ensure!(waited < COPY_TIME_MAX, "nothing more is copied after {COPY_TIME_MAX:?}");
+        is_over = waited >= time && bytes > last;
+        last = bytes;
     }
     let (elapsed, after) = (begun.elapsed(), process_cpu_of(process)?);
     Ok(Sample { bytes: last - first, elapsed, cpu: after.saturating_sub(before) })
 }
 
-/// Mirrors the topic by a node of its own with more options, into a directory that is removed.
+/// Mirrors the topic by a node of its own with more options, into a directory that is emptied.
 ///
 /// # Errors
 /// When the node refuses.
@@ -61,7 +67,7 @@ pub fn mirror_for(
     let sample = watch_node(&mut node, time, plan);
     // A node that fails is more worth telling than what it did not do.
     let stopped = node.stop();
-    remove(plan.directory)?;
+    SpentLogs::retire(plan.spent, plan.directory)?;
     stopped.and(sample)
 }
 

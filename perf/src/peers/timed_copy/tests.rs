@@ -23,8 +23,19 @@ fn what_was_there_at_first_sight_does_not_count() -> Result<()> {
 #[test]
 fn a_copying_that_is_too_slow_ends_with_its_time() -> Result<()> {
     let time = 4 * LOOK_PAUSE;
-    let sample = watched(time, 100, &[10, 20])?;
-    assert_eq!(sample.bytes, 10);
-    assert!(sample.elapsed >= time, "{sample:?}");
+    let steps: Vec<u64> = (10..1_000_000).collect();
+    let sample = watched(time, u64::MAX, &steps)?;
+    assert!(sample.elapsed >= time && (1..1_000).contains(&sample.bytes), "{sample:?}");
+    Ok(())
+}
+
+#[test]
+fn a_response_that_is_on_its_way_when_the_time_is_over_counts() -> Result<()> {
+    let (time, begun) = (2 * LOOK_PAUSE, Instant::now());
+    let sample = watch(process::id(), time, 100, || {
+        Ok(if begun.elapsed() < 10 * LOOK_PAUSE { 10 } else { 50 })
+    })?;
+    assert_eq!(sample.bytes, 40);
+    assert!(sample.elapsed > 2 * time, "{sample:?}");
     Ok(())
 }
