@@ -72,8 +72,9 @@ pub(crate) async fn drive(mut shard: Shard, executor: Executor, ends: DriverEnds
         if !completions.is_empty() || driver.busy_count >= BUSY_MAX {
             driver.executor.turn();
         }
+        // First: who hears a report finds what it tells in the counters.
+        driver.publish(shard.counters(), !reports.is_empty());
         driver.ends.reports.deliver(&mut reports);
-        driver.publish(shard.counters());
     }
     reports.drain(..).for_each(|report| driver.ends.reports.send(report));
     *driver.ends.counters.lock().unwrap_or_else(PoisonError::into_inner) = *shard.counters();
@@ -171,10 +172,16 @@ impl Driver {
         }
     }
 
-    /// Copies the counters out unless somebody reads them right now: the shard never waits.
-    fn publish(&self, counters: &ShardCounters) {
-        if let Ok(mut published) = self.ends.counters.try_lock() {
-            *published = *counters;
+    /// Copies the counters out. When somebody reads them right now, the shard waits for the end of
+    /// that copy only if it has something to report.
+    fn publish(&self, counters: &ShardCounters, has_reports: bool) {
+        let published = &self.ends.counters;
+        let place = match has_reports {
+            true => Some(published.lock().unwrap_or_else(PoisonError::into_inner)),
+            false => published.try_lock().ok(),
+        };
+        if let Some(mut place) = place {
+            *place = *counters;
         }
     }
 }
