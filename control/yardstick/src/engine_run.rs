@@ -192,6 +192,11 @@ impl EngineRun {
                     self.behind.remove(&partition);
                 }
             }
+            PartitionEvent::DiskFault { reason, .. } => bail!(
+                "the disk refused partition {}: {reason}; see that there is room, and that \
+                 `ulimit -n` allows two files for each partition and more",
+                partition.partition.get()
+            ),
             other => bail!("{partition:?}: {other:?}"),
         }
         Ok(())
@@ -201,6 +206,9 @@ impl EngineRun {
 fn refuse(report: EngineReport) -> Result<()> {
     match report {
         EngineReport::BrokerReachable { .. } => Ok(()),
+        EngineReport::BrokerUnreachable { reason, .. } => {
+            bail!("the source ended or does not answer: {reason}")
+        }
         other => bail!("the engine reports {other:?}"),
     }
 }

@@ -94,6 +94,10 @@ fn fetch_all(
     Ok(total)
 }
 
+fn silent() -> String {
+    format!("the source ended, or said nothing for {} s", SILENCE_MAX.as_secs())
+}
+
 /// A connection that fetches the same few ranges again and again.
 #[derive(Debug)]
 struct FetchClient {
@@ -113,6 +117,7 @@ impl FetchClient {
         let requests = (0..RANGES).map(|number| request(partition, start(number), plan));
         let stream = TcpStream::connect(plan.source.address)?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE_MAX))?;
         let requests = requests.collect::<Result<_>>()?;
         let mut client = Self { stream, requests, next: 0, response_bytes };
         for _ in 0..plan.requests_in_flight {
@@ -124,7 +129,7 @@ impl FetchClient {
     /// Receives one response into `buffers` in turn, and returns its bytes.
     fn fetch(&mut self, buffers: &mut [&mut [u8]]) -> Result<u64> {
         let mut prefix = [0; 4];
-        self.stream.read_exact(&mut prefix)?;
+        self.stream.read_exact(&mut prefix).with_context(silent)?;
         let bytes = self.announced(prefix)?;
         self.receive(bytes, buffers, |_| Ok(()))?;
         self.send()?;
@@ -134,7 +139,7 @@ impl FetchClient {
     /// The same, and checks every whole batch.
     fn fetch_checked(&mut self, buffers: &mut [&mut [u8]]) -> Result<u64> {
         let mut head = [0; HEAD_BYTES];
-        self.stream.read_exact(&mut head)?;
+        self.stream.read_exact(&mut head).with_context(silent)?;
         let bytes = self.announced([head[0], head[1], head[2], head[3]])?;
         let (head_bytes, records_bytes) = records_in(&head)?;
         let mut batches = BatchStream::new(BATCH_BYTES_MAX);
@@ -168,7 +173,7 @@ impl FetchClient {
                 filled = 0;
             }
             let end = buffers[0].len().min(filled + missing);
-            let read = self.stream.read(&mut buffers[0][filled..end])?;
+            let read = self.stream.read(&mut buffers[0][filled..end]).with_context(silent)?;
             ensure!(read > 0, "the source closed with {missing} bytes missing");
             take(&buffers[0][filled..filled + read])?;
             (missing, filled) = (missing - read, filled + read);
@@ -238,6 +243,8 @@ fn request(asked: &SourcePartition, offset: i64, plan: &DiscardPlan<'_>) -> Resu
 /// Buffers that are received into in turn, all connections together: what is to be written stays
 /// where it is until the disk has taken it, so one buffer that never leaves the cache is no
 /// yardstick.
+/// A source that says nothing for so long is stuck.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 const BUFFERS: usize = DISK_DEPTH;
 /// What is read of a response before its records: less than the shortest response asked for.
 const HEAD_BYTES: usize = 1024;
