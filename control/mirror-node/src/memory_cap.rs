@@ -42,8 +42,12 @@ impl MemoryTooSmall {
     /// The least that works.
     #[must_use]
     pub const fn bytes_needed(&self) -> u64 {
-        let fixed = PROGRAM_BYTES + self.buffer_bytes + self.recent_bytes;
-        (fixed + bytes_of(self.partition_count)).next_multiple_of(1 << 20)
+        let fixed = PROGRAM_BYTES + self.buffer_bytes + bytes_of(self.partition_count);
+        let needed = fixed.saturating_add(self.recent_bytes);
+        match needed.checked_next_multiple_of(1 << 20) {
+            Some(whole) => whole,
+            None => u64::MAX,
+        }
     }
 }
 
@@ -88,8 +92,9 @@ impl MemoryCap {
     #[must_use]
     pub fn default_bytes(engine: &EngineSettings) -> u64 {
         let (_, buffer_bytes) = buffers(engine);
-        let needed = PROGRAM_BYTES + buffer_bytes + engine.recent_bytes;
-        (needed + bytes_of(PARTITIONS_USUAL)).next_multiple_of(DEFAULT_STEP_BYTES)
+        let fixed = PROGRAM_BYTES + buffer_bytes + bytes_of(PARTITIONS_USUAL);
+        let needed = fixed.saturating_add(engine.recent_bytes);
+        needed.checked_next_multiple_of(DEFAULT_STEP_BYTES).unwrap_or(u64::MAX)
     }
 
     /// Shares a cap out. Where it is too small for all, `engine.recent_bytes` goes down first, but
