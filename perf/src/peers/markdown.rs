@@ -75,13 +75,16 @@ fn table(scenario: &ScenarioRecord) -> String {
     let runs = &scenario.runs;
     let tries: u32 = runs.iter().map(|run| run.disturbed).sum();
     let kept = runs.iter().filter(|run| !run.is_calm).count();
+    let kept_limits = limits.iter().filter(|limit| limit.is_disturbed).count();
     line(
         &mut text,
         &format!(
             "\n{} rounds; the limit is {limit:.0} MB/s in the median. {tries} tries were disturbed \
-             and repeated; {kept} of {} runs are disturbed all the same.\n",
+             and repeated; {kept} of {} runs and {kept_limits} of {} limits are disturbed all the \
+             same.\n",
             limits.len(),
             runs.len(),
+            limits.len(),
         ),
     );
     text

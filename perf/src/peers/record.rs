@@ -65,6 +65,9 @@ pub struct LimitRecord {
     pub receive_mb_per_s: f64,
     /// Direct writes to a new file with reserved space.
     pub disk_mb_per_s: f64,
+    /// Other work disturbed one of them every time. Records of before 2026-11-22 do not tell.
+    #[serde(default)]
+    pub is_disturbed: bool,
 }
 
 /// One contender in one round.

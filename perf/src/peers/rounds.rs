@@ -233,6 +233,7 @@ impl<'a> Bench<'a> {
             round,
             receive_mb_per_s: receive.value.mb_per_s(),
             disk_mb_per_s: disk.value.mb_per_s(),
+            is_disturbed: !(receive.is_calm && disk.is_calm),
         })
     }
 

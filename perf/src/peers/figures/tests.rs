@@ -33,8 +33,18 @@ pub(in crate::peers) fn two_rounds() -> ScenarioRecord {
         batches: 24_000,
         memory_bytes_max: None,
         limits: vec![
-            LimitRecord { round: 1, receive_mb_per_s: 8000.0, disk_mb_per_s: 4500.0 },
-            LimitRecord { round: 2, receive_mb_per_s: 2100.0, disk_mb_per_s: 4000.0 },
+            LimitRecord {
+                round: 1,
+                receive_mb_per_s: 8000.0,
+                disk_mb_per_s: 4500.0,
+                is_disturbed: false,
+            },
+            LimitRecord {
+                round: 2,
+                receive_mb_per_s: 2100.0,
+                disk_mb_per_s: 4000.0,
+                is_disturbed: false,
+            },
         ],
         runs: vec![
             run(1, Ringmirror, 4000.0, 0.2),
