@@ -28,8 +28,23 @@ impl Sitting {
             date: output("date", &["-u", "+%Y-%m-%d"])?,
             command: format!("cargo perf -- {words}"),
             machine: machine(directory)?,
-            versions: format!("{}, Apache Kafka {}, Java {java}", ours.trim(), RELEASE.version()),
+            versions: format!(
+                "{}{}, Apache Kafka {}, Java {java}",
+                ours.trim(),
+                checkout(),
+                RELEASE.version()
+            ),
         })
+    }
+}
+
+/// Which commit is checked out, as the program under measurement has only a version.
+fn checkout() -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let described = output("git", &["-C", root, "describe", "--always", "--dirty"]);
+    match described.unwrap_or_default().as_str() {
+        "" => String::new(),
+        commit => format!(" (checkout {commit})"),
     }
 }
 
