@@ -216,6 +216,7 @@ impl WorkDirectory {
     /// # Errors
     /// When it cannot be made.
     pub fn create(parent: &Path, label: &str) -> Result<Self> {
+        remove_stale(parent, label);
         let path = parent.join(format!("{label}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(Self { path: path.canonicalize()? })
@@ -239,6 +240,20 @@ impl Drop for WorkDirectory {
         let _ = fs::remove_dir_all(&self.path);
         // What the disk still has to do must not slow down what is measured next.
         rustix::fs::sync();
+    }
+}
+
+/// Removes what runs left behind that were interrupted or killed.
+fn remove_stale(parent: &Path, label: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(label)?.strip_prefix('-'));
+        let process = process.and_then(|number| number.parse::<u32>().ok());
+        let is_stale = |process| !Path::new(&format!("/proc/{process}")).exists();
+        if process.is_some_and(is_stale) {
+            // Whoever finds no room is told so.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
