@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Contender {
     /// ringmirror as it is: a node that is ordered to mirror.
     Ringmirror,
-    /// The same with `buffered = true`, which appends through the page cache as all peers do.
+    /// The same with `buffered = true`, which appends through the page cache as all peers do, and
+    /// has the kernel drop what is on the disk.
     RingmirrorBuffered,
     /// Kafka's follower with the settings it is shipped with.
     Follower,

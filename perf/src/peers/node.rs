@@ -41,9 +41,9 @@ impl NodePeer {
         // A node that fails is more worth telling than what it did not do.
         let stopped = node.stop();
         let checked = check(plan, plan.directory);
-        SpentLogs::retire(plan.spent, plan.directory)?;
+        let retired = SpentLogs::retire(plan.spent, plan.directory);
         let run = stopped.and(run)?;
-        checked.map(|()| run)
+        checked.and(retired).map(|()| run)
     }
 
     fn start(&self, plan: &CopyPlan<'_>) -> Result<ServerProcess> {

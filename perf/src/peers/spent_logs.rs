@@ -6,6 +6,7 @@
 //! files keep their inodes and only give back what they hold.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -45,7 +46,11 @@ impl SpentLogs {
             for entry in fs::read_dir(&log)? {
                 let entry = entry?;
                 let name = format!("{partition}-{}", entry.file_name().display());
-                fs::hard_link(entry.path(), spent.0.join(name))?;
+                match fs::hard_link(entry.path(), spent.0.join(name)) {
+                    // The broker replaces its checkpoints now and then.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    linked => linked?,
+                }
             }
         }
         Ok(spent)

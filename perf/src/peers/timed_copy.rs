@@ -67,8 +67,9 @@ pub fn mirror_for(
     let sample = watch_node(&mut node, time, plan);
     // A node that fails is more worth telling than what it did not do.
     let stopped = node.stop();
-    SpentLogs::retire(plan.spent, plan.directory)?;
-    stopped.and(sample)
+    let retired = SpentLogs::retire(plan.spent, plan.directory);
+    let sample = stopped.and(sample)?;
+    retired.map(|()| sample)
 }
 
 fn watch_node(node: &mut ServerProcess, time: Duration, plan: &CopyPlan<'_>) -> Result<Sample> {
