@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, value_parser};
 use perf::compare::{self, Build, ComparePlan, program};
 use perf::compare_row::CompareRow;
 use perf::measurement::TRIES_MAX;
@@ -29,16 +29,16 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "OPTIONS", default_value = "", allow_hyphen_values = true)]
     options_b: String,
     /// Rounds of every scenario, each with both builds; from 9 on, one may be out of the way.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Rounds before them that do not count.
     #[arg(long, default_value_t = 1)]
     warm_up_rounds: u32,
     /// Bytes mirrored in one run.
-    #[arg(long, default_value_t = 8 << 30)]
+    #[arg(long, default_value_t = 8 << 30, value_parser = value_parser!(u64).range(1..))]
     bytes: u64,
     /// Tries at a run that other work disturbs, before it is taken after all.
-    #[arg(long, default_value_t = TRIES_MAX)]
+    #[arg(long, default_value_t = TRIES_MAX, value_parser = value_parser!(u32).range(1..))]
     tries: u32,
     /// Directory on the disk to write to; what is written is removed.
     #[arg(long, default_value = "target/tmp")]

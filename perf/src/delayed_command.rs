@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use perf::delayed::{self, DelayedPlan, SCENARIOS};
 use perf::delayed_peers;
 use perf::delayed_peers_row::DelayedPeersRow;
@@ -31,10 +31,10 @@ pub(crate) struct DelayedArgs {
     #[arg(long = "scenario", value_delimiter = ',')]
     scenarios: Vec<String>,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Longest time of one run in milliseconds.
-    #[arg(long, default_value_t = 8_000)]
+    #[arg(long, default_value_t = 8_000, value_parser = value_parser!(u64).range(1..))]
     run_ms: u64,
     /// Largest packet of the link.
     #[arg(long, default_value_t = 9_000)]

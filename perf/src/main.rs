@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use kafka_wire::partition::TopicName;
 use perf::idle;
 use perf::limits::{LimitsPlan, measure};
@@ -79,10 +79,10 @@ struct LimitsArgs {
     #[arg(long, default_value = ".")]
     directory: PathBuf,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Length of one round in milliseconds.
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 1500, value_parser = value_parser!(u64).range(1..))]
     round_ms: u64,
 }
 
@@ -95,17 +95,17 @@ struct MirrorArgs {
     #[arg(long = "scenario", value_delimiter = ',')]
     scenarios: Vec<String>,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Bytes mirrored in one engine run.
-    #[arg(long, default_value_t = 4 << 30)]
+    #[arg(long, default_value_t = 4 << 30, value_parser = value_parser!(u64).range(1..))]
     bytes: u64,
     /// Fetch sessions on each connection, each with a request in flight and a partition; 4 on
     /// one connection and 1 on each of several by default.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u32).range(1..))]
     fetches: Option<u32>,
     /// Tries at a round that other work disturbs, before it is taken after all.
-    #[arg(long, default_value_t = TRIES_MAX)]
+    #[arg(long, default_value_t = TRIES_MAX, value_parser = value_parser!(u32).range(1..))]
     tries: u32,
     /// Leave the twin with buffered appends out.
     #[arg(long)]
@@ -141,7 +141,7 @@ struct SourceArgs {
     #[arg(long, default_value_t = 1)]
     partitions: i32,
     /// Bytes of each partition.
-    #[arg(long, default_value_t = 1 << 30)]
+    #[arg(long, default_value_t = 1 << 30, value_parser = value_parser!(u64).range(1..))]
     partition_bytes: u64,
     /// Bytes of each record's value.
     #[arg(long, default_value_t = 1024)]

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
+use clap::{Args, value_parser};
 use harness::kafka_jars;
 use perf::measurement::TRIES_MAX;
 use perf::peers::chart;
@@ -41,16 +41,16 @@ pub(crate) struct PeersArgs {
     #[arg(long = "contender", value_enum, value_delimiter = ',')]
     contenders: Vec<Contender>,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Rounds before them that do not count; one at most from the second scenario on.
     #[arg(long, default_value_t = 2)]
     warm_up_rounds: u32,
     /// Bytes of every topic, instead of what is right for its scenario.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     bytes: Option<u64>,
     /// Tries at a round that other work disturbs, before it is taken after all.
-    #[arg(long, default_value_t = TRIES_MAX)]
+    #[arg(long, default_value_t = TRIES_MAX, value_parser = value_parser!(u32).range(1..))]
     tries: u32,
     /// The ringmirror to measure; the one beside this program by default.
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum as _};
+use clap::{Args, ValueEnum as _, value_parser};
 use harness::kafka_jars;
 use perf::consume::{self, ConsumePlan};
 use perf::consume_row::ConsumeRow;
@@ -53,7 +53,7 @@ pub(crate) struct ConsumeArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["node", "stock"])]
     servers: Vec<ServerKind>,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Rounds before them that do not count.
     #[arg(long, default_value_t = 3)]
@@ -62,7 +62,7 @@ pub(crate) struct ConsumeArgs {
     #[arg(long, default_value_t = 8)]
     partitions: u32,
     /// Bytes of each partition.
-    #[arg(long, default_value_t = 512 << 20)]
+    #[arg(long, default_value_t = 512 << 20, value_parser = value_parser!(u64).range(1..))]
     partition_bytes: u64,
     /// Let the kernel throw the records away, so that receiving costs next to nothing.
     #[arg(long)]
@@ -77,13 +77,13 @@ pub(crate) struct LatencyArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["node", "stock"])]
     servers: Vec<ServerKind>,
     /// Rounds of every scenario, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Rounds before them that do not count.
     #[arg(long, default_value_t = 3)]
     warm_up_rounds: u32,
     /// Length of one round in milliseconds.
-    #[arg(long, default_value_t = 15_000)]
+    #[arg(long, default_value_t = 15_000, value_parser = value_parser!(u64).range(1..))]
     round_ms: u64,
     /// Records per second.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -98,10 +98,10 @@ pub(crate) struct ReadersArgs {
     #[command(flatten)]
     serving: ServingArgs,
     /// Rounds, each with and without readers.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Bytes mirrored in one run.
-    #[arg(long, default_value_t = 4 << 30)]
+    #[arg(long, default_value_t = 4 << 30, value_parser = value_parser!(u64).range(1..))]
     bytes: u64,
     /// Consumers, each with a partition of its own.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]

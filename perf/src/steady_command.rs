@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, value_parser};
 use perf::steady::{self, SteadyPlan};
 
 use crate::serving::{ServingArgs, warn_of_disturbed};
@@ -13,13 +13,13 @@ pub(crate) struct SteadyArgs {
     #[command(flatten)]
     serving: ServingArgs,
     /// Rounds of every reader, interleaved.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Rounds before them that do not count.
     #[arg(long, default_value_t = 2)]
     warm_up_rounds: u32,
     /// Length of one round in milliseconds.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u64).range(1..))]
     round_ms: u64,
     /// Records per second; by default half of the highest rate that node and follower both
     /// sustain, which is searched for.
