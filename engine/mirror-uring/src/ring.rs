@@ -53,7 +53,7 @@ pub(crate) struct Range {
 pub(crate) enum Pages {
     /// It stays while memory lasts; or there is none, in a direct write.
     Kept,
-    /// It goes once it is on the disk (`RWF_DONTCACHE`, since Linux 6.14).
+    /// It goes once it is on the disk (`RWF_DONTCACHE`; ext4 takes it since Linux 6.17).
     Dropped,
 }
 
