@@ -117,8 +117,8 @@ fn serving_text(serving: &ServingNews, topics: Option<&str>) -> String {
         None => String::new(),
     };
     format!(
-        "node {node_id} serves Kafka clients at {advertised}{listens}{mirrors}; at most {memory} of \
-         memory, room for {room} partitions"
+        "node {node_id} serves Kafka clients at {advertised}{listens}{mirrors}; at most {memory} \
+         of memory, room for {room} partitions"
     )
 }
 
