@@ -43,7 +43,7 @@ pub(in crate::peers) fn two_rounds() -> ScenarioRecord {
                 round: 2,
                 receive_mb_per_s: 2100.0,
                 disk_mb_per_s: 4000.0,
-                is_disturbed: false,
+                is_disturbed: true,
             },
         ],
         runs: vec![

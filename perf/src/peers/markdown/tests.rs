@@ -14,7 +14,7 @@ fn a_table_has_a_row_for_each_contender_and_limit_with_a_cell_for_each_column() 
     assert!(rows[2].starts_with("| ringmirror | 3000 | 2000 - 4000 | 0.25 | 0.30 |"), "{table}");
     assert!(rows[3].contains("| 5.00 | 6.00 |"), "{table}");
     assert!(table.contains("3 tries were disturbed"), "{table}");
-    assert!(table.contains("3 of 6 runs are disturbed all the same"), "{table}");
+    assert!(table.contains("3 of 6 runs and 1 of 2 limits are disturbed all the same"), "{table}");
 }
 
 #[test]
