@@ -21,11 +21,9 @@ fn every_sink_is_measured_and_nothing_stays_behind() -> Result<()> {
     let names: Vec<_> = sinks.iter().map(|sink| sink["sink"].as_str()).collect();
     assert_eq!(names, [Some("disk"), Some("memory"), Some("discard")], "{ended}");
     for sink in sinks {
-        for number in ["mb_per_s", "mb_per_s_max"] {
+        for number in ["mb_per_s", "mb_per_s_min", "mb_per_s_max"] {
             assert!(sink["rate"][number].as_f64() > Some(0.0), "{number} in {ended}");
         }
-        // On a busy machine nothing may come in one of these short rounds.
-        assert!(sink["rate"]["mb_per_s_min"].as_f64() >= Some(0.0), "{ended}");
         assert!(sink["peak_memory_bytes"].as_u64() > Some(0), "{ended}");
         assert!(sink["sentence"].as_str().is_some_and(|words| !words.is_empty()), "{ended}");
         assert!(sink["stages"].as_array().is_some_and(|stages| stages.len() >= 2), "{ended}");
@@ -144,7 +142,7 @@ impl Place {
 
     /// As short as it gets.
     fn bench_without_json(&self, sinks: &str) -> Ringmirror {
-        Ringmirror::new(&["bench", "--rounds", "2", "--seconds", "0.1", "--bytes", "64MiB"])
+        Ringmirror::new(&["bench", "--rounds", "2", "--seconds", "0.3", "--bytes", "64MiB"])
             .option("--sink", sinks)
             .option("--data-dir", &self.disk())
             .limit(BENCH_LIMIT)

@@ -46,10 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let epoch = LeaderEpoch::from_wire(batch_epoch.get()).ok_or("negative epoch")?;
                 EngineCommand::SetLeaderEpoch { partition, epoch }
             }
+            (PartitionEvent::Progress(now), _) if now.log_end.offset() == Offset::ZERO => continue,
             (PartitionEvent::Progress(_), 0) if take(&mut pause) => EngineCommand::Pause(partition),
-            (PartitionEvent::Progress(now), 1)
-                if now.log_end.offset() > Offset::ZERO && take(&mut to_cut) =>
-            {
+            (PartitionEvent::Progress(now), 1) if take(&mut to_cut) => {
                 let to = Offset::from_wire(now.log_end.offset().get() / 2).ok_or("negative")?;
                 EngineCommand::Truncate { partition, to }
             }
