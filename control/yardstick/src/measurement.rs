@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::machine::{BusyClock, FOREIGN_SHARE_MAX, ratio_f64};
+use crate::machine::{BusyClock, ratio_f64};
 
 /// One run of a scenario.
 #[derive(Clone, Copy, Debug)]
@@ -168,8 +168,7 @@ impl<T> CalmRound<T> {
             prepare()?;
             let before = BusyClock::read(children)?;
             let value = run()?;
-            let share = BusyClock::read(children)?.foreign_share(&before);
-            let is_calm = share <= FOREIGN_SHARE_MAX;
+            let is_calm = BusyClock::read(children)?.is_calm_since(&before);
             if is_calm || disturbed + 1 >= tries_max {
                 return Ok(Self { value, disturbed, is_calm });
             }

@@ -14,8 +14,8 @@ use yardstick::engine_run::{EngineRun, EngineRunPlan};
 use yardstick::fetch_client::{DiscardPlan, check_and_discard, discard};
 use yardstick::limits::check_crcs;
 use yardstick::machine::{
-    BusyClock, CorePair, FOREIGN_SHARE_MAX, HugeBuffers, process_cpu, process_cpu_of, ratio_f64,
-    thread_cpu, threads_cpu,
+    BusyClock, CorePair, HugeBuffers, process_cpu, process_cpu_of, ratio_f64, thread_cpu,
+    threads_cpu,
 };
 use yardstick::measurement::Sample;
 use yardstick::process_watch::ProcessWatch;
@@ -115,8 +115,7 @@ impl Bench<'_> {
             self.go_on()?;
             runs.push(self.run(sink, time)?);
         }
-        let share = BusyClock::read(&child)?.foreign_share(&before);
-        let is_calm = share <= FOREIGN_SHARE_MAX;
+        let is_calm = BusyClock::read(&child)?.is_calm_since(&before);
         Ok(Round { receive, disk, memory, crc, runs, is_calm })
     }
 
