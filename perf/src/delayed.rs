@@ -15,6 +15,7 @@ use crate::fetch_client::{DiscardPlan, discard};
 use crate::long_link::{FAR, LinkOrder, LongLink};
 use crate::machine::{CorePair, WARM_UP, warm_up};
 use crate::measurement::Sample;
+use crate::needed_process::{NeededProcess, cause};
 use crate::peers::CopyPlan;
 use crate::peers::produced_topic::ProducedTopic;
 use crate::peers::timed_copy::mirror_for;
@@ -138,7 +139,8 @@ impl Bench<'_> {
         };
         // Connections keep what they learned of the link: each round has a new source.
         let source = SourceChild::start_at(&spec, FAR, &self.link.run_by())?;
-        let ours = [source.id(), self.link.id()];
+        let synthetic = NeededProcess::new("the synthetic source", source.id(), None);
+        let needed = [synthetic, self.link.process()];
         let connections = usize::try_from(scenario.partitions)?;
         let received = DiscardPlan {
             source: source.description(),
@@ -152,12 +154,27 @@ impl Bench<'_> {
         let topic = ProducedTopic::synthetic(source.description(), BATCH_BYTES, RECORD_BYTES);
         let directory = self.root.join("data");
         let spent = self.root.join("spent");
-        let copy = topic.copy_plan(source.description().address, &directory, &spent)?;
+        let copied = topic.copy_plan(source.description().address, &directory, &spent)?;
+        let copy = CopyPlan { needed: &needed, ..copied };
         let large = self.ask_for(plan.response_bytes)?;
-        rounds.receive.round_with_children(&ours, || discard(&received))?;
-        rounds.large.round_with_children(&ours, || self.mirror(&copy, &large))?;
-        rounds.standard.round_with_children(&ours, || self.mirror(&copy, &[]))?;
+        let ran = self.run(rounds, &received, &copy, &large);
+        ran.map_err(|error| cause(error, &needed))?;
         rounds.packets.push(self.link.set(&order)?.homeward);
+        Ok(())
+    }
+
+    /// Everybody once.
+    fn run(
+        &self,
+        rounds: &mut DelayedRounds,
+        received: &DiscardPlan<'_>,
+        copy: &CopyPlan<'_>,
+        large: &[String],
+    ) -> Result<()> {
+        let ours: Vec<u32> = copy.needed.iter().map(NeededProcess::id).collect();
+        rounds.receive.round_with_children(&ours, || discard(received))?;
+        rounds.large.round_with_children(&ours, || self.mirror(copy, large))?;
+        rounds.standard.round_with_children(&ours, || self.mirror(copy, &[]))?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::delayed::{CUBIC, DelayedPlan, Scenario};
 use crate::delayed_peers_row::{DelayedPeersRounds, DelayedPeersRow};
 use crate::long_link::{FAR, LinkOrder, LongLink};
 use crate::measurement::order_of_round;
+use crate::needed_process::{NeededProcess, cause};
 use crate::peers::CopyPlan;
 use crate::peers::follower::{Follower, FollowerSettings};
 use crate::peers::produced_topic::{ProducedTopic, TopicContent};
@@ -134,6 +135,13 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Who has to run while somebody copies.
+    fn needed(&self) -> Vec<NeededProcess> {
+        let mut needed = vec![self.source.process(), self.link.process()];
+        needed.extend(self.followers.values().flat_map(Follower::processes));
+        needed
+    }
+
     /// Has every follower copy a topic whole, before there is any delay: virtual machines compile.
     /// What they copy is compared with the source byte for byte.
     fn warm_up(&mut self) -> Result<()> {
@@ -141,9 +149,12 @@ impl<'a> Bench<'a> {
         let spent = self.root.path.join("spent");
         let Some(topic) = self.topics.values().next() else { return Ok(()) };
         let compare_with = Some(self.source.directory.as_path());
-        let copy = CopyPlan { compare_with, ..topic.copy_plan(address, &directory, &spent)? };
+        let needed = self.needed();
+        let plan = topic.copy_plan(address, &directory, &spent)?;
+        let copy = CopyPlan { needed: &needed, compare_with, ..plan };
         for (copier, follower) in &mut self.followers {
-            follower.copy(&copy).with_context(|| copier.name())?;
+            let copied = follower.copy(&copy).map_err(|error| cause(error, &needed));
+            copied.with_context(|| copier.name())?;
         }
         Ok(())
     }
@@ -160,9 +171,10 @@ impl<'a> Bench<'a> {
         let topic = self.topics.get(&scenario.partitions).context("a topic nobody filled")?;
         let directory = self.root.path.join("copy");
         let spent = self.root.path.join("spent");
-        let copy = topic.copy_plan(source.broker.address(), &directory, &spent)?;
-        let mut ours = vec![source.broker.id(), self.link.id()];
-        ours.extend(followers.values().flat_map(Follower::processes));
+        let needed = self.needed();
+        let copied = topic.copy_plan(source.broker.address(), &directory, &spent)?;
+        let copy = CopyPlan { needed: &needed, ..copied };
+        let ours: Vec<u32> = needed.iter().map(NeededProcess::id).collect();
         for &copier in order_of_round(&Copier::ALL, number) {
             let settled = || settle(&copy, Some(&source.directory));
             let run = || match followers.get(&copier) {
@@ -170,6 +182,7 @@ impl<'a> Bench<'a> {
                 None => mirror_for(plan.run_time, &copy, &plan.ringmirror, &[]),
             };
             let ran = rounds.series(copier).prepared_round(&ours, settled, run);
+            let ran = ran.map_err(|error| cause(error, &needed));
             ran.with_context(|| format!("{}, {}", scenario.name, copier.name()))?;
         }
         rounds.packets.push(self.link.set(&order)?.homeward);

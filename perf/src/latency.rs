@@ -5,20 +5,19 @@
 //! begins when it is due, not when it is sent (see `paced_producer`).
 
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::latency_row::{LatencyRound, LatencyRow, RoundsOfServers};
 use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::{CalmRound, Round, order_of_round};
-use crate::paced_producer::{ProducePlan, Schedule, produce};
+use crate::paced_producer::{ProducePlan, Schedule};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::{ServerKind, ServerProcess};
 use crate::stock_broker;
-use crate::timed_consumer::consume;
+use crate::timed_consumer::produce_and_consume;
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -117,13 +116,7 @@ fn round(plan: &LatencyPlan, scenario: &Scenario, server: &ServerProcess) -> Res
     let (acks, record_bytes) = (scenario.acks, plan.record_bytes);
     let produced = ProducePlan { address, topic, acks, record_bytes, start_offset };
     let before = server.cpu()?;
-    let histogram = thread::scope(|scope| {
-        let consumer = scope.spawn(|| consume(address, topic, start_offset, &schedule));
-        let produced = produce(&produced, &schedule);
-        let consumed = consumer.join().unwrap_or_else(|_| bail!("the consumer panicked"));
-        // Without records the consumer only says that it waited for ever.
-        produced.and(consumed)
-    })?;
+    let histogram = produce_and_consume(&produced, address, &schedule)?;
     let cpu = server.cpu()?.saturating_sub(before);
     Ok(LatencyRound { histogram, cpu, elapsed: schedule.begin.elapsed() })
 }

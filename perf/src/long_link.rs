@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::delay_line::{PacketCounts, Passage};
+use crate::needed_process::NeededProcess;
 
 /// Our end.
 pub const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -115,10 +116,10 @@ impl LongLink {
         enter(self.far_process)
     }
 
-    /// Its process id.
+    /// Its process.
     #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    pub fn process(&self) -> NeededProcess {
+        NeededProcess::new("the link", self.child.id(), None)
     }
 }
 

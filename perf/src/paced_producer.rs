@@ -8,6 +8,7 @@
 use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -64,11 +65,11 @@ impl Schedule {
     }
 }
 
-/// Sends all records and waits for all acknowledgements.
+/// Sends all records and waits for all acknowledgements; ends early when `is_vain`.
 ///
 /// # Errors
 /// When the server refuses, or gives another offset than the next.
-pub fn produce(plan: &ProducePlan<'_>, schedule: &Schedule) -> Result<()> {
+pub fn produce(plan: &ProducePlan<'_>, schedule: &Schedule, is_vain: &AtomicBool) -> Result<()> {
     let mut stream = connect(plan.address)?;
     let mut answers = stream.try_clone()?;
     // Together with the one whose response is being read: max.in.flight.requests.per.connection.
@@ -80,7 +81,7 @@ pub fn produce(plan: &ProducePlan<'_>, schedule: &Schedule) -> Result<()> {
             let _ = answers.shutdown(if read.is_ok() { Shutdown::Read } else { Shutdown::Both });
             read
         });
-        let wrote = send_when_due(&mut stream, &sent, plan, schedule);
+        let wrote = send_when_due(&mut stream, &sent, plan, schedule, is_vain);
         drop(sent);
         let read = reader.join().unwrap_or_else(|_| bail!("reading acknowledgements panicked"));
         // What the server said is why sending failed, if both did.
@@ -100,12 +101,13 @@ fn send_when_due(
     sent: &SyncSender<Sent>,
     plan: &ProducePlan<'_>,
     schedule: &Schedule,
+    is_vain: &AtomicBool,
 ) -> Result<()> {
     // The usual 50 us would be the larger part of what is measured. Without it they are.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
     let value = vec![b'r'; plan.record_bytes];
     let (mut next, mut correlation_id) = (0, 0);
-    while next < schedule.records {
+    while next < schedule.records && !is_vain.load(Ordering::Relaxed) {
         thread::sleep(schedule.due(next).saturating_duration_since(Instant::now()));
         let count = schedule.count_due(next, Instant::now()).max(1);
         let base_offset = plan.start_offset + i64::from(next);

@@ -4,8 +4,8 @@
 //! others have nothing to do meanwhile. Every contender is a file of its own below, with
 //!
 //! * `start(..)`: whatever lives from copy to copy (a broker), ready and idle when it returns;
-//! * `processes(&self) -> Vec<u32>`: the processes that live from copy to copy, because their work
-//!   counts as ours where disturbed rounds are told;
+//! * `processes(&self) -> Vec<NeededProcess>`: the processes that live from copy to copy, because
+//!   their work counts as ours where disturbed rounds are told, and because they have to live;
 //! * `copy(&mut self, &CopyPlan<'_>) -> Result<CopyRun>`: one copying. It checks what was copied,
 //!   returns an error for anything less than all of it, and leaves `directory` as it found it.
 //!
@@ -38,6 +38,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::measurement::Sample;
+use crate::needed_process::NeededProcess;
 
 /// What every contender copies: one topic of a real broker, from nothing to its end.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,8 @@ pub struct CopyPlan<'a> {
     pub directory: &'a Path,
     /// Where files go that are no longer used.
     pub spent: &'a Path,
+    /// Who has to run until it is over: a copying that one of them leaves never ends.
+    pub needed: &'a [NeededProcess],
     /// The directory of the source's logs, when a copy that is the same bytes is to be proved.
     pub compare_with: Option<&'a Path>,
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::kafka_client::KafkaClient;
 use crate::machine::process_cpu_of;
+use crate::needed_process::{NeededProcess, ensure_all_run};
 
 /// Whose process it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -141,18 +142,32 @@ impl ServerProcess {
     pub fn wait_until<T>(
         &mut self,
         what: &str,
+        is_ready: impl FnMut(&mut KafkaClient) -> Result<Option<T>>,
+    ) -> Result<T> {
+        self.wait_until_beside(&[], what, is_ready)
+    }
+
+    /// The same for something that needs others to run as well.
+    ///
+    /// # Errors
+    /// The same, and that one of the others has ended.
+    pub fn wait_until_beside<T>(
+        &mut self,
+        others: &[NeededProcess],
+        what: &str,
         mut is_ready: impl FnMut(&mut KafkaClient) -> Result<Option<T>>,
     ) -> Result<T> {
         let deadline = Instant::now() + READY_WAIT_MAX;
+        let itself = [self.needed(&format!("the {} server", self.kind.name()))];
         loop {
             // A server that is starting refuses connections, or cuts them.
             let answer = KafkaClient::connect(self.address).and_then(|mut it| is_ready(&mut it));
             if let Ok(Some(ready)) = answer {
                 return Ok(ready);
             }
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the {} server ended ({status}): {}", self.kind.name(), self.output_tail());
-            }
+            // They may name it better.
+            ensure_all_run(others)?;
+            ensure_all_run(&itself)?;
             if Instant::now() >= deadline {
                 let (name, tail) = (self.kind.name(), self.output_tail());
                 bail!(
@@ -164,12 +179,10 @@ impl ServerProcess {
         }
     }
 
-    /// Whether it has ended by itself.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+    /// Its process, as errors are to call it when it ends before it should.
+    #[must_use]
+    pub fn needed(&self, name: &str) -> NeededProcess {
+        NeededProcess::new(name, self.id(), Some(&self.output))
     }
 
     /// Asks it to end and waits.

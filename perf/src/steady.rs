@@ -7,22 +7,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::latency_row::{LatencyRound, micros};
 use crate::log_fetcher::{FetchSettings, LogFetcher};
 use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::{CalmRound, Round, order_of_round};
-use crate::paced_producer::{ProducePlan, Schedule, produce};
+use crate::needed_process::{NeededProcess, cause};
+use crate::paced_producer::{ProducePlan, Schedule};
 use crate::served_logs::WorkDirectory;
 use crate::server_process::{ServerProcess, mirror_options};
 use crate::steady_row::{RoundsOfReaders, SteadyRow};
 use crate::stock_broker;
-use crate::timed_consumer::consume;
+use crate::timed_consumer::produce_and_consume;
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -94,10 +94,20 @@ impl Reader {
 pub fn measure(plan: &SteadyPlan, mut tell: impl FnMut(&str)) -> Result<SteadyRow> {
     let root = WorkDirectory::create(&plan.directory, "perf-steady")?;
     let servers = Servers::start(plan, &root)?;
+    let measured = measure_with(&servers, plan, &mut tell);
+    measured.map_err(|error| cause(error, &servers.needed()))
+}
+
+fn measure_with(
+    servers: &Servers,
+    plan: &SteadyPlan,
+    tell: &mut impl FnMut(&str),
+) -> Result<SteadyRow> {
+    let ids = servers.needed().map(|server| server.id());
     warm_up(WARM_UP)?;
     let rate = match plan.records_per_second {
         Some(rate) => rate,
-        None => servers.half_load(plan, &mut tell)?,
+        None => servers.half_load(plan, tell)?,
     };
     tell(&format!("{rate} records of {} bytes per second", plan.record_bytes));
     let mut rounds = RoundsOfReaders::default();
@@ -105,7 +115,7 @@ pub fn measure(plan: &SteadyPlan, mut tell: impl FnMut(&str)) -> Result<SteadyRo
         for &reader in order_of_round(&Reader::ALL, round.number) {
             let tries_max = round.tries_max(plan.tries_max);
             let run = || servers.round(reader, rate, plan.round_time, plan.record_bytes);
-            let measured = CalmRound::run(tries_max, &servers.ids(), run)?;
+            let measured = CalmRound::run(tries_max, &ids, run)?;
             let (name, figures) = (reader.name(), measured.value.text());
             let noise = if measured.is_calm { "" } else { ", disturbed" };
             tell(&format!("{round} {name}: {figures}{noise}"));
@@ -174,8 +184,13 @@ impl Servers {
         self.read_from(reader).address()
     }
 
-    fn ids(&self) -> [u32; 3] {
-        [self.source.id(), self.follower.id(), self.node.id()]
+    /// Who has to run while a round does.
+    fn needed(&self) -> [NeededProcess; 3] {
+        [
+            self.source.needed("the source broker"),
+            self.follower.needed("the follower"),
+            self.node.needed("the node"),
+        ]
     }
 
     /// Half of the highest rate that was sustained by the node and by the follower.
@@ -219,14 +234,7 @@ impl Servers {
         let schedule = Schedule { begin: Instant::now() + LEAD, interval, records };
         let produced = ProducePlan { address, topic, acks: 1, record_bytes, start_offset };
         let before = server.cpu()?;
-        let histogram = thread::scope(|scope| {
-            let address = server.address();
-            let consumer = scope.spawn(move || consume(address, topic, start_offset, &schedule));
-            let produced = produce(&produced, &schedule);
-            let consumed = consumer.join().unwrap_or_else(|_| bail!("the consumer panicked"));
-            // Without records the consumer only says that it waited for ever.
-            produced.and(consumed)
-        })?;
+        let histogram = produce_and_consume(&produced, server.address(), &schedule)?;
         let cpu = server.cpu()?.saturating_sub(before);
         Ok(LatencyRound { histogram, cpu, elapsed: schedule.begin.elapsed() })
     }

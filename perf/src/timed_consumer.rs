@@ -1,23 +1,48 @@
-//! A waiting consumer that knows when each record was due (see `paced_producer`).
+//! A waiting consumer that knows when each record was due (see `paced_producer`), and both at once.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::log_fetcher::{FetchSettings, LogFetcher};
-use crate::paced_producer::Schedule;
+use crate::paced_producer::{ProducePlan, Schedule, produce};
 
-/// Receives all records of a schedule and tells how late each was, in nanoseconds.
+/// Sends all records of a schedule, receives them at `reader`, and tells how late each was, in
+/// nanoseconds. When one end fails the other does not wait.
 ///
 /// # Errors
-/// When the server refuses, or a record does not come.
-pub fn consume(
+/// When a server refuses, or a record does not come.
+pub fn produce_and_consume(
+    plan: &ProducePlan<'_>,
+    reader: SocketAddr,
+    schedule: &Schedule,
+) -> Result<Histogram<u64>> {
+    let is_vain = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        let consumer = scope.spawn(move || {
+            let consumed = consume(reader, plan.topic, plan.start_offset, schedule, is_vain);
+            is_vain.fetch_or(consumed.is_err(), Ordering::Relaxed);
+            consumed
+        });
+        let produced = produce(plan, schedule, is_vain);
+        is_vain.fetch_or(produced.is_err(), Ordering::Relaxed);
+        let consumed = consumer.join().unwrap_or_else(|_| bail!("the consumer panicked"));
+        // Without records the consumer only says that none come; a producer without a consumer
+        // says nothing.
+        produced.and(consumed)
+    })
+}
+
+fn consume(
     address: SocketAddr,
     topic: &str,
     start_offset: i64,
     schedule: &Schedule,
+    is_vain: &AtomicBool,
 ) -> Result<Histogram<u64>> {
     let mut histogram = Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, FIGURES)?;
     let mut fetcher = LogFetcher::connect(address, FetchSettings::JAVA)?;
@@ -40,6 +65,7 @@ pub fn consume(
             histogram.record(nanos.clamp(1, LATENCY_NANOS_MAX))?;
         }
         offset = fetched.next_offset;
+        ensure!(!is_vain.load(Ordering::Relaxed), "no more records come than {offset}");
         ensure!(Instant::now() < deadline, "records up to {end} are due, {offset} is reached");
     }
     Ok(histogram)

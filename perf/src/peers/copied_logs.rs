@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::needed_process::{NeededProcess, ensure_all_run};
 use crate::peers::CopyPlan;
 
 /// A copying that takes so long is stuck.
@@ -19,32 +20,34 @@ pub const LOOK_PAUSE: Duration = Duration::from_millis(2);
 /// and when the last one was, after `begun`.
 ///
 /// # Errors
-/// What `is_there` says, or that it takes too long.
+/// What `is_there` says, that it takes too long, or that a process has ended that it needs.
 pub fn until_all(
-    partitions: u32,
+    plan: &CopyPlan<'_>,
     begun: Instant,
     mut is_there: impl FnMut(u32) -> Result<bool>,
 ) -> Result<Duration> {
-    for partition in 0..partitions {
+    for partition in 0..plan.partitions {
         let what = || format!("partition {partition} is not copied");
-        until(LOOK_PAUSE, begun, what, || is_there(partition))?;
+        until(LOOK_PAUSE, begun, plan.needed, what, || is_there(partition))?;
     }
     Ok(begun.elapsed())
 }
 
-/// Asks `is_so` again after each pause until it is; `begun` is when the waiting began, and `stuck`
-/// says what is the matter when it takes too long.
+/// Asks `is_so` again after each pause until it is; `begun` is when the waiting began, `needed` who
+/// has to run meanwhile, and `stuck` says what is the matter when it takes too long.
 ///
 /// # Errors
-/// What `is_so` says, or that it takes too long.
+/// What `is_so` says, that it takes too long, or that a process has ended that it needs.
 pub fn until(
     pause: Duration,
     begun: Instant,
+    needed: &[NeededProcess],
     stuck: impl Fn() -> String,
     mut is_so: impl FnMut() -> Result<bool>,
 ) -> Result<()> {
     while !is_so()? {
         ensure!(begun.elapsed() <= COPY_TIME_MAX, "{} after {COPY_TIME_MAX:?}", stuck());
+        ensure_all_run(needed)?;
         thread::sleep(pause);
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::measurement::Sample;
+use crate::needed_process::NeededProcess;
 use crate::peers::copied_logs::{check, log_bytes, until_all};
 use crate::peers::source_cluster::{
     SOURCE_ID, SourceCluster, assign, cancel, unfinished, until_assigned, until_gone,
@@ -80,8 +81,8 @@ impl Follower {
 
     /// Its processes.
     #[must_use]
-    pub fn processes(&self) -> Vec<u32> {
-        vec![self.broker.id()]
+    pub fn processes(&self) -> Vec<NeededProcess> {
+        vec![self.broker.needed(&format!("follower {}", self.id))]
     }
 
     /// Copies the topic; the clock runs from the order, a reassignment, to the moment when its
@@ -95,7 +96,7 @@ impl Follower {
         let begun = Instant::now();
         self.begin(plan)?;
         let mut first_byte = None;
-        let elapsed = until_all(plan.partitions, begun, |partition| {
+        let elapsed = until_all(plan, begun, |partition| {
             let bytes = log_bytes(&self.directory, plan.topic, partition)?;
             if bytes > 0 {
                 first_byte.get_or_insert_with(|| begun.elapsed());
@@ -109,7 +110,7 @@ impl Follower {
             target_cpu: None,
             resident_bytes_max: watch.resident_bytes_max()?,
         };
-        until_assigned(plan.source)?;
+        until_assigned(plan.source, plan.needed)?;
         check(plan, &self.directory)?;
         let spent = SpentLogs::hold(plan.spent, &self.directory, plan.topic, plan.partitions)?;
         self.end(plan)?;
@@ -123,11 +124,11 @@ impl Follower {
     /// When the cluster refuses.
     pub fn copy_for(&self, time: Duration, plan: &CopyPlan<'_>) -> Result<Sample> {
         self.begin(plan)?;
-        let sample = watch(self.broker.id(), time, plan.bytes, || {
+        let sample = watch(self.broker.id(), time, plan, || {
             (0..plan.partitions).map(|each| log_bytes(&self.directory, plan.topic, each)).sum()
         })?;
         cancel(plan.source, plan.topic, plan.partitions)?;
-        until_assigned(plan.source)?;
+        until_assigned(plan.source, plan.needed)?;
         self.end(plan)?;
         Ok(sample)
     }
@@ -139,7 +140,7 @@ impl Follower {
     /// Has the copy removed.
     fn end(&self, plan: &CopyPlan<'_>) -> Result<()> {
         assign(plan.source, plan.topic, plan.partitions, &[SOURCE_ID])?;
-        until_assigned(plan.source)?;
-        until_gone(&self.directory, plan.topic)
+        until_assigned(plan.source, plan.needed)?;
+        until_gone(&self.directory, plan.topic, plan.needed)
     }
 }

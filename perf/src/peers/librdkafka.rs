@@ -6,14 +6,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use harness::clients::{Client, install};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use crate::measurement::Sample;
+use crate::needed_process::{NeededProcess, ensure_all_run};
 use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
 
@@ -74,7 +78,7 @@ impl LibrdkafkaPeer {
             .arg(plan.response_bytes_max.unwrap_or(0).to_string())
             .args(plan.end_offsets.iter().map(i64::to_string));
         let begun = Instant::now();
-        let told = run(&mut command);
+        let told = run_beside(&mut command, plan.needed);
         let elapsed = begun.elapsed();
         let written = told.and_then(|told| Ok((Told::parse(&told)?, file_bytes(plan.directory)?)));
         SpentLogs::retire(plan.spent, plan.directory)?;
@@ -156,9 +160,32 @@ fn file_bytes(directory: &Path) -> Result<u64> {
 }
 
 fn run(command: &mut Command) -> Result<String> {
+    run_beside(command, &[])
+}
+
+/// Runs a program to its end, and ends it when one of those is gone that it needs.
+fn run_beside(command: &mut Command, needed: &[NeededProcess]) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("running {program}"))?;
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = piped.spawn().with_context(|| format!("running {program}"))?;
+    let id = Pid::from_child(&child);
+    let output = thread::scope(|scope| -> Result<Output> {
+        let (running, has_ended) = mpsc::channel::<()>();
+        let guard = scope.spawn(move || {
+            while has_ended.recv_timeout(LOOK_PAUSE) == Err(RecvTimeoutError::Timeout) {
+                if let Err(ended) = ensure_all_run(needed) {
+                    // It may have failed by itself meanwhile.
+                    let _ = kill_process(id, Signal::KILL);
+                    return Err(ended);
+                }
+            }
+            Ok(())
+        });
+        let output = child.wait_with_output();
+        drop(running);
+        guard.join().unwrap_or_else(|_| bail!("watching {program} panicked"))?;
+        Ok(output?)
+    })?;
     if !output.status.success() {
         bail!("{program}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     }
@@ -169,6 +196,8 @@ const SOURCE: &str = include_str!("../../peers/librdkafka_to_file.c");
 const HEADER: &str = "librdkafka/rdkafka.h";
 const PACKAGE: &str = "librdkafka-dev";
 const MISSING: &str = "gcc and librdkafka are needed: apt-get install gcc librdkafka-dev";
+/// From one look at who is needed to the next.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Length of the key and of the value before each record.
 const LENGTHS_BYTES: u64 = 8;
 

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use harness::kafka_jars;
 use kafka_protocol::messages::{DeleteTopicsRequest, MetadataRequest};
 
 use crate::kafka_client::{KafkaClient, LogEdge, name};
 use crate::measurement::Sample;
+use crate::needed_process::{NeededProcess, ProcessEnded, cause, ensure_all_run};
 use crate::peers::source_cluster::until_gone;
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
@@ -69,8 +70,8 @@ impl MirrorMakerPeer {
 
     /// Processes that live from copy to copy.
     #[must_use]
-    pub fn processes(&self) -> Vec<u32> {
-        vec![self.target.id()]
+    pub fn processes(&self) -> Vec<NeededProcess> {
+        vec![self.target.needed("the broker that MirrorMaker 2 writes to")]
     }
 
     /// Copies the topic, or as much of it as there is time for.
@@ -83,17 +84,22 @@ impl MirrorMakerPeer {
         let alias = format!("source{}", self.copies);
         let output = self.directory.with_extension(format!("{alias}.out"));
         let mut mirror_maker = self.start_mirror_maker(plan, settings, &alias, &output)?;
+        let needed = [plan.needed, &[mirror_maker.needed("MirrorMaker 2")]].concat();
         let watched = Watched {
             topic: format!("{alias}.{}", plan.topic),
             plan,
             settings,
             target: &self.target,
             output: &output,
+            needed: &needed,
         };
-        let run = watched.measure(&mut mirror_maker);
+        let run = watched.measure(&mut mirror_maker).map_err(|error| cause(error, &needed));
         // What it would still write is not wanted: there is nothing to wait for.
         mirror_maker.kill()?;
-        let run = run.with_context(|| format!("MirrorMaker 2, {}", tail(&output)))?;
+        let run = run.map_err(|error| match error.is::<ProcessEnded>() {
+            true => error,
+            false => error.context(format!("MirrorMaker 2, {}", tail(&output))),
+        })?;
         self.delete_topics(&watched.topic)?;
         fs::remove_file(&output)?;
         Ok(run)
@@ -137,7 +143,7 @@ impl MirrorMakerPeer {
             let code = told.error_code;
             ensure!(code == 0, "{:?} is not deleted: error {code}", told.name);
         }
-        until_gone(&self.directory, copied)?;
+        until_gone(&self.directory, copied, &self.processes())?;
         rustix::fs::sync();
         Ok(())
     }
@@ -150,22 +156,25 @@ struct Watched<'a> {
     settings: &'a MirrorMakerSettings,
     target: &'a ServerProcess,
     output: &'a Path,
+    /// Who has to run, MirrorMaker too.
+    needed: &'a [NeededProcess],
 }
 
 impl Watched<'_> {
     fn measure(&self, mirror_maker: &mut ServerProcess) -> Result<CopyRun> {
         let records = self.plan.records;
-        let first = mirror_maker.wait_until("copying the first record", |client| {
-            self.refuse_dead_tasks()?;
-            Ok(Some(self.records(client)?).filter(|records| *records > 0))
-        })?;
+        let first =
+            mirror_maker.wait_until_beside(self.needed, "copying the first record", |client| {
+                self.refuse_dead_tasks()?;
+                Ok(Some(self.records(client)?).filter(|records| *records > 0))
+            })?;
         ensure!(first < records, "all was copied before anybody could look: take more bytes");
         let mut client = KafkaClient::connect(self.target.address())?;
-        self.wait(&mut client, mirror_maker, WARM_UP_MAX, records / 4)?;
+        self.wait(&mut client, WARM_UP_MAX, records / 4)?;
         let watch = ProcessWatch::begin(mirror_maker.id())?;
         let begun = self.mark(&mut client)?;
         ensure!(begun.records < records, "all was copied while it warmed up: take more bytes");
-        self.wait(&mut client, mirror_maker, WINDOW, records)?;
+        self.wait(&mut client, WINDOW, records)?;
         let ended = self.mark(&mut client)?;
         let cpu = watch.cpu()?;
         let copied = ended.records - begun.records;
@@ -183,13 +192,7 @@ impl Watched<'_> {
     }
 
     /// Waits until so many records are copied, or for `time`.
-    fn wait(
-        &self,
-        client: &mut KafkaClient,
-        mirror_maker: &mut ServerProcess,
-        time: Duration,
-        wanted: u64,
-    ) -> Result<()> {
+    fn wait(&self, client: &mut KafkaClient, time: Duration, wanted: u64) -> Result<()> {
         let begun = Instant::now();
         let (mut last, mut moved) = (0, begun);
         let mut looked_for_dead = begun;
@@ -206,9 +209,7 @@ impl Watched<'_> {
             if looked_for_dead.elapsed() > DEAD_TASKS_PAUSE {
                 looked_for_dead = Instant::now();
                 self.refuse_dead_tasks()?;
-                if mirror_maker.has_ended()? {
-                    bail!("it ended with {records} records copied");
-                }
+                ensure_all_run(self.needed)?;
             }
             thread::sleep(LOOK_PAUSE);
         }

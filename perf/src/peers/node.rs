@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::measurement::Sample;
 use crate::mirrors_client::MirrorsClient;
+use crate::needed_process::cause;
 use crate::peers::copied_logs::{check, until_all};
 use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
@@ -37,7 +38,9 @@ impl NodePeer {
     /// When the node refuses, or the copy is not the source's log.
     pub fn copy(&self, plan: &CopyPlan<'_>) -> Result<CopyRun> {
         let mut node = self.start(plan)?;
-        let run = self.mirror(&mut node, plan);
+        let needed = [plan.needed, &[node.needed("the node")]].concat();
+        let run = self.mirror(&mut node, &CopyPlan { needed: &needed, ..*plan });
+        let run = run.map_err(|error| cause(error, &needed));
         // A node that fails is more worth telling than what it did not do.
         let stopped = node.stop();
         let checked = check(plan, plan.directory);
@@ -64,7 +67,7 @@ impl NodePeer {
 
     fn mirror(&self, node: &mut ServerProcess, plan: &CopyPlan<'_>) -> Result<CopyRun> {
         let warm_up = &self.warm_up.1;
-        node.wait_until("mirroring the first topic", |client| {
+        node.wait_until_beside(plan.needed, "mirroring the first topic", |client| {
             let ends = client.offsets(warm_up, 1, LogEdge::End)?;
             Ok(ends.filter(|ends| ends.iter().any(|end| *end > 0)))
         })?;
@@ -80,7 +83,7 @@ impl NodePeer {
         let begun = Instant::now();
         orders.start(plan.topic)?;
         let mut first_byte = None;
-        let elapsed = until_all(plan.partitions, begun, |partition| {
+        let elapsed = until_all(plan, begun, |partition| {
             let index = usize::try_from(partition)?;
             let wanted = *plan.end_offsets.get(index).context("a partition nobody filled")?;
             let end = client.end_offset(plan.topic, i32::try_from(partition)?)?.unwrap_or(0);

@@ -92,6 +92,7 @@ impl ProducedTopic {
             response_bytes_max: None,
             directory,
             spent,
+            needed: &[],
             compare_with: None,
         })
     }

@@ -15,6 +15,7 @@ use crate::limits::receive;
 use crate::machine::{CorePair, ratio_f64, warm_up};
 use crate::measurement::{CalmRound, Round, Sample, order_of_round};
 use crate::memory_cap::memory_bytes_max;
+use crate::needed_process::{NeededProcess, cause};
 use crate::peers::contender::Contender;
 use crate::peers::copied_logs::segments;
 use crate::peers::follower::{Follower, FollowerSettings};
@@ -72,6 +73,7 @@ pub fn measure(
         let warm_up_rounds =
             if number == 0 { plan.warm_up_rounds } else { plan.warm_up_rounds.min(1) };
         let measured = bench.measure(scenario, warm_up_rounds, &mut tell);
+        let measured = measured.map_err(|error| cause(error, &bench.needed(None)));
         let measured = measured.with_context(|| format!("scenario {}", scenario.name))?;
         record.scenarios.push(measured);
         keep(&record)?;
@@ -160,6 +162,17 @@ impl<'a> Bench<'a> {
         };
         let all = Contender::value_variants().iter().copied();
         all.filter(is_asked).filter(is_able).collect()
+    }
+
+    /// Who has to run while somebody copies.
+    fn needed(&self, synthetic: Option<&SourceChild>) -> Vec<NeededProcess> {
+        let synthetic =
+            synthetic.map(|child| NeededProcess::new("the synthetic source", child.id(), None));
+        let mut needed: Vec<_> = synthetic.into_iter().collect();
+        needed.push(self.source.process());
+        needed.extend(self.followers.values().flat_map(Follower::processes));
+        needed.extend(self.mirror_maker.iter().flat_map(MirrorMakerPeer::processes));
+        needed
     }
 
     /// Starts what lives from copy to copy, for those who need it.
@@ -255,14 +268,14 @@ impl<'a> Bench<'a> {
         let original = self.source.directory.clone();
         // Whether it is the same bytes, once; how many they are, every time.
         let is_compared = !round.counts && round.number == 1 && synthetic.is_none();
+        let needed = self.needed(synthetic);
         let plan = CopyPlan {
+            needed: &needed,
             response_bytes_max: scenario.response_bytes_max,
             compare_with: is_compared.then_some(original.as_path()),
             ..prepared.topic.copy_plan(source, &directory, &spent)?
         };
-        let mut ours = vec![source_process];
-        ours.extend(self.followers.values().flat_map(Follower::processes));
-        ours.extend(self.mirror_maker.iter().flat_map(MirrorMakerPeer::processes));
+        let ours: Vec<u32> = needed.iter().map(NeededProcess::id).collect();
         let tries_max = round.tries_max(self.plan.tries_max);
         let logs = synthetic.is_none().then_some(original.as_path());
         let settled = || settle(&plan, logs);
@@ -270,7 +283,8 @@ impl<'a> Bench<'a> {
             let watch = ProcessWatch::begin(source_process)?;
             let run = self.copy(scenario, contender, &plan)?;
             Ok(RunRecord::new(round.number, contender, &run, watch.cpu()?.as_secs_f64()))
-        })?;
+        });
+        let measured = measured.map_err(|error| cause(error, &needed))?;
         let CalmRound { value, disturbed, is_calm } = measured;
         Ok(RunRecord { disturbed, is_calm, ..value })
     }

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::kafka_client::{KafkaClient, LogEdge, name};
+use crate::needed_process::NeededProcess;
 use crate::peers::copied_logs::until;
 use crate::peers::produced_topic::{ProducedTopic, TopicContent, produce};
 use crate::server_process::ServerProcess;
@@ -79,6 +80,12 @@ impl SourceCluster {
         Ok(produced)
     }
 
+    /// The broker's process.
+    #[must_use]
+    pub fn process(&self) -> NeededProcess {
+        self.broker.needed("the source broker")
+    }
+
     /// Deletes a topic and waits until its files are gone.
     ///
     /// # Errors
@@ -91,7 +98,7 @@ impl SourceCluster {
             KafkaClient::connect(self.broker.address())?.ask(&request, DELETE_VERSION)?;
         let code = response.responses.first().context("no word about the topic")?.error_code;
         ensure!(code == 0, "topic {topic} is not deleted: error {code}");
-        until_gone(&self.directory, topic)?;
+        until_gone(&self.directory, topic, &[self.process()])?;
         rustix::fs::sync();
         Ok(())
     }
@@ -146,11 +153,11 @@ fn reassign(
 /// replicas, or left them. An order that comes before makes brokers delete what they create again.
 ///
 /// # Errors
-/// When the cluster does not do it.
-pub fn until_assigned(source: SocketAddr) -> Result<()> {
+/// When the cluster does not do it, or a process has ended that it needs.
+pub fn until_assigned(source: SocketAddr, needed: &[NeededProcess]) -> Result<()> {
     let mut client = KafkaClient::connect(source)?;
     let stuck = || "a reassignment is not over".to_owned();
-    until(CLEAN_UP_PAUSE, Instant::now(), stuck, || Ok(unfinished(&mut client)? == 0))
+    until(CLEAN_UP_PAUSE, Instant::now(), needed, stuck, || Ok(unfinished(&mut client)? == 0))
 }
 
 /// How many topics are being reassigned; any broker says so once its cluster has it.
@@ -169,12 +176,12 @@ pub fn unfinished(client: &mut KafkaClient) -> Result<usize> {
 /// Waits until a broker's directory has nothing of a topic any more.
 ///
 /// # Errors
-/// When the broker does not delete it.
-pub fn until_gone(directory: &Path, topic: &str) -> Result<()> {
+/// When the broker does not delete it, or a process has ended that it needs.
+pub fn until_gone(directory: &Path, topic: &str, needed: &[NeededProcess]) -> Result<()> {
     // Directories that wait to be deleted are called TOPIC-N.ID-delete.
     let prefix = format!("{topic}-");
     let stuck = || format!("{topic} is still in {}", directory.display());
-    until(CLEAN_UP_PAUSE, Instant::now(), stuck, || {
+    until(CLEAN_UP_PAUSE, Instant::now(), needed, stuck, || {
         let mut entries = fs::read_dir(directory)?.filter_map(Result::ok);
         Ok(!entries.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)))
     })

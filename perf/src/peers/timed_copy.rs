@@ -10,22 +10,23 @@ use anyhow::{Context as _, Result, ensure};
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::machine::process_cpu_of;
 use crate::measurement::Sample;
+use crate::needed_process::{cause, ensure_all_run};
 use crate::peers::CopyPlan;
 use crate::peers::copied_logs::COPY_TIME_MAX;
 use crate::peers::spent_logs::SpentLogs;
 use crate::server_process::{ServerProcess, mirror_options};
 
-/// Looks again and again at how many bytes a process has `copied` of `all`. The clock runs from the
-/// first sight of any; those that were there at that moment do not count. It stops when there are
-/// more for the first time after `time`: who writes whole responses of many megabytes is in the
-/// middle of one when the time is over, as it was between two when the clock began.
+/// Looks again and again at how many bytes a process has `copied` of the plan's. The clock runs
+/// from the first sight of any; those that were there at that moment do not count. It stops when
+/// there are more for the first time after `time`: who writes whole responses of many megabytes is
+/// in the middle of one when the time is over, as it was between two when the clock began.
 ///
 /// # Errors
-/// What `copied` says, or that nothing comes.
+/// What `copied` says, that nothing comes, or that a process has ended that the copying needs.
 pub fn watch(
     process: u32,
     time: Duration,
-    all: u64,
+    plan: &CopyPlan<'_>,
     mut copied: impl FnMut() -> Result<u64>,
 ) -> Result<Sample> {
     let ordered = Instant::now();
@@ -35,15 +36,17 @@ pub fn watch(
             break bytes;
         }
         ensure!(ordered.elapsed() < COPY_TIME_MAX, "nothing is copied after {COPY_TIME_MAX:?}");
+        ensure_all_run(plan.needed)?;
         thread::sleep(LOOK_PAUSE);
     };
     let (begun, before) = (Instant::now(), process_cpu_of(process)?);
     let (mut last, mut is_over) = (first, false);
-    while last < all && !is_over {
+    while last < plan.bytes && !is_over {
         thread::sleep(LOOK_PAUSE);
         let bytes = copied()?;
         let waited = begun.elapsed();
         ensure!(waited < COPY_TIME_MAX, "nothing more is copied after {COPY_TIME_MAX:?}");
+        ensure_all_run(plan.needed)?;
         is_over = waited >= time && bytes > last;
         last = bytes;
     }
@@ -64,7 +67,9 @@ pub fn mirror_for(
     let mut all_options = mirror_options(plan.source, plan.topic);
     all_options.extend_from_slice(options);
     let mut node = ServerProcess::start_node_with(ringmirror, plan.directory, &all_options)?;
-    let sample = watch_node(&mut node, time, plan);
+    let needed = [plan.needed, &[node.needed("the node")]].concat();
+    let sample = watch_node(&mut node, time, &CopyPlan { needed: &needed, ..*plan });
+    let sample = sample.map_err(|error| cause(error, &needed));
     // A node that fails is more worth telling than what it did not do.
     let stopped = node.stop();
     let retired = SpentLogs::retire(plan.spent, plan.directory);
@@ -78,11 +83,11 @@ fn watch_node(node: &mut ServerProcess, time: Duration, plan: &CopyPlan<'_>) -> 
         let ends = client.offsets(plan.topic, count, LogEdge::End)?;
         Ok(ends.map(|ends| ends.iter().sum()))
     };
-    node.wait_until("mirroring the first record", |client| {
+    node.wait_until_beside(plan.needed, "mirroring the first record", |client| {
         Ok(mirrored(client)?.filter(|records| *records > 0))
     })?;
     let mut client = KafkaClient::connect(node.address())?;
-    watch(node.id(), time, plan.bytes, || {
+    watch(node.id(), time, plan, || {
         let records = mirrored(&mut client)?.context("the topic is gone")?;
         // Batches are alike.
         let bytes = u128::try_from(records)? * u128::from(plan.bytes) / u128::from(plan.records);

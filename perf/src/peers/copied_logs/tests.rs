@@ -35,6 +35,7 @@ fn refusal(copy: [&[(u32, &[u8])]; 2]) -> String {
         response_bytes_max: None,
         directory: &directory,
         spent: Path::new("/spent"),
+        needed: &[],
         compare_with: Some(&original),
     };
     check(&plan, &directory).err().map(|error| error.to_string()).unwrap_or_default()

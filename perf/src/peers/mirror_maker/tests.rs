@@ -14,6 +14,7 @@ fn properties_of(is_tuned: bool) -> String {
         response_bytes_max: None,
         directory: Path::new("copy"),
         spent: Path::new("/spent"),
+        needed: &[],
         compare_with: None,
     };
     let settings = MirrorMakerSettings { is_tuned, compression: "zstd", source_process: 1 };

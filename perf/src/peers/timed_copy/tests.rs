@@ -1,12 +1,29 @@
+use std::net::SocketAddr;
 use std::process;
 
 use super::*;
+
+fn plan_of(bytes: u64) -> CopyPlan<'static> {
+    CopyPlan {
+        source: SocketAddr::from(([127, 0, 0, 1], 1)),
+        topic: "t",
+        partitions: 1,
+        records: 1,
+        end_offsets: &[1],
+        bytes,
+        response_bytes_max: None,
+        directory: Path::new("copy"),
+        spent: Path::new("spent"),
+        needed: &[],
+        compare_with: None,
+    }
+}
 
 /// What is measured when the looks find so many bytes, one after the other and the last for ever.
 fn watched(time: Duration, all: u64, looks: &[u64]) -> Result<Sample> {
     let mut looks = looks.iter().copied();
     let mut last = 0;
-    watch(process::id(), time, all, || {
+    watch(process::id(), time, &plan_of(all), || {
         last = looks.next().unwrap_or(last);
         Ok(last)
     })
@@ -32,7 +49,7 @@ fn a_copying_that_is_too_slow_ends_with_its_time() -> Result<()> {
 #[test]
 fn a_response_that_is_on_its_way_when_the_time_is_over_counts() -> Result<()> {
     let (time, begun) = (2 * LOOK_PAUSE, Instant::now());
-    let sample = watch(process::id(), time, 100, || {
+    let sample = watch(process::id(), time, &plan_of(100), || {
         Ok(if begun.elapsed() < 10 * LOOK_PAUSE { 10 } else { 50 })
     })?;
     assert_eq!(sample.bytes, 40);
