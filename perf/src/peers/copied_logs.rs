@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::needed_process::{NeededProcess, ensure_all_run};
 use crate::peers::CopyPlan;
@@ -70,7 +70,7 @@ pub fn log_bytes(directory: &Path, topic: &str, partition: u32) -> Result<u64> {
 /// what to compare it, other bytes.
 ///
 /// # Errors
-/// Which partition differs.
+/// Which file differs, and where in it.
 pub fn check(plan: &CopyPlan<'_>, directory: &Path) -> Result<()> {
     let mut bytes = 0;
     for partition in 0..plan.partitions {
@@ -82,9 +82,10 @@ pub fn check(plan: &CopyPlan<'_>, directory: &Path) -> Result<()> {
     for partition in 0..plan.partitions {
         let mut original = Segments::open(original, plan.topic, partition)?;
         let mut copy = Segments::open(directory, plan.topic, partition)?;
-        let at = original.first_difference(&mut copy)?;
-        let topic = plan.topic;
-        ensure!(at.is_none(), "{topic}-{partition} differs from the source at byte {at:?}");
+        if let Some(at) = original.first_difference(&mut copy)? {
+            let (topic, place) = (plan.topic, copy.place());
+            bail!("{topic}-{partition} differs from the source at byte {at}: {place}");
+        }
     }
     Ok(())
 }
@@ -112,12 +113,16 @@ pub fn segments(directory: &Path, topic: &str, partition: u32) -> Result<Vec<Pat
 struct Segments {
     left: std::vec::IntoIter<PathBuf>,
     current: Option<BufReader<File>>,
+    /// The current file, or the last one, and how much of it was consumed.
+    path: PathBuf,
+    consumed: usize,
 }
 
 impl Segments {
     fn open(directory: &Path, topic: &str, partition: u32) -> Result<Self> {
         let left = segments(directory, topic, partition)?.into_iter();
-        Ok(Self { left, current: None })
+        let path = directory.join(format!("{topic}-{partition}"));
+        Ok(Self { left, current: None, path, consumed: 0 })
     }
 
     /// The next bytes; none at the end.
@@ -133,6 +138,7 @@ impl Segments {
             let Some(path) = self.left.next() else { return Ok(&[]) };
             let file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
             self.current = Some(BufReader::with_capacity(READ_BYTES, file));
+            (self.path, self.consumed) = (path, 0);
         }
         Ok(self.current.as_mut().map_or(&[][..], |file| file.buffer()))
     }
@@ -140,10 +146,16 @@ impl Segments {
     fn consume(&mut self, bytes: usize) {
         if let Some(file) = &mut self.current {
             file.consume(bytes);
+            self.consumed += bytes;
         }
     }
 
-    /// Where both begin to differ, or one ends before the other.
+    /// Where the next bytes are.
+    fn place(&self) -> String {
+        format!("byte {} of {}", self.consumed, self.path.display())
+    }
+
+    /// Where both begin to differ, or one ends before the other; both are there then.
     fn first_difference(&mut self, other: &mut Self) -> Result<Option<usize>> {
         let mut at = 0;
         loop {
@@ -151,7 +163,10 @@ impl Segments {
             let common = mine.len().min(theirs.len());
             if mine[..common] != theirs[..common] {
                 let same = mine.iter().zip(theirs).take_while(|(mine, theirs)| mine == theirs);
-                return Ok(Some(at + same.count()));
+                let same = same.count();
+                self.consume(same);
+                other.consume(same);
+                return Ok(Some(at + same));
             }
             if common == 0 {
                 let is_end = mine.is_empty() && theirs.is_empty();
