@@ -1,18 +1,18 @@
 //! A copying that lasts until all is there or the time is over, whichever comes first: what a long
 //! link leaves of a rate is seen as well in ten seconds as in ten minutes.
 
+use std::mem;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::machine::process_cpu_of;
 use crate::measurement::Sample;
-use crate::needed_process::{cause, ensure_all_run};
+use crate::needed_process::cause;
 use crate::peers::CopyPlan;
-use crate::peers::copied_logs::COPY_TIME_MAX;
+use crate::peers::copied_logs::until;
 use crate::peers::spent_logs::SpentLogs;
 use crate::server_process::{ServerProcess, mirror_options};
 
@@ -29,27 +29,19 @@ pub fn watch(
     plan: &CopyPlan<'_>,
     mut copied: impl FnMut() -> Result<u64>,
 ) -> Result<Sample> {
-    let ordered = Instant::now();
-    let first = loop {
-        let bytes = copied()?;
-        if bytes > 0 {
-            break bytes;
-        }
-        ensure!(ordered.elapsed() < COPY_TIME_MAX, "nothing is copied after {COPY_TIME_MAX:?}");
-        ensure_all_run(plan.needed)?;
-        thread::sleep(LOOK_PAUSE);
-    };
+    let mut first = 0;
+    let nothing = || "nothing is copied".to_owned();
+    until(LOOK_PAUSE, Instant::now(), plan.needed, nothing, || {
+        first = copied()?;
+        Ok(first > 0)
+    })?;
     let (begun, before) = (Instant::now(), process_cpu_of(process)?);
-    let (mut last, mut is_over) = (first, false);
-    while last < plan.bytes && !is_over {
-        thread::sleep(LOOK_PAUSE);
-        let bytes = copied()?;
-        let waited = begun.elapsed();
-        ensure!(waited < COPY_TIME_MAX, "nothing more is copied after {COPY_TIME_MAX:?}");
-        ensure_all_run(plan.needed)?;
-        is_over = waited >= time && bytes > last;
-        last = bytes;
-    }
+    let mut last = first;
+    let no_more = || "nothing more is copied".to_owned();
+    until(LOOK_PAUSE, begun, plan.needed, no_more, || {
+        let earlier = mem::replace(&mut last, copied()?);
+        Ok(last >= plan.bytes || (begun.elapsed() >= time && last > earlier))
+    })?;
     let (elapsed, after) = (begun.elapsed(), process_cpu_of(process)?);
     Ok(Sample { bytes: last - first, elapsed, cpu: after.saturating_sub(before) })
 }
