@@ -46,6 +46,7 @@ pub mod server_process;
 pub mod steady;
 pub mod steady_row;
 pub mod stock_broker;
+pub mod sweeper;
 pub mod timed_consumer;
 
 pub use ::synthetic_source;

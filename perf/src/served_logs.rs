@@ -14,6 +14,7 @@ use crate::machine::CorePair;
 use crate::server_process::{ServerKind, ServerProcess, run_ringmirror};
 use crate::source_child::{SourceChild, SourceChildSpec, TOPIC};
 use crate::stock_broker;
+use crate::sweeper::Sweeper;
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -203,11 +204,13 @@ pub fn read_all(
     })
 }
 
-/// A directory of its own for each measurement; removed when dropped.
+/// A directory of its own for each measurement; removed when dropped, and when this program is
+/// interrupted or killed.
 #[derive(Debug)]
 pub struct WorkDirectory {
     /// Where it is, absolute.
     pub path: PathBuf,
+    _sweeper: Sweeper,
 }
 
 impl WorkDirectory {
@@ -219,7 +222,9 @@ impl WorkDirectory {
         remove_stale(parent, label);
         let path = parent.join(format!("{label}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self { path: path.canonicalize()? })
+        let path = path.canonicalize()?;
+        let sweeper = Sweeper::start(&path)?;
+        Ok(Self { path, _sweeper: sweeper })
     }
 
     /// Refuses when fewer bytes are free.
@@ -243,7 +248,7 @@ impl Drop for WorkDirectory {
     }
 }
 
-/// Removes what runs left behind that were interrupted or killed.
+/// Removes what runs left behind whose sweeper was killed as well, as by a machine that stops.
 fn remove_stale(parent: &Path, label: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
