@@ -49,6 +49,10 @@ pub(crate) struct PeersArgs {
     /// Bytes of every topic, instead of what is right for its scenario.
     #[arg(long, value_parser = value_parser!(u64).range(1..))]
     bytes: Option<u64>,
+    /// A setting of the source broker beside those it is shipped with, like
+    /// socket.send.buffer.bytes=-1; may be given several times.
+    #[arg(long = "source-setting", value_name = "NAME=VALUE", value_parser = setting)]
+    source_settings: Vec<(String, String)>,
     /// Tries at a round that other work disturbs, before it is taken after all.
     #[arg(long, default_value_t = TRIES_MAX, value_parser = value_parser!(u32).range(1..))]
     tries: u32,
@@ -107,11 +111,20 @@ pub(crate) fn peers(args: &PeersArgs) -> Result<()> {
         rounds: args.rounds,
         warm_up_rounds: args.warm_up_rounds,
         bytes: args.bytes,
+        source_settings: args.source_settings.clone(),
         tries_max: args.tries,
     };
     let keep = |record: &PeersRecord| write(record, &args.out);
     let record = rounds::measure(&plan, |line| eprintln!("{line}"), keep)?;
     print(&record, &args.out)
+}
+
+/// `NAME=VALUE` in two.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, as in server.properties".to_owned()),
+    }
 }
 
 /// The program over librdkafka; without it, those who need it are left out.

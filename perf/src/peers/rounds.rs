@@ -30,6 +30,7 @@ use crate::peers::{CopyPlan, CopyRun, discard};
 use crate::process_watch::ProcessWatch;
 use crate::served_logs::WorkDirectory;
 use crate::source_child::{SourceChild, SourceChildSpec};
+use crate::stock_broker::BrokerPlace;
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct PeersPlan {
     pub bytes: Option<u64>,
     /// Tries at a round that other work disturbs, before it is taken after all.
     pub tries_max: u32,
+    /// What the source broker is told beside what it is shipped with: names and values.
+    pub source_settings: Vec<(String, String)>,
     /// When, where and with what.
     pub sitting: Sitting,
 }
@@ -105,7 +108,9 @@ impl<'a> Bench<'a> {
         let root = WorkDirectory::create(&plan.directory, "perf-peers")?;
         let largest = plan.scenarios.iter().map(|each| plan.bytes.unwrap_or(each.bytes)).max();
         root.check_room(2 * largest.unwrap_or(0) + 2 * DISK_FILE_BYTES)?;
-        let mut source = SourceCluster::start(&root.path)?;
+        let settings = plan.source_settings.iter().map(|(key, value)| (&**key, &**value));
+        let settings: Vec<_> = settings.collect();
+        let mut source = SourceCluster::start_at(&root.path, &BrokerPlace::here(), &settings)?;
         source.produce(WARM_UP_TOPIC, &WARM_UP_CONTENT, WARM_UP_BYTES)?;
         let disk = DiskProbe::new(&root.path)?;
         let cores = CorePair::choose()?;
