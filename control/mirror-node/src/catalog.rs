@@ -16,15 +16,12 @@ use kafka_wire::producer::ProducerId;
 use mirror_uring::recent_records::RecentRecords;
 
 use crate::log_view::LogView;
-use crate::memory_cap::NoMemory;
 use crate::writable_log::WritableLog;
 
 /// The topics of a node; shared by the control loop, the server and the group coordinator.
 #[derive(Debug)]
 pub struct Catalog {
     root: PathBuf,
-    /// Partitions that there is memory for.
-    partition_count_max: usize,
     topics: RwLock<Topics>,
     /// Counts changes of the topics.
     changes: AtomicU64,
@@ -38,8 +35,6 @@ pub struct Catalog {
 struct Topics {
     by_name: BTreeMap<TopicName, Arc<Topic>>,
     names: HashMap<TopicId, TopicName>,
-    /// Partitions of all topics but the node's own.
-    partition_count: usize,
 }
 
 /// What a topic is to the mirrors of this node.
@@ -110,15 +105,8 @@ impl Catalog {
     /// No topics; partition directories lie in `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self::with_room(root, usize::MAX)
-    }
-
-    /// The same, with memory for so many partitions.
-    #[must_use]
-    pub fn with_room(root: PathBuf, partition_count_max: usize) -> Self {
         Self {
             root,
-            partition_count_max,
             topics: RwLock::default(),
             changes: AtomicU64::new(0),
             producer_id_max: AtomicI64::new(NO_PRODUCER),
@@ -178,17 +166,6 @@ impl Catalog {
         self.read().by_name.values().cloned().collect()
     }
 
-    /// Refuses partitions that there is no memory for, beside those that are here and those that
-    /// are `coming`. Nobody is kept from [`Self::put`]: whoever makes topics for others asks first.
-    ///
-    /// # Errors
-    /// How many there are, and how many there may be.
-    pub fn check_memory(&self, asked: usize, coming: usize) -> Result<(), NoMemory> {
-        let held = self.read().partition_count + coming;
-        let max = self.partition_count_max;
-        if asked <= max.saturating_sub(held) { Ok(()) } else { Err(NoMemory { asked, held, max }) }
-    }
-
     /// Makes or changes a topic; partitions that exist stay the same values, a topic of another id
     /// under this name is replaced. Returns what it is now.
     pub fn put(&self, name: &TopicName, spec: TopicSpec) -> Arc<Topic> {
@@ -207,10 +184,7 @@ impl Catalog {
         }));
         let TopicSpec { id, binding, configs, .. } = spec;
         let topic = Arc::new(Topic { name: name.clone(), id, binding, configs, partitions });
-        topics.partition_count += topic.counted_partitions();
-        if let Some(before) = topics.by_name.insert(name.clone(), Arc::clone(&topic)) {
-            topics.partition_count -= before.counted_partitions();
-        }
+        topics.by_name.insert(name.clone(), Arc::clone(&topic));
         topics.names.insert(id, name.clone());
         self.changes.fetch_add(1, Ordering::Release);
         topic
@@ -233,7 +207,6 @@ impl Catalog {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let topic = topics.by_name.remove(name)?;
         topics.names.remove(&topic.id);
-        topics.partition_count -= topic.counted_partitions();
         self.changes.fetch_add(1, Ordering::Release);
         Some(topic)
     }
@@ -340,12 +313,6 @@ impl Topic {
     #[must_use]
     pub fn is_internal(&self) -> bool {
         INTERNAL_TOPICS.contains(&self.name.as_str())
-    }
-
-    /// Partitions that need room: those of a topic that the node made for itself are in the
-    /// allowance for the program.
-    fn counted_partitions(&self) -> usize {
-        if self.is_internal() && !self.is_bound() { 0 } else { self.partitions.len() }
     }
 }
 

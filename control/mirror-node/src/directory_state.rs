@@ -40,7 +40,8 @@ use kafka_wire::producer::ProducerId;
 use mirror_coordinator::cluster_metadata::ClusterMetadata;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::INTERNAL_TOPICS;
+use crate::catalog::Binding;
+use crate::memory_cap::PartitionRoom;
 use crate::stored_format::StoredFormatError;
 use cluster_mirrors::{RawClusterMirrors, check_against_topics};
 
@@ -174,15 +175,18 @@ impl DirectoryState {
         self.topics.get(name).map(|topic| topic.topic_id).or_else(local)
     }
 
-    /// How many partitions all topics that are here have, mirrored and made, but for those that the
-    /// node made for itself.
+    /// Room for partitions, `max` in all: those of topics that are here, mirrored and made, have
+    /// taken theirs.
     #[must_use]
-    pub fn partitions(&self) -> usize {
-        let mirrored = self.topics.values().map(|topic| topic.partition_count);
-        let made = self.local_topics.iter();
-        let made = made.filter(|(name, _)| !INTERNAL_TOPICS.contains(&name.as_str()));
-        let counts = mirrored.chain(made.map(|(_, topic)| topic.partition_count));
-        counts.map(|count| usize::try_from(count).unwrap_or_default()).sum()
+    pub fn partition_room(&self, max: usize) -> PartitionRoom {
+        let mut room = PartitionRoom::new(max);
+        for (name, topic) in &self.topics {
+            room.hold(name, Binding::Bound, topic.partition_count);
+        }
+        for (name, topic) in &self.local_topics {
+            room.hold(name, Binding::Unbound, topic.partition_count);
+        }
+        room
     }
 
     /// How many partitions a topic that is here has, mirrored or made.

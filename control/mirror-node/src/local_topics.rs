@@ -178,6 +178,8 @@ impl LocalTopics {
             if state.topics.contains_key(name) || state.is_local(name) {
                 return Err(LocalTopicError::Exists { name: name.clone() });
             }
+            let mut room = self.directory.partition_room(state);
+            room.take(name, Binding::Unbound, partition_count)?;
             state.local_topics.insert(name.clone(), topic.clone());
             if let Err(error) = directory.write_state() {
                 directory.state.local_topics.remove(name);
@@ -208,7 +210,8 @@ impl LocalTopics {
         let held = i32::try_from(held).unwrap_or(i32::MAX);
         assert!(partition_count >= held, "{name} has {held} partitions already");
         self.check_room(&name, partition_count - held)?;
-        let shown = self.change(&name, |count, _| *count = partition_count)?;
+        let shown =
+            self.change(&name, partition_count - held, |count, _| *count = partition_count)?;
         if shown.is_bound() {
             // Whoever hears of it opens the logs, once mirroring of them counts as stopped.
             self.tell(BoundTopicNews::Grown { name, id, partition_count });
@@ -230,7 +233,7 @@ impl LocalTopics {
     ) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
         let name = self.name_of(id)?;
-        let shown = self.change(&name, |_, held| *held = configs)?;
+        let shown = self.change(&name, 0, |_, held| *held = configs)?;
         let settings = log_settings::of(&shown.configs);
         for log in shown.partitions.iter().filter_map(|partition| partition.held_log()) {
             log.update_settings(settings);
@@ -261,14 +264,16 @@ impl LocalTopics {
     }
 
     /// Changes what is remembered of a topic, partition count and settings, and shows it; returns
-    /// what it is now.
+    /// what it is now. There has to be room for `more` partitions.
     fn change(
         &self,
         name: &TopicName,
+        more: i32,
         change: impl FnOnce(&mut i32, &mut BTreeMap<String, String>),
     ) -> Result<Arc<Topic>, LocalTopicError> {
         let mut directory = self.directory.lock();
         let before = directory.state.clone();
+        let mut room = self.directory.partition_room(&before);
         let state = &mut directory.state;
         let spec = if let Some(topic) = state.local_topics.get_mut(name) {
             change(&mut topic.partition_count, &mut topic.configs);
@@ -280,9 +285,11 @@ impl LocalTopics {
             None
         };
         let spec = spec.expect("a topic whose name was looked up is there while nobody changes");
-        if let Err(error) = directory.write_state() {
+        let taken = room.take(name, spec.binding, more).map_err(LocalTopicError::from);
+        let written = taken.and_then(|()| Ok(directory.write_state()?));
+        if let Err(error) = written {
             directory.state = before;
-            return Err(error.into());
+            return Err(error);
         }
         // Before anybody can bind it to a mirror: that must not be shown over.
         Ok(self.catalog.put(name, spec))
@@ -318,11 +325,6 @@ impl LocalTopics {
         let count = usize::try_from(asked).unwrap_or(usize::MAX);
         if count > max.saturating_sub(held) {
             return Err(LocalTopicError::TooMany { asked, held, max });
-        }
-        // What a node needs itself is in the allowance for the program.
-        let is_own = RESERVED.iter().any(|(own, _)| name.as_str() == *own);
-        if !is_own {
-            self.catalog.check_memory(count, 0)?;
         }
         Ok(())
     }

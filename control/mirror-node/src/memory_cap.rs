@@ -10,10 +10,12 @@
 
 use std::fmt;
 
+use kafka_wire::partition::TopicName;
 use mirror_uring::affinity::allowed_cpus;
 use mirror_uring::segment_reader::READ_BUFFERS;
 use mirror_uring::{RECORD_BUFFER_BYTES, ShardLimits};
 
+use crate::catalog::{Binding, INTERNAL_TOPICS};
 use crate::control_loop::EngineSettings;
 
 /// A cap that is large enough for what it has to hold.
@@ -85,6 +87,61 @@ pub struct NoMemory {
     pub held: usize,
     /// How many there may be.
     pub max: usize,
+}
+
+/// Partitions that there is memory for, and how many of them are taken.
+///
+/// Made of what a directory remembers while that is locked. Whoever takes room for topics has them
+/// remembered before the lock is gone: nobody else is given the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionRoom {
+    held: usize,
+    max: usize,
+}
+
+impl PartitionRoom {
+    /// Room for so many, none of it taken.
+    #[must_use]
+    pub const fn new(max: usize) -> Self {
+        Self { held: 0, max }
+    }
+
+    /// Partitions that take room.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Counts partitions of a topic that is here, whether there is room or not.
+    pub fn hold(&mut self, topic: &TopicName, binding: Binding, partition_count: i32) {
+        self.held = self.held.saturating_add(needed(topic, binding, partition_count));
+    }
+
+    /// Takes room for partitions that a topic is to have more.
+    ///
+    /// # Errors
+    /// How many there are, and how many there may be; nothing is taken then.
+    pub fn take(
+        &mut self,
+        topic: &TopicName,
+        binding: Binding,
+        partition_count: i32,
+    ) -> Result<(), NoMemory> {
+        let Self { held, max } = *self;
+        let asked = needed(topic, binding, partition_count);
+        if asked > max.saturating_sub(held) {
+            return Err(NoMemory { asked, held, max });
+        }
+        self.held += asked;
+        Ok(())
+    }
+}
+
+/// Partitions of a topic that need room: those of one that the node made for itself are in the
+/// allowance for the program.
+fn needed(topic: &TopicName, binding: Binding, partition_count: i32) -> usize {
+    let is_own = binding == Binding::Unbound && INTERNAL_TOPICS.contains(&topic.as_str());
+    if is_own { 0 } else { usize::try_from(partition_count).unwrap_or_default() }
 }
 
 impl MemoryCap {

@@ -133,12 +133,14 @@ pub async fn run(
     let listener = listen(&config.listen, "listen")?;
     let metrics_listener =
         config.metrics_listen.as_ref().map(|at| listen(at, "metrics.listen")).transpose()?;
-    let directory = SharedDirectory::new(DataDirectory::open_or_create(&config.data_dir)?)?;
-    config.memory.check_held(directory.lock().state.partitions(), &config.engine)?;
+    let directory = DataDirectory::open_or_create(&config.data_dir)?;
+    let directory = SharedDirectory::with_room(directory, config.memory.partition_count_max)?;
+    let room = directory.partition_room(&directory.lock().state);
+    config.memory.check_held(room.held(), &config.engine)?;
     let root = directory.root().to_owned();
     let destination = Destination {
         directory,
-        catalog: Arc::new(Catalog::with_room(root, config.memory.partition_count_max)),
+        catalog: Arc::new(Catalog::new(root)),
         is_served: true,
         close_limit: CLOSE_LIMIT,
     };

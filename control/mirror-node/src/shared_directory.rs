@@ -8,7 +8,9 @@ use kafka_wire::partition::TopicPartition;
 
 use crate::acl_store::{AclStore, AclStoreError};
 use crate::directory::{DataDirectory, DirectoryError};
+use crate::directory_state::DirectoryState;
 use crate::log_ledger::{LogCheckpoint, LogLedger};
+use crate::memory_cap::PartitionRoom;
 
 /// A data directory and the checkpoints of all its logs.
 ///
@@ -17,6 +19,8 @@ use crate::log_ledger::{LogCheckpoint, LogLedger};
 #[derive(Debug)]
 pub struct SharedDirectory {
     root: PathBuf,
+    /// Partitions that there is memory for.
+    partition_count_max: usize,
     directory: Mutex<DataDirectory>,
     ledger: Mutex<LogLedger>,
     acls: AclStore,
@@ -30,10 +34,22 @@ impl SharedDirectory {
     /// # Errors
     /// Names the checkpoint that is damaged, or the lists.
     pub fn new(directory: DataDirectory) -> Result<Arc<Self>, DirectoryError> {
+        Self::with_room(directory, usize::MAX)
+    }
+
+    /// The same, with memory for so many partitions.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_room(
+        directory: DataDirectory,
+        partition_count_max: usize,
+    ) -> Result<Arc<Self>, DirectoryError> {
         let ledger = Mutex::new(LogLedger::new(directory.read_checkpoints()?));
         let acls = directory.open_acls()?;
         let (root, directory) = (directory.root().to_owned(), Mutex::new(directory));
-        let shared = Self { root, directory, ledger, acls, checkpointing: Mutex::default() };
+        let checkpointing = Mutex::default();
+        let shared = Self { root, partition_count_max, directory, ledger, acls, checkpointing };
         if let Err(error) = shared.free_acls() {
             tracing::warn!("rules of mirrors that are gone are kept as theirs: {error}");
         }
@@ -49,6 +65,13 @@ impl SharedDirectory {
     /// The directory, to look at or to change what it remembers.
     pub fn lock(&self) -> MutexGuard<'_, DataDirectory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for partitions beside those that the directory remembers, which the caller has locked:
+    /// what is taken of it and remembered before the lock is gone is not given twice.
+    #[must_use]
+    pub fn partition_room(&self, state: &DirectoryState) -> PartitionRoom {
+        state.partition_room(self.partition_count_max)
     }
 
     /// The access control lists, which are under a lock of their own.

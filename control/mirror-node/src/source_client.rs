@@ -87,6 +87,14 @@ pub enum LogEdge {
     End,
 }
 
+impl SourceTopic {
+    /// How many partitions it has.
+    #[must_use]
+    pub fn partition_count(&self) -> i32 {
+        i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
+    }
+}
+
 /// One answer to a fetch of one partition.
 #[derive(Clone, Debug)]
 pub struct FetchedRecords {

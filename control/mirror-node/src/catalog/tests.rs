@@ -49,25 +49,3 @@ fn a_removed_topic_is_found_neither_by_name_nor_by_id() {
     assert!(catalog.topic_named("orders").is_none());
     assert!(catalog.topic_of(id(1)).is_none());
 }
-
-#[test]
-fn partitions_are_counted_as_topics_come_grow_change_and_go() {
-    let catalog = Catalog::with_room("/nowhere".into(), 5);
-    let fits = |asked| catalog.check_memory(asked, 0).is_ok();
-    assert!(fits(5) && !fits(6));
-    catalog.put(&name(), spec(id(1), 2));
-    assert!(fits(3) && !fits(4));
-    assert!(catalog.check_memory(3, 1).is_err(), "one more is coming");
-    catalog.put(&name(), spec(id(1), 3));
-    catalog.put(&name(), spec(id(1), 1));
-    assert!(fits(2) && !fits(3), "it never shrinks");
-    catalog.put(&name(), spec(id(2), 1));
-    assert!(fits(4) && !fits(5), "another topic of that name");
-    // What is there already is not taken away.
-    catalog.put(&name(), spec(id(2), 9));
-    assert_eq!(catalog.check_memory(1, 0), Err(NoMemory { asked: 1, held: 9, max: 5 }));
-    catalog.remove(&name());
-    assert!(fits(5));
-    catalog.put(&TopicName::parse("__consumer_offsets").unwrap(), spec(id(3), 50));
-    assert!(fits(5), "the node's own need no room");
-}

@@ -160,10 +160,17 @@ impl MirrorLoop<'_> {
             let mut directory = self.destination.directory.lock();
             check_not_going(&directory.state, change)?;
             let before = directory.state.clone();
+            let mut room = self.destination.directory.partition_room(&before);
             for (name, topic) in topics {
-                if !directory.state.local_topics.contains_key(&name) {
-                    directory.state.topics.entry(name).or_insert(topic);
+                if directory.state.topic_id(&name).is_some() {
+                    continue;
                 }
+                // A client may have made a topic since it was looked whether there is room.
+                if let Err(none) = room.take(&name, Binding::Bound, topic.partition_count) {
+                    directory.state = before;
+                    return Err(none.into());
+                }
+                directory.state.topics.insert(name, topic);
             }
             if self.node.is_some() {
                 // A client may have deleted a topic since.
@@ -370,7 +377,7 @@ pub(super) fn new_topic(topic_id: TopicId, source: &SourceTopic) -> MirrorTopic 
     MirrorTopic {
         topic_id,
         source_has_topic_ids: source.topic_id.is_some(),
-        partition_count: i32::try_from(source.partitions.len()).unwrap_or(i32::MAX),
+        partition_count: source.partition_count(),
         configs: BTreeMap::new(),
         leader_epochs: Vec::new(),
     }

@@ -18,8 +18,10 @@ use mirror_uring::EngineCommand;
 use tokio::time::Instant;
 
 use super::{MirrorError, MirrorLoop};
+use crate::catalog::Binding;
 use crate::discovery::TopicFinding;
 use crate::log_publisher::LogPublisher;
+use crate::memory_cap::NoMemory;
 use crate::mirror_news::MirrorNews;
 use crate::partition_book::BookEntry;
 use crate::source_client::{SourceLeader, SourceMetadata, SourceTopic};
@@ -184,14 +186,14 @@ impl MirrorLoop<'_> {
         mirror: &MirrorName,
         found: Vec<(TopicName, &'l SourceTopic)>,
     ) -> Vec<(TopicName, &'l SourceTopic)> {
-        let (mut fitting, mut coming) = (Vec::new(), 0);
+        let mut fitting = Vec::new();
+        let mut room = {
+            let directory = self.destination.directory.lock();
+            self.destination.directory.partition_room(&directory.state)
+        };
         for (name, source) in found {
-            let count = source.partitions.len();
-            match self.destination.catalog.check_memory(count, coming) {
-                Ok(()) => {
-                    coming += count;
-                    fitting.push((name, source));
-                }
+            match room.take(&name, Binding::Bound, source.partition_count()) {
+                Ok(()) => fitting.push((name, source)),
                 Err(error) => self.tell_left_out(mirror, name.to_string(), error.to_string()),
             }
         }
@@ -205,15 +207,18 @@ impl MirrorLoop<'_> {
         present: &[(TopicName, &SourceTopic, bool)],
         look: &ConfigsLook,
     ) {
-        let (mut changed, mut grown) = (Noted::default(), 0);
+        let mut changed = Noted::default();
         let rule = self.config_rule(mirror, look);
         for (name, source, _) in present {
-            let count = self.wanted_partitions(mirror, (name, source), &mut grown);
             let theirs = look.told.configs.get(name).map(|theirs| (theirs, &rule));
             if let Some((theirs, _)) = theirs {
                 self.note_unclean(mirror, name, theirs);
             }
-            self.remember(name, count, theirs, &mut changed);
+            let count = source.partition_count();
+            if let Err(error) = self.remember(name, count, theirs, &mut changed) {
+                let reason = format!("its new partitions: {error}");
+                self.tell_left_out(mirror, name.to_string(), reason);
+            }
         }
         self.note_configs(mirror, look, changed);
     }
@@ -232,55 +237,42 @@ impl MirrorLoop<'_> {
         };
     }
 
-    /// Partitions that a topic is to have: those of the source, when there is memory for those that
-    /// are new beside the `grown` ones of other topics.
-    fn wanted_partitions(
-        &mut self,
-        mirror: &MirrorName,
-        (name, source): (&TopicName, &SourceTopic),
-        grown: &mut usize,
-    ) -> i32 {
-        let held = self.destination.directory.lock().state.partition_count(name).unwrap_or(0);
-        let count = i32::try_from(source.partitions.len()).unwrap_or(i32::MAX);
-        let more = usize::try_from(count - held).unwrap_or(0);
-        match self.destination.catalog.check_memory(more, *grown) {
-            Err(error) if more > 0 => {
-                let reason = format!("its new partitions: {error}");
-                self.tell_left_out(mirror, name.to_string(), reason);
-                held
-            }
-            _ => {
-                *grown += more;
-                count.max(held)
-            }
-        }
-    }
-
-    /// Notes a topic's size and settings.
+    /// Notes a topic's size and settings. It keeps the partitions that it has when there is no
+    /// memory for those that are new, which is the error then.
     fn remember(
         &mut self,
         name: &TopicName,
         count: i32,
         theirs: Option<(&BTreeMap<String, String>, &ConfigRule)>,
         changed: &mut Noted,
-    ) {
+    ) -> Result<(), NoMemory> {
         let bound = self.metadata.topics().get(name);
         let is_mirrored = bound.is_some_and(|bound| bound.desired == DesiredState::Mirroring);
         let mut directory = self.destination.directory.lock();
-        let Some(topic) = directory.state.topics.get_mut(name) else { return };
+        let state = &mut directory.state;
+        let held = state.topics.get(name).map_or(0, |topic| topic.partition_count);
+        let fits = match count - held {
+            more @ 1.. => {
+                let mut room = self.destination.directory.partition_room(state);
+                room.take(name, Binding::Bound, more)
+            }
+            _ => Ok(()),
+        };
+        let Some(topic) = state.topics.get_mut(name) else { return Ok(()) };
         let configs = theirs.filter(|_| is_mirrored).map(|(theirs, rule)| match rule {
             ConfigRule::AllBut(excluded) => taken_over(theirs, &topic.configs, excluded),
             ConfigRule::Replaced => replaced(theirs, &topic.configs),
         });
-        let configs = configs.filter(|configs| *configs != topic.configs);
-        if count != topic.partition_count || configs.is_some() {
+        if fits.is_ok() && count > topic.partition_count {
             topic.partition_count = count;
-            if let Some(configs) = configs {
-                note_changes(name, (&topic.configs, &configs), changed);
-                topic.configs = configs;
-            }
             self.is_state_dirty = true;
         }
+        if let Some(configs) = configs.filter(|configs| *configs != topic.configs) {
+            note_changes(name, (&topic.configs, &configs), changed);
+            topic.configs = configs;
+            self.is_state_dirty = true;
+        }
+        fits
     }
 
     /// How settings that a look brought are taken over.

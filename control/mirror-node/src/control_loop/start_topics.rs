@@ -28,7 +28,7 @@ use super::align::cut_of;
 use super::bindings::new_topic;
 use super::orders::{outcomes, refusal};
 use super::{LoopEvent, MirrorError, MirrorLoop};
-use crate::catalog::{Catalog, Partition};
+use crate::catalog::{Binding, Catalog, Partition};
 use crate::directory_state::MirrorTopic;
 use crate::mirror_orders::start_timeout;
 use crate::peer_answers::ask_peer;
@@ -247,20 +247,19 @@ impl MirrorLoop<'_> {
         source: &SourceMetadata,
     ) -> Result<Planned, CommandError> {
         let plan = self.plan_start(request)?;
-        let (mut coming, mut refused) = (0, BTreeMap::new());
-        for record in plan.change.records() {
-            let MetadataRecord::TopicBound { topic, .. } = record else { continue };
-            let catalog = &self.destination.catalog;
-            let held = catalog.topic(topic).map_or(0, |shown| shown.partitions.len());
-            let theirs = source.topics.get(topic).map_or(0, |theirs| theirs.partitions.len());
-            let more = theirs.saturating_sub(held);
-            match catalog.check_memory(more, coming) {
-                Err(error) if more > 0 => {
+        let mut refused = BTreeMap::new();
+        {
+            let directory = self.destination.directory.lock();
+            let mut room = self.destination.directory.partition_room(&directory.state);
+            for record in plan.change.records() {
+                let MetadataRecord::TopicBound { topic, .. } = record else { continue };
+                let held = directory.state.partition_count(topic).unwrap_or(0);
+                let theirs = source.topics.get(topic).map_or(0, |theirs| theirs.partition_count());
+                if let Err(error) = room.take(topic, Binding::Bound, theirs - held) {
                     let message = format!("topic {topic} is not started: {error}");
                     let error = CommandError::new(ErrorCode::PolicyViolation, message);
                     refused.insert(topic.clone(), error);
                 }
-                _ => coming += more,
             }
         }
         if refused.is_empty() {

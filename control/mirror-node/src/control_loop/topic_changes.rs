@@ -14,6 +14,7 @@ use mirror_coordinator::lifecycle::Input;
 use super::MirrorLoop;
 use crate::directory::DirectoryError;
 use crate::local_topics::bound_topic_news::BoundTopicNews;
+use crate::memory_cap::NoMemory;
 
 /// Why a change of the metadata does not count; nothing changed then.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub(super) enum CommitError {
     /// What clients deleted is not gone yet.
     #[error("topic {0} is still being deleted: try again when its directories are gone")]
     Going(TopicName),
+    /// Clients took the memory for its partitions after it was planned.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 impl CommitError {
@@ -38,6 +42,7 @@ impl CommitError {
         match self {
             Self::Directory(_) | Self::StatesGivenUp(_) => ResponseError::KafkaStorageError.code(),
             Self::Stale(_) | Self::Going(_) => MirrorErrorCode::InvalidClusterMirrorState.code(),
+            Self::NoMemory(_) => ResponseError::PolicyViolation.code(),
         }
     }
 }
@@ -97,9 +102,10 @@ impl MirrorLoop<'_> {
     pub(super) fn tell_uncommitted(&mut self, error: &CommitError) {
         match error {
             CommitError::Directory(error) => self.tell_directory_fault(error),
-            CommitError::StatesGivenUp(_) | CommitError::Stale(_) | CommitError::Going(_) => {
-                tracing::debug!("{error}");
-            }
+            CommitError::StatesGivenUp(_)
+            | CommitError::Stale(_)
+            | CommitError::Going(_)
+            | CommitError::NoMemory(_) => tracing::debug!("{error}"),
         }
     }
 }

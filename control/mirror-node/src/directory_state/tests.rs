@@ -50,6 +50,15 @@ fn state_of_a_node() -> DirectoryState {
 }
 
 #[test]
+fn topics_of_both_kinds_take_room_and_deleted_ones_none() {
+    let mut state = state_of_a_node();
+    assert_eq!(state.partition_room(5).held(), 3 + 2);
+    let own = LocalTopic { partition_count: 50, ..state.local_topics[&name("notes")].clone() };
+    state.local_topics.insert(name("__consumer_offsets"), own);
+    assert_eq!(state.partition_room(5).held(), 3 + 2);
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     assert_eq!(DirectoryState::parse(&state().encode()).unwrap(), state());
     assert_eq!(DirectoryState::parse(&state_of_a_node().encode()).unwrap(), state_of_a_node());

@@ -20,9 +20,9 @@ fn start(root: &TestDirectory) -> (LocalTopics, Vec<LogNews>) {
 /// The same on a node with memory for so many partitions.
 fn start_with_room(root: &TestDirectory, count_max: usize) -> (LocalTopics, Vec<LogNews>) {
     let directory = DataDirectory::open_or_create(&root.0).unwrap();
-    let directory = SharedDirectory::new(directory).unwrap();
+    let directory = SharedDirectory::with_room(directory, count_max).unwrap();
     directory.take_clean_marker().unwrap();
-    let catalog = Arc::new(Catalog::with_room(root.0.clone(), count_max));
+    let catalog = Arc::new(Catalog::new(root.0.clone()));
     let topics = LocalTopics::new(directory, catalog);
     let news = topics.open_all(&AtomicBool::new(false));
     (topics, news)
@@ -303,8 +303,27 @@ fn partitions_without_memory_are_refused_but_for_those_of_the_node_itself() {
     topics.grow(topic.id, 3).unwrap();
     topics.delete(topic.id).unwrap();
     topics.create(&name("more"), 3, BTreeMap::new()).unwrap();
-    let held = topics.directory.lock().state.partitions();
-    assert_eq!(held, 3);
+    let room = topics.directory.partition_room(&topics.directory.lock().state);
+    assert_eq!(room.held(), 3);
+}
+
+#[test]
+fn a_topic_of_a_mirror_has_its_room_from_when_it_is_remembered() {
+    let root = TestDirectory::new();
+    let (topics, _) = start_with_room(&root, 3);
+    let topic = MirrorTopic {
+        topic_id: TopicId::from_wire([9; 16]).unwrap(),
+        source_has_topic_ids: true,
+        partition_count: 2,
+        configs: BTreeMap::new(),
+        leader_epochs: Vec::new(),
+    };
+    // The control loop shows it next; a client comes before.
+    topics.directory.lock().state.topics.insert(name("orders"), topic);
+    let refused = topics.create(&name("notes"), 2, BTreeMap::new());
+    let Err(LocalTopicError::NoMemory(refused)) = refused else { panic!("{refused:?}") };
+    assert_eq!((refused.asked, refused.held, refused.max), (2, 2, 3));
+    topics.create(&name("notes"), 1, BTreeMap::new()).unwrap();
 }
 
 #[test]

@@ -83,3 +83,22 @@ fn a_refusal_of_partitions_says_how_much_more_memory_they_take() {
         "{text}"
     );
 }
+
+#[test]
+fn room_is_taken_until_none_is_left_but_not_by_topics_of_the_node_itself() {
+    let name = |text| TopicName::parse(text).unwrap();
+    let mut room = PartitionRoom::new(5);
+    room.hold(&name("orders"), Binding::Bound, 2);
+    room.take(&name("notes"), Binding::Unbound, 2).unwrap();
+    let refused = room.take(&name("more"), Binding::Bound, 2);
+    assert_eq!(refused, Err(NoMemory { asked: 2, held: 4, max: 5 }));
+    assert_eq!(room.held(), 4, "nothing is taken by halves");
+    room.take(&name("more"), Binding::Bound, 1).unwrap();
+    room.take(&name("__consumer_offsets"), Binding::Unbound, 50).unwrap();
+    assert!(room.take(&name("__consumer_offsets"), Binding::Bound, 1).is_err(), "of a source");
+    // What is there is counted, too much or not; who wants nothing more needs no room.
+    room.hold(&name("older"), Binding::Unbound, 9);
+    assert_eq!(room.held(), 14);
+    room.take(&name("older"), Binding::Unbound, 0).unwrap();
+    room.take(&name("older"), Binding::Unbound, -1).unwrap();
+}

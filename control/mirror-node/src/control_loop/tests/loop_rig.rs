@@ -21,7 +21,7 @@ use mirror_coordinator::stored_state::StoredState;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
-use crate::catalog::{Catalog, Topic};
+use crate::catalog::Topic;
 use crate::control_loop::{EngineSettings, LoopConfig, MirrorLoop, NodeSide};
 use crate::destination::Destination;
 use crate::directory::DataDirectory;
@@ -76,9 +76,9 @@ impl Stopped {
         directory.state.cluster_mirrors =
             ClusterMetadata::restored(1, mirrors, bound, Default::default()).unwrap();
         directory.write_state().unwrap();
-        let mut destination = Destination::unserved(SharedDirectory::new(directory).unwrap());
+        let directory = SharedDirectory::with_room(directory, partition_count_max).unwrap();
+        let mut destination = Destination::unserved(directory);
         destination.is_served = true;
-        destination.catalog = Arc::new(Catalog::with_room(root.0.clone(), partition_count_max));
         destination.close_limit = Duration::from_secs(5);
         destination.directory.take_clean_marker().unwrap();
         let catalog = Arc::clone(&destination.catalog);

@@ -8,7 +8,8 @@ use kafka_wire::mirror_api::start_mirror_topics::StartMirrorTopicsRequest;
 use kafka_wire::partition::{PartitionIndex, TopicId, TopicName};
 use mirror_coordinator::mirror_name::MirrorName;
 
-use super::loop_rig::Stopped;
+use super::loop_rig::{Stopped, dr};
+use crate::control_loop::bindings::new_topic;
 use crate::control_loop::start_topics::Resolved;
 use crate::mirror_news::MirrorNews;
 use crate::source_client::{SourceLeader, SourceMetadata, SourceTopic};
@@ -82,6 +83,34 @@ async fn topics_without_room_are_refused_by_a_start_and_left_out_by_a_look() {
     assert_eq!(count("huge"), Some(3));
     let reason = told.borrow()["huge"].clone();
     assert!(reason.starts_with("its new partitions: 2 more partitions, 4 are here"), "{reason}");
+}
+
+#[tokio::test]
+async fn room_that_clients_took_after_a_start_was_planned_is_not_given_twice() {
+    let node = Stopped::with_room(1 + 3);
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    let name = |text| TopicName::parse(text).unwrap();
+    let large = &source(&[("large", 2)]).topics[&name("large")];
+    let id = large.topic_id.unwrap();
+    let topics = || vec![(name("large"), new_topic(id, large))];
+    let mirror = control.metadata.mirrors()[&dr()].clone();
+    let bound = [(name("large"), id)].into();
+    let change = control.metadata.plan_adoption(&dr(), &mirror, &bound).unwrap();
+    let notes = node.topics.create(&name("notes"), 2, BTreeMap::new()).unwrap();
+    let refused = control.commit(&change, topics()).unwrap_err();
+    assert!(refused.to_string().contains("2 more partitions, 3 are here"), "{refused}");
+    assert_eq!(refused.code(), POLICY_VIOLATION);
+    let remembers = |topic| {
+        let directory = node.destination.directory.lock();
+        let bound = directory.state.cluster_mirrors.topics();
+        (directory.state.topics.contains_key(&name(topic)), bound.contains_key(&name(topic)))
+    };
+    assert_eq!(remembers("large"), (false, false), "nothing changed");
+    node.topics.delete(notes.id).unwrap();
+    control.commit(&change, topics()).unwrap();
+    assert_eq!(remembers("large"), (true, true));
+    assert!(node.topics.create(&name("notes"), 2, BTreeMap::new()).is_err());
 }
 
 const POLICY_VIOLATION: i16 = 44;
