@@ -23,7 +23,7 @@ use crate::file_tasks::{FileTaskDone, FileTasks};
 use crate::op_table::OpTable;
 use crate::recent_records::{KeptBuffers, WrittenExtent};
 use crate::recycled::RecycledFiles;
-use crate::ring::{Done, InFlight, Pages, Range};
+use crate::ring::{Done, InFlight, PageCache, Range};
 use crate::segment_files::{FileKey, SegmentFile, SegmentFiles, UnsyncedDirectory};
 use crate::socket::{self, Connections, Disconnect};
 
@@ -92,8 +92,7 @@ struct Transfer {
     file: Rc<File>,
     position: u64,
     range: Range,
-    is_direct: bool,
-    pages: Pages,
+    page_cache: PageCache,
     finishes: Option<WrittenExtent>,
 }
 

@@ -48,12 +48,15 @@ pub(crate) struct Range {
     pub(crate) end: u32,
 }
 
-/// What becomes of the page cache's copy of written bytes.
+/// What a write has to do with the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pages {
-    /// It stays while memory lasts; or there is none, in a direct write.
+pub(crate) enum PageCache {
+    /// Nothing: the file is open for direct writes.
+    Bypassed,
+    /// It takes the bytes, and they stay there while memory lasts.
     Kept,
-    /// It goes once it is on the disk (`RWF_DONTCACHE`; ext4 takes it since Linux 6.17).
+    /// They go from there once they are on the disk (`RWF_DONTCACHE`; ext4 takes it since Linux
+    /// 6.17).
     Dropped,
 }
 
@@ -88,13 +91,16 @@ impl InFlight {
         lease: BufferLease,
         range: Range,
         position: u64,
-        pages: Pages,
+        page_cache: PageCache,
     ) -> Self {
         let parked = ParkedLease::new(lease);
         let (address, bytes) = parked.window(range);
         let entry = opcode::Write::new(Fd(file.as_raw_fd()), address, bytes)
             .offset(position)
-            .rw_flags(if pages == Pages::Dropped { libc::RWF_DONTCACHE } else { 0 })
+            .rw_flags(match page_cache {
+                PageCache::Bypassed | PageCache::Kept => 0,
+                PageCache::Dropped => libc::RWF_DONTCACHE,
+            })
             .build();
         Self::submit(Some(as_fd(file)), Some(parked), entry)
     }

@@ -27,9 +27,9 @@ impl Executor {
                 result
             }
             Ok(file) => {
-                let pages = self.pages(range, mode);
-                let op = InFlight::write(&file, buffer, range, position, pages);
-                let transfer = Transfer { file, position, range, is_direct, pages, finishes };
+                let page_cache = self.page_cache(range, mode);
+                let op = InFlight::write(&file, buffer, range, position, page_cache);
+                let transfer = Transfer { file, position, range, page_cache, finishes };
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
         };
@@ -40,11 +40,12 @@ impl Executor {
     /// after write, and the system neither finds fresh memory for each nor has all of it to write
     /// back at once. Readers of the newest records have the buffers that [`Self::keep_recent`]
     /// leaves.
-    fn pages(&self, range: Range, mode: WriteMode) -> Pages {
+    fn page_cache(&self, range: Range, mode: WriteMode) -> PageCache {
         let is_bulk = range.end - range.start >= DIRECT_BYTES_MIN;
-        match mode == WriteMode::Buffered && is_bulk && !self.keeps_pages {
-            true => Pages::Dropped,
-            false => Pages::Kept,
+        match mode {
+            WriteMode::Direct => PageCache::Bypassed,
+            WriteMode::Buffered if is_bulk && !self.keeps_pages => PageCache::Dropped,
+            WriteMode::Buffered => PageCache::Kept,
         }
     }
 
@@ -60,7 +61,7 @@ impl Executor {
                 let op = transfer.go_on(buffer);
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
-            Err(error) if transfer.is_direct && is_refusal(&error) => {
+            Err(error) if transfer.page_cache == PageCache::Bypassed && is_refusal(&error) => {
                 // Some file systems accept the flag when opening and refuse the write.
                 self.files.refuse_direct(&error);
                 let target = WriteTarget {
@@ -72,9 +73,9 @@ impl Executor {
                 };
                 return self.write(target, chunk, buffer, WriteMode::Buffered);
             }
-            Err(error) if transfer.pages == Pages::Dropped && is_unknown(&error) => {
+            Err(error) if transfer.page_cache == PageCache::Dropped && is_unknown(&error) => {
                 self.keeps_pages = true;
-                transfer.pages = Pages::Kept;
+                transfer.page_cache = PageCache::Kept;
                 let op = transfer.go_on(buffer);
                 return self.table.insert(Purpose::Write { slot, chunk, segment, transfer }, op);
             }
@@ -110,10 +111,9 @@ impl Executor {
             Err(error) => Err(error),
             Ok(file) if is_small(range) => write_inline(&file, &buffer, range, position),
             Ok(file) => {
-                let pages = Pages::Kept;
-                let op = InFlight::write(&file, buffer, range, position, pages);
-                let transfer =
-                    Transfer { file, position, range, is_direct: false, pages, finishes };
+                let page_cache = PageCache::Kept;
+                let op = InFlight::write(&file, buffer, range, position, page_cache);
+                let transfer = Transfer { file, position, range, page_cache, finishes };
                 return self.table.insert(Purpose::WriteIndex { slot, transfer }, op);
             }
         };
@@ -228,7 +228,7 @@ impl Transfer {
         if self.range.start + count >= self.range.end {
             return Ok(true);
         }
-        if self.is_direct {
+        if self.page_cache == PageCache::Bypassed {
             // The rest must start aligned again; a part of a block is written once more.
             count -= count % DIRECT_ALIGNMENT;
         }
@@ -241,7 +241,7 @@ impl Transfer {
     }
 
     fn go_on(&self, buffer: BufferLease) -> InFlight {
-        InFlight::write(&self.file, buffer, self.range, self.position, self.pages)
+        InFlight::write(&self.file, buffer, self.range, self.position, self.page_cache)
     }
 }
 

@@ -65,19 +65,18 @@ fn bulk_through_the_page_cache_is_written_where_its_pages_cannot_be_dropped() {
 #[test]
 fn after_a_short_write_the_rest_goes_to_the_place_behind() {
     let file = Rc::new(File::open("/dev/null").unwrap());
-    let transfer = |is_direct| Transfer {
+    let transfer = |page_cache| Transfer {
         file: Rc::clone(&file),
         position: 8192,
         range: Range { start: 4096, end: 16384 },
-        is_direct,
-        pages: Pages::Kept,
+        page_cache,
         finishes: None,
     };
-    let mut buffered = transfer(false);
+    let mut buffered = transfer(PageCache::Kept);
     assert!(!buffered.advance(Ok(5000)).unwrap());
     assert_eq!((buffered.position, buffered.range.start), (13192, 9096));
     assert!(buffered.advance(Ok(7288)).unwrap());
-    let mut direct = transfer(true);
+    let mut direct = transfer(PageCache::Bypassed);
     assert!(!direct.advance(Ok(5000)).unwrap());
     assert_eq!((direct.position, direct.range.start), (12288, 8192), "aligned again");
     assert_eq!(direct.advance(Ok(100)).unwrap_err().kind(), io::ErrorKind::WriteZero);
