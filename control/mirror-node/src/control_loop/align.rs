@@ -90,16 +90,17 @@ impl MirrorLoop<'_> {
         }
     }
 
-    fn ask_peer(&self, mirror: &MirrorName, tickets: &BTreeMap<TopicIdPartition, Ticket>) {
-        let (Some(node), Some(source)) = (&self.node, self.sources.get(mirror)) else { return };
+    fn ask_peer(&mut self, mirror: &MirrorName, tickets: &BTreeMap<TopicIdPartition, Ticket>) {
         let names: BTreeSet<TopicPartition> =
             tickets.keys().filter_map(|id| Some(self.book.get(*id)?.name.clone())).collect();
         let ids = self.ids_at_stake(tickets.keys().copied());
+        let (Some(node), Some(source)) = (&self.node, self.sources.get_mut(mirror)) else { return };
         let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
+        let connected = source.connected.take();
         let (mirror, events) = (mirror.clone(), self.event_sender.clone());
         tokio::spawn(async move {
             let limit = Duration::from_millis(properties.request_timeout_ms);
-            let mut client = SourceClient::new(properties);
+            let mut client = connected.unwrap_or_else(|| SourceClient::new(properties));
             let asked =
                 tokio::time::timeout(limit, ask_peer(&mut client, &cluster_id, &names, &ids)).await;
             let outcome = match asked {

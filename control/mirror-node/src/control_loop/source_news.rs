@@ -41,6 +41,7 @@ impl MirrorLoop<'_> {
     ) -> Result<(), MirrorError> {
         if let Some(source) = self.sources.get_mut(&mirror) {
             source.looked_at = Some(Instant::now());
+            source.connected = None;
         }
         match outcome {
             Ok(look) => {

@@ -41,6 +41,9 @@ pub(super) struct MirrorSource {
     pub(super) discovery: Discovery,
     /// Topics that the last look did not find.
     pub(super) missing: SharedNames,
+    /// Whoever asked it for a start just now: alignment, which follows, asks over the same
+    /// connection. Let go of with the next look.
+    pub(super) connected: Option<SourceClient>,
     /// Looks at the source; `None` while nobody wants that.
     pub(super) watch: Option<SourceWatch>,
     /// Carries over what a mirror has beside records; `None` as with the watch, and where there is
@@ -94,6 +97,7 @@ impl MirrorSource {
         wants_log_ends: bool,
         events: mpsc::Sender<LoopEvent>,
     ) {
+        self.connected = None;
         if self.properties.bootstrap_servers.is_empty() {
             self.watch = None;
             return;
@@ -155,6 +159,7 @@ impl Sources {
             selection: SharedSelection::new(selection),
             discovery: Discovery::default(),
             missing: SharedNames::default(),
+            connected: None,
             watch: None,
             limits: None,
             // No source has the number of one that was before, so no watch has either.

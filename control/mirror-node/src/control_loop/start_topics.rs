@@ -64,6 +64,8 @@ pub(super) struct Resolved {
     pub(super) configs: TopicConfigs,
     /// Rules of the source, when only a plan is wanted; or why they are not known.
     pub(super) acls: Option<Result<SourceAcls, String>>,
+    /// Who asked it, and may ask on.
+    pub(super) client: Option<SourceClient>,
 }
 
 impl MirrorLoop<'_> {
@@ -84,14 +86,13 @@ impl MirrorLoop<'_> {
             });
             return;
         };
-        let (properties, cluster_id) = (source.properties.clone(), node.cluster_id.clone());
-        let source = source.id;
+        let client = SourceClient::new(source.properties.clone());
+        let (source, cluster_id) = (source.id, node.cluster_id.clone());
         let exclude = self.excluded(&request.mirror_name);
         let catalog = Arc::clone(&self.destination.catalog);
         tokio::spawn(async move {
             let limit = start_timeout(request.timeout_ms);
-            let mut client = SourceClient::new(properties);
-            let resolving = resolve(&mut client, &request, (&cluster_id, exclude), &catalog);
+            let resolving = resolve(client, &request, (&cluster_id, exclude), &catalog);
             let outcome = match tokio::time::timeout(limit, resolving).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(no_answer(limit)),
@@ -223,6 +224,11 @@ impl MirrorLoop<'_> {
             self.confirmed.extend(overwritten.into_keys());
         }
         if let Some(name) = MirrorName::parse(&request.mirror_name) {
+            if let Some(source) = self.sources.get_mut(&name) {
+                // Of a source that was silent, an answer may still be on its way.
+                let is_silent = peer.is_some_and(|peer| peer.silence().is_some());
+                source.connected = resolved.client.filter(|_| !is_silent);
+            }
             let metadata = resolved.metadata;
             self.on_look(&name, SourceLook { metadata, ..SourceLook::default() }).await?;
         }
@@ -435,11 +441,12 @@ fn position_of(
 
 /// Asks the source for all that a start needs to know.
 async fn resolve(
-    client: &mut SourceClient,
+    mut asking: SourceClient,
     request: &StartMirrorTopicsRequest,
     (cluster_id, exclude): (&str, Vec<String>),
     catalog: &Catalog,
 ) -> Result<Resolved, String> {
+    let client = &mut asking;
     let metadata = client.metadata().await.map_err(|error| error.to_string())?;
     let patterns = PatternList::parse(&request.include_patterns).ok();
     let named: BTreeSet<&str> = request.topics.iter().map(|one| one.topic_name.as_str()).collect();
@@ -491,7 +498,7 @@ async fn resolve(
         true => Some(client.acls().await.map_err(|error| error.to_string())),
         false => None,
     };
-    Ok(Resolved { metadata, peer, log_ends, missing, configs, acls })
+    Ok(Resolved { metadata, peer, log_ends, missing, configs, acls, client: Some(asking) })
 }
 
 /// Settings of topics at the source, when only a plan is wanted.

@@ -162,7 +162,8 @@ impl SourceClient {
     ) -> Result<MirrorResponse, SourceError> {
         let connection: &mut SourceConnection = self.connection(address).await?;
         let outcome = connection.mirror_call(request).await;
-        if outcome.is_err() {
+        // One that knows nothing of mirrors may be asked for other things.
+        if outcome.as_ref().is_err_and(|error| !error.lacks_mirrors()) {
             self.connections.remove(address);
         }
         outcome

@@ -1,10 +1,26 @@
+use std::sync::Arc;
+
+use bytes::{BufMut as _, BytesMut};
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::protocol::Encodable as _;
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::mirror_api::list_cluster_mirrors::ListClusterMirrorsRequest;
 use kafka_wire::offset::Offset;
+use kafka_wire::partition::{PartitionIndex, TopicIdPartition};
+use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
+use mirror_coordinator::partition_state::MirrorPartitionState;
 use mirror_coordinator::retry::RetryClass;
+use mirror_uring::BrokerAddress;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::loop_rig::Stopped;
+use super::memory::{source, starts_all};
+use crate::client_properties::ClientProperties;
 use crate::control_loop::align::cut_to;
+use crate::control_loop::start_topics::Resolved;
+use crate::source_client::SourceClient;
 
 #[tokio::test]
 async fn records_that_clients_wrote_until_the_log_was_closed_need_the_operators_word_to_go() {
@@ -24,3 +40,60 @@ async fn records_that_clients_wrote_until_the_log_was_closed_need_the_operators_
     cut(true).unwrap();
     assert_eq!(end(), 0);
 }
+
+/// A client with a connection to a broker that knows no mirrors, and takes no other connection.
+async fn connected() -> SourceClient {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = BrokerAddress { host: Arc::from("127.0.0.1"), port };
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let bytes = stream.read_u32().await.unwrap();
+        let mut request = vec![0; usize::try_from(bytes).unwrap()];
+        stream.read_exact(&mut request).await.unwrap();
+        let mut answer = BytesMut::from(&request[4..8]);
+        ApiVersionsResponse::default().encode(&mut answer, 3).unwrap();
+        let mut frame = BytesMut::new();
+        frame.put_u32(u32::try_from(answer.len()).unwrap());
+        frame.put_slice(&answer);
+        stream.write_all(&frame).await.unwrap();
+        // Until the client goes.
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    });
+    let bootstrap_servers = vec![address];
+    let mut client =
+        SourceClient::new(ClientProperties { bootstrap_servers, ..ClientProperties::default() });
+    let list = ListClusterMirrorsRequest {
+        mirror_name: None,
+        source_cluster_id: None,
+        desired_states: Vec::new(),
+    };
+    let without = client.mirror_request(&list.into()).await.unwrap_err();
+    assert!(without.lacks_mirrors(), "{without}");
+    client
+}
+
+#[tokio::test]
+async fn what_a_start_connected_alignment_asks_over() {
+    let node = Stopped::new();
+    let mut observe = |_| {};
+    let mut control = node.begun(&mut observe).await;
+    // Nobody is at the address of the mirror: asked anew, its source would not answer.
+    assert_eq!(control.create("back").await, 0);
+    let back = MirrorName::parse("back").unwrap();
+    control.until(|control| control.sources.get(&back).unwrap().looked_at.is_some()).await;
+    control.sources.get_mut(&back).unwrap().watch = None;
+    let metadata = source(&[("large", 1)]);
+    let topic_id = metadata.topics.values().next().unwrap().topic_id.unwrap();
+    let resolved = Resolved { metadata, client: Some(connected().await), ..Resolved::default() };
+    control.start(&starts_all(), resolved).await.unwrap();
+    control.after_input().await.unwrap();
+    let id = TopicIdPartition { topic_id, partition: PartitionIndex::default() };
+    let is_aligned = |state| !matches!(state, S::Unknown | S::LogAlignment);
+    control.until(|control| is_aligned(control.lifecycle.state(id))).await;
+    assert_eq!(control.lifecycle.state(id), S::Mirroring);
+    assert!(control.sources.get(&back).unwrap().connected.is_none(), "it was let go of");
+}
+
+use MirrorPartitionState as S;

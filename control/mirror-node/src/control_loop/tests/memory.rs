@@ -16,7 +16,7 @@ use crate::source_client::{SourceLeader, SourceMetadata, SourceTopic};
 use crate::source_watch::SourceLook;
 
 /// A source with topics of so many partitions.
-fn source(topics: &[(&str, i32)]) -> SourceMetadata {
+pub(super) fn source(topics: &[(&str, i32)]) -> SourceMetadata {
     let topic = |(name, count): &(&str, i32)| {
         let id = [name.as_bytes()[0]; 16];
         let nobody = SourceLeader { leader: None, epoch: None };
@@ -33,7 +33,7 @@ fn source(topics: &[(&str, i32)]) -> SourceMetadata {
     SourceMetadata { cluster_id, topics, ..SourceMetadata::default() }
 }
 
-fn starts_all() -> StartMirrorTopicsRequest {
+pub(super) fn starts_all() -> StartMirrorTopicsRequest {
     StartMirrorTopicsRequest {
         mirror_name: "back".to_owned(),
         include_patterns: vec![".*".to_owned()],
