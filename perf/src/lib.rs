@@ -5,7 +5,7 @@
 //! Reading order: the crates `synthetic-source` and `yardstick` (limits, a run of the engine),
 //! which `ringmirror bench` uses too; then `mirror` and `idle`; and `compare`, over
 //! `program_run`. Then servers seen by their clients: `server_process` and `stock_broker`,
-//! `log_fetcher`; `needed_process` tells when one has ended. Over them `consume`, `latency` and
+//! `log_fetcher`; `needed_process` tells when one has ended, `sweeper` removes what they wrote. Over them `consume`, `latency` and
 //! `readers`, `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`,
 //! with a file for each contender.
 //!

@@ -91,7 +91,10 @@ pub fn cause(error: anyhow::Error, needed: &[NeededProcess]) -> anyhow::Error {
         let deadline = Instant::now() + END_WAIT_MAX;
         told = loop {
             match ensure_all_run(needed) {
-                Err(ended) => break ended.context(format!("{told:#}")),
+                Err(ended) if ended.is::<ProcessEnded>() => {
+                    break ended.context(format!("{told:#}"));
+                }
+                Err(_) => return told,
                 Ok(()) if Instant::now() >= deadline => return told,
                 Ok(()) => thread::sleep(END_PAUSE),
             }

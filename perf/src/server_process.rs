@@ -255,7 +255,9 @@ pub fn ringmirror_program(given: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// When it fails; what it said is in the error.
 pub fn run_ringmirror(ringmirror: &Path, args: &[&str]) -> Result<String> {
-    let output = Command::new(ringmirror)
+    let output = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL"])
+        .arg(ringmirror)
         .args(args)
         .stdin(Stdio::null())
         .output()

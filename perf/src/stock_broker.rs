@@ -134,8 +134,8 @@ fn format_and_start(
 /// When it fails; what it said is in the error.
 pub fn run_client(main_class: &str, args: &[&str]) -> Result<String> {
     let jars = kafka_jars::class_path(&kafka_jars::fetch(RELEASE)?);
-    let output = Command::new("java")
-        .arg("-Xmx512m")
+    let output = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "java", "-Xmx512m"])
         .args(PERFORMANCE_OPTIONS)
         .args(["-cp", &jars, main_class])
         .args(args)

@@ -79,6 +79,21 @@ impl Contender {
         matches!(self, Self::MirrorMaker | Self::MirrorMakerTuned)
     }
 
+    /// Whether what it makes is the source's log, byte for byte; others keep records, or nothing.
+    #[must_use]
+    pub const fn keeps_logs(self) -> bool {
+        match self {
+            Self::Ringmirror | Self::RingmirrorBuffered | Self::Follower | Self::FollowerTuned => {
+                true
+            }
+            Self::MirrorMaker
+            | Self::MirrorMakerTuned
+            | Self::Librdkafka
+            | Self::LibrdkafkaCrc
+            | Self::Discard => false,
+        }
+    }
+
     /// Whether it is the program over librdkafka.
     #[must_use]
     pub const fn is_librdkafka(self) -> bool {

@@ -16,23 +16,6 @@ pub const COPY_TIME_MAX: Duration = Duration::from_secs(300);
 /// From one look at how far a copying is to the next.
 pub const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
-/// Asks `is_there` about one partition after the other until all are there; returns when the first
-/// and when the last one was, after `begun`.
-///
-/// # Errors
-/// What `is_there` says, that it takes too long, or that a process has ended that it needs.
-pub fn until_all(
-    plan: &CopyPlan<'_>,
-    begun: Instant,
-    mut is_there: impl FnMut(u32) -> Result<bool>,
-) -> Result<Duration> {
-    for partition in 0..plan.partitions {
-        let what = || format!("partition {partition} is not copied");
-        until(LOOK_PAUSE, begun, plan.needed, what, || is_there(partition))?;
-    }
-    Ok(begun.elapsed())
-}
-
 /// Asks `is_so` again after each pause until it is; `begun` is when the waiting began, `needed` who
 /// has to run meanwhile, and `stuck` says what is the matter when it takes too long.
 ///

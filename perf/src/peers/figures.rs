@@ -1,4 +1,4 @@
-//! Medians and ratios of the rounds; a ratio is taken inside each round.
+//! Medians, ranges and ratios of the rounds; a ratio is taken inside each round.
 
 use serde::Serialize;
 
@@ -33,12 +33,12 @@ pub struct Figures {
     pub target_cpu_per_gb: Option<f64>,
     /// Most memory of all rounds; 0 when it says nothing.
     pub resident_bytes_max: u64,
-    /// Median of the rate over the machine's limit in the same round.
-    pub ratio_to_limit: Option<f64>,
-    /// Median of ringmirror's rate over this one's in the same round.
-    pub ringmirror_rate_ratio: Option<f64>,
-    /// Median of this one's processor time over ringmirror's in the same round.
-    pub cpu_ratio: Option<f64>,
+    /// Rate over the machine's limit in the same round.
+    pub ratio_to_limit: Option<Spread>,
+    /// ringmirror's rate over this one's in the same round.
+    pub ringmirror_rate_ratio: Option<Spread>,
+    /// This one's processor time over ringmirror's in the same round.
+    pub cpu_ratio: Option<Spread>,
     /// Rounds behind the medians.
     pub rounds: usize,
     /// Tries thrown away because other work disturbed them.
@@ -58,6 +58,12 @@ impl Spread {
             min: min.unwrap_or_default(),
             max: max.unwrap_or_default(),
         }
+    }
+
+    /// Of what some rounds have; nothing when none has it.
+    fn of_rounds(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.collect();
+        (!values.is_empty()).then(|| Self::of(&values))
     }
 }
 
@@ -101,29 +107,28 @@ impl ScenarioRecord {
         })
     }
 
-    /// Median over rounds of a ratio of ringmirror to a contender; `None` for itself.
+    /// A ratio of ringmirror to a contender inside rounds; `None` for itself.
     fn ratio(
         &self,
         contender: Contender,
         ratio: impl Fn(&RunRecord, &RunRecord) -> f64,
-    ) -> Option<f64> {
+    ) -> Option<Spread> {
         if contender == Contender::Ringmirror {
             return None;
         }
         self.ratio_between(Contender::Ringmirror, contender, ratio)
     }
 
-    /// Median over rounds of a ratio between two contenders; `None` without a common round.
+    /// A ratio between two contenders inside rounds; `None` without a common round.
     #[must_use]
     pub fn ratio_between(
         &self,
         one: Contender,
         other: Contender,
         ratio: impl Fn(&RunRecord, &RunRecord) -> f64,
-    ) -> Option<f64> {
+    ) -> Option<Spread> {
         let of_round = |one: &RunRecord| Some(ratio(one, self.run(other, one.round)?));
-        let ratios: Vec<f64> = self.runs_of(one).filter_map(of_round).collect();
-        (!ratios.is_empty()).then(|| median(ratios))
+        Spread::of_rounds(self.runs_of(one).filter_map(of_round))
     }
 
     /// What can be had in a round: what the machine can do, and where it was measured what the
@@ -134,14 +139,13 @@ impl ScenarioRecord {
         limit.of_machine().min(discarded.unwrap_or(f64::INFINITY))
     }
 
-    /// Median over rounds of a contender's rate over the limit.
+    /// A contender's rate over the limit inside rounds.
     #[must_use]
-    pub fn ratio_to_limit(&self, contender: Contender) -> Option<f64> {
+    pub fn ratio_to_limit(&self, contender: Contender) -> Option<Spread> {
         let of_round = |limit: &LimitRecord| {
             Some(self.run(contender, limit.round)?.mb_per_s() / self.limit(limit))
         };
-        let ratios: Vec<f64> = self.limits.iter().filter_map(of_round).collect();
-        (!ratios.is_empty()).then(|| median(ratios))
+        Spread::of_rounds(self.limits.iter().filter_map(of_round))
     }
 
     /// Bytes of a batch in the mean.

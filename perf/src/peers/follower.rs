@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::measurement::Sample;
 use crate::needed_process::NeededProcess;
-use crate::peers::copied_logs::{check, log_bytes, until_all};
+use crate::peers::copied_logs::{LOOK_PAUSE, check, log_bytes, until};
 use crate::peers::source_cluster::{
     SOURCE_ID, SourceCluster, assign, cancel, unfinished, until_assigned, until_gone,
 };
@@ -96,13 +96,17 @@ impl Follower {
         let begun = Instant::now();
         self.begin(plan)?;
         let mut first_byte = None;
-        let elapsed = until_all(plan, begun, |partition| {
-            let bytes = log_bytes(&self.directory, plan.topic, partition)?;
-            if bytes > 0 {
-                first_byte.get_or_insert_with(|| begun.elapsed());
-            }
-            Ok(bytes >= each)
-        })?;
+        for partition in 0..plan.partitions {
+            let stuck = || format!("partition {partition} is not copied");
+            until(LOOK_PAUSE, begun, plan.needed, stuck, || {
+                let bytes = log_bytes(&self.directory, plan.topic, partition)?;
+                if bytes > 0 {
+                    first_byte.get_or_insert_with(|| begun.elapsed());
+                }
+                Ok(bytes >= each)
+            })?;
+        }
+        let elapsed = begun.elapsed();
         let run = CopyRun {
             sample: Sample { bytes: plan.bytes, elapsed, cpu: watch.cpu()? },
             first_byte,

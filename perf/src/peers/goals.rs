@@ -6,6 +6,7 @@ use crate::machine::ratio_f64;
 use crate::peers::contender::Contender::{
     self, Follower, FollowerTuned, MirrorMaker, MirrorMakerTuned, Ringmirror, RingmirrorBuffered,
 };
+use crate::peers::figures::Spread;
 use crate::peers::record::{PeersRecord, RunRecord, ScenarioRecord};
 
 /// One goal.
@@ -17,19 +18,27 @@ pub struct Goal {
     pub what: String,
     /// At least this.
     pub at_least: f64,
-    /// What was seen.
-    pub seen: f64,
-    /// Whether that is enough.
+    /// What was seen, inside rounds where it is a ratio of the same rounds.
+    pub seen: Spread,
+    /// Whether the median is enough.
     pub is_reached: bool,
+}
+
+impl Goal {
+    /// Whether some rounds say that it is reached and some that it is not.
+    #[must_use]
+    pub fn is_divided(&self) -> bool {
+        self.seen.min < self.at_least && self.seen.max >= self.at_least
+    }
 }
 
 /// Every goal about which something was measured.
 #[must_use]
 pub fn goals(record: &PeersRecord) -> Vec<Goal> {
     let mut goals = Vec::new();
-    let mut add = |scenario, what: &str, at_least, seen: Option<f64>| {
+    let mut add = |scenario, what: &str, at_least, seen: Option<Spread>| {
         if let Some(seen) = seen {
-            let (what, is_reached) = (what.to_owned(), seen >= at_least);
+            let (what, is_reached) = (what.to_owned(), seen.median >= at_least);
             goals.push(Goal { scenario, what, at_least, seen, is_reached });
         }
     };
@@ -59,17 +68,19 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
     for (name, at_least) in [("1-partition", 0.9), ("1000-partitions", 0.6)] {
         let rate = |scenario: &ScenarioRecord| Some(scenario.figures(Ringmirror)?.mb_per_s.median);
         let seen = of(name).and_then(rate).zip(of(BULK).and_then(rate));
-        add(name, "rate over that of 8 partitions", at_least, seen.map(|(one, bulk)| one / bulk));
+        let seen = seen.map(|(one, bulk)| Spread::of(&[one / bulk]));
+        add(name, "rate over that of 8 partitions", at_least, seen);
     }
-    add(ALL, "cap on memory over the most that ringmirror had resident", 1.0, memory(record));
+    let memory = memory(record).map(|seen| Spread::of(&[seen]));
+    add(ALL, "cap on memory over the most that ringmirror had resident", 1.0, memory);
     goals
 }
 
-fn rate(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<f64> {
+fn rate(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<Spread> {
     scenario.ratio_between(ours, theirs, |ours, theirs| ours.mb_per_s() / theirs.mb_per_s())
 }
 
-fn cpu(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<f64> {
+fn cpu(scenario: &ScenarioRecord, ours: Contender, theirs: Contender) -> Option<Spread> {
     let cpu = |run: &RunRecord| run.cpu_per_gb();
     scenario.ratio_between(ours, theirs, |ours, theirs| cpu(theirs) / cpu(ours))
 }

@@ -1,5 +1,6 @@
 //! The tables, as Markdown.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::machine::ratio_f64;
@@ -8,19 +9,10 @@ use crate::peers::figures::{Figures, Spread};
 use crate::peers::goals::goals;
 use crate::peers::record::{PeersRecord, ScenarioRecord, Sitting};
 
-/// Everything: where it was measured, a table for each scenario, the goals.
+/// Everything: a table for each scenario, with where it was measured, and the goals.
 #[must_use]
 pub fn report(record: &PeersRecord) -> String {
     let mut text = String::from(HEAD);
-    let mut sittings: Vec<&Sitting> = Vec::new();
-    for scenario in &record.scenarios {
-        if !sittings.contains(&&scenario.sitting) {
-            sittings.push(&scenario.sitting);
-        }
-    }
-    for Sitting { date, command, machine, versions } in &sittings {
-        line(&mut text, &format!("{date}: {machine}. {versions}. `{command}`\n"));
-    }
     for scenario in &record.scenarios {
         text.push_str(&table(scenario));
     }
@@ -28,12 +20,15 @@ pub fn report(record: &PeersRecord) -> String {
     line(&mut text, "| scenario | what | at least | seen | reached |");
     line(&mut text, "|---|---|--:|--:|---|");
     for goal in goals(record) {
-        let reached = if goal.is_reached { "yes" } else { "**no**" };
-        let (at_least, seen) = (goal.at_least, goal.seen);
-        line(
-            &mut text,
-            &format!("| {} | {} | {at_least} | {seen:.2} | {reached} |", goal.scenario, goal.what),
-        );
+        let reached = match (goal.is_reached, goal.is_divided()) {
+            (true, false) => "yes",
+            (true, true) => "yes, but not in every round",
+            (false, true) => "**no**, but in some rounds",
+            (false, false) => "**no**",
+        };
+        let (at_least, seen) = (goal.at_least, ratio(&goal.seen));
+        let (scenario, what) = (goal.scenario, goal.what);
+        line(&mut text, &format!("| {scenario} | {what} | {at_least} | {seen} | {reached} |"));
     }
     text
 }
@@ -44,6 +39,8 @@ fn table(scenario: &ScenarioRecord) -> String {
     let ScenarioRecord { name, what, partitions, records, bytes, limits, .. } = scenario;
     let gb = ratio_f64(*bytes) / 1e9;
     line(&mut text, &format!("### {name}\n"));
+    let Sitting { date, command, machine, versions } = &scenario.sitting;
+    line(&mut text, &format!("{date}: {machine}. {versions}. `{command}`\n"));
     let plural = if *partitions == 1 { "" } else { "s" };
     let batch = scenario.batch_bytes() / 1e3;
     let compression = match scenario.compression() {
@@ -91,7 +88,8 @@ fn table(scenario: &ScenarioRecord) -> String {
 }
 
 fn row(figures: &Figures) -> String {
-    let times = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    let times = |seen: &Option<Spread>| seen.as_ref().map(ratio).unwrap_or_default();
+    let target = figures.target_cpu_per_gb.map(|figure| format!("{figure:.2}"));
     let resident = match figures.resident_bytes_max >> 20 {
         0 => String::new(),
         mib => mib.to_string(),
@@ -102,13 +100,22 @@ fn row(figures: &Figures) -> String {
         rates(&figures.mb_per_s),
         format!("{cpu_per_gb:.2}"),
         format!("{source_cpu_per_gb:.2}"),
-        times(figures.target_cpu_per_gb),
-        times(figures.ratio_to_limit),
+        target.unwrap_or_default(),
+        times(&figures.ratio_to_limit),
         resident,
-        times(figures.ringmirror_rate_ratio),
-        times(figures.cpu_ratio),
+        times(&figures.ringmirror_rate_ratio),
+        times(&figures.cpu_ratio),
     ];
     format!("| {} |", cells.join(" | "))
+}
+
+/// The median, and the range where there is one.
+fn ratio(spread: &Spread) -> String {
+    let Spread { median, min, max } = spread;
+    match min.total_cmp(max) {
+        Ordering::Equal => format!("{median:.2}"),
+        _ => format!("{median:.2} ({min:.2} - {max:.2})"),
+    }
 }
 
 fn rates(spread: &Spread) -> String {
@@ -126,7 +133,9 @@ One contender copies at a time, all in every round; a ratio is taken inside each
 bytes of batches, as they lie on the source's disk. Processor time is that of the copying process.
 \"ringmirror x\" is how many times faster ringmirror copies, \"CPU x\" how many times more processor
 time this one takes than ringmirror. \"of limit\" is the rate over the least of receiving, writing
-and what the source gives to a fetcher that throws everything away.\n\n";
+and what the source gives to a fetcher that throws everything away: a second each, before the
+copies, so a copy may get more. Ratios are medians of rounds, the range in parentheses; those of one
+scenario to another are of medians, as they were measured one after the other.\n\n";
 const COLUMNS: &str = "| who | MB/s | least - most | CPU s/GB | source | target | of limit | MiB | \
                        ringmirror x | CPU x |";
 

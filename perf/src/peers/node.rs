@@ -14,7 +14,7 @@ use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::measurement::Sample;
 use crate::mirrors_client::MirrorsClient;
 use crate::needed_process::cause;
-use crate::peers::copied_logs::{check, until_all};
+use crate::peers::copied_logs::{LOOK_PAUSE, check, until};
 use crate::peers::spent_logs::SpentLogs;
 use crate::peers::{CopyPlan, CopyRun};
 use crate::process_watch::ProcessWatch;
@@ -83,16 +83,21 @@ impl NodePeer {
         let begun = Instant::now();
         orders.start(plan.topic)?;
         let mut first_byte = None;
-        let elapsed = until_all(plan, begun, |partition| {
-            let index = usize::try_from(partition)?;
-            let wanted = *plan.end_offsets.get(index).context("a partition nobody filled")?;
-            let end = client.end_offset(plan.topic, i32::try_from(partition)?)?.unwrap_or(0);
-            if end > 0 {
-                first_byte.get_or_insert_with(|| begun.elapsed());
-            }
-            ensure!(end <= wanted, "partition {partition} ends at {end}, not {wanted}");
-            Ok(end == wanted)
-        })?;
+        // All are asked about seldom, and one often: each answer is the node's work.
+        let mut partition = Some(0);
+        while let Some(next) = partition {
+            let wanted = *plan.end_offsets.get(next).context("a partition nobody filled")?;
+            let stuck = || format!("partition {next} is not copied");
+            until(LOOK_PAUSE, begun, plan.needed, stuck, || {
+                let end = client.end_offset(plan.topic, i32::try_from(next)?)?.unwrap_or(0);
+                if end > 0 {
+                    first_byte.get_or_insert_with(|| begun.elapsed());
+                }
+                Ok(end >= wanted)
+            })?;
+            partition = furthest_behind(plan, &mut client)?;
+        }
+        let elapsed = begun.elapsed();
         Ok(CopyRun {
             sample: Sample { bytes: plan.bytes, elapsed, cpu: watch.cpu()? },
             first_byte,
@@ -101,4 +106,20 @@ impl NodePeer {
             resident_bytes_max: watch.resident_bytes_max()?,
         })
     }
+}
+
+/// The partition that most is missing of; none when all is there.
+fn furthest_behind(plan: &CopyPlan<'_>, client: &mut KafkaClient) -> Result<Option<usize>> {
+    let count = i32::try_from(plan.partitions)?;
+    let ends = client.offsets(plan.topic, count, LogEdge::End)?;
+    // Some are not there yet: then none is done.
+    let ends = ends.unwrap_or_else(|| vec![0; plan.end_offsets.len()]);
+    let mut most = (0, None);
+    for (partition, (end, wanted)) in ends.iter().zip(plan.end_offsets).enumerate() {
+        ensure!(end <= wanted, "partition {partition} ends at {end}, not {wanted}");
+        if wanted - end > most.0 {
+            most = (wanted - end, Some(partition));
+        }
+    }
+    Ok(most.1)
 }

@@ -58,20 +58,26 @@ pub(in crate::peers) fn two_rounds() -> ScenarioRecord {
 }
 
 #[track_caller]
-fn near(seen: Option<f64>, wanted: f64) {
-    let seen = seen.unwrap();
+fn near(seen: f64, wanted: f64) {
     assert!((seen - wanted).abs() < 1e-6, "{seen}, not {wanted}");
+}
+
+#[track_caller]
+fn spread(seen: Option<Spread>, (min, median, max): (f64, f64, f64)) {
+    let seen = seen.unwrap();
+    near(seen.min, min);
+    near(seen.median, median);
+    near(seen.max, max);
 }
 
 #[test]
 fn ratios_are_taken_inside_rounds() {
     let follower = two_rounds().figures(Follower).unwrap();
-    near(Some(follower.mb_per_s.median), 600.0);
+    spread(Some(follower.mb_per_s), (400.0, 600.0, 800.0));
     // 4000 / 800 and 2000 / 400, although the medians of both move.
-    near(follower.ringmirror_rate_ratio, 5.0);
-    // 8 and 4.
-    near(follower.cpu_ratio, 6.0);
-    near(Some(follower.source_cpu_per_gb), 0.3);
+    spread(follower.ringmirror_rate_ratio, (5.0, 5.0, 5.0));
+    spread(follower.cpu_ratio, (4.0, 6.0, 8.0));
+    near(follower.source_cpu_per_gb, 0.3);
     assert_eq!((follower.rounds, follower.disturbed, follower.disturbed_kept), (2, 1, 1));
     let ours = two_rounds().figures(Ringmirror).unwrap();
     assert_eq!((ours.ringmirror_rate_ratio, ours.cpu_ratio), (None, None));
@@ -81,10 +87,12 @@ fn ratios_are_taken_inside_rounds() {
 fn the_limit_is_the_least_of_receiving_writing_and_throwing_away() {
     let mut scenario = two_rounds();
     // 4000 of 4200, which the source gives; 2000 of 2100, which can be received.
-    near(scenario.ratio_to_limit(Ringmirror), 2000.0 / 2100.0);
+    let (received, written) = (2000.0 / 2100.0, 4000.0 / 4500.0);
+    spread(scenario.ratio_to_limit(Ringmirror), (received, received, received));
     // Without it, 4000 of 4500, which can be written.
     scenario.runs.retain(|run| run.contender != Discard);
-    near(scenario.ratio_to_limit(Ringmirror), f64::midpoint(4000.0 / 4500.0, 2000.0 / 2100.0));
+    let middle = f64::midpoint(written, received);
+    spread(scenario.ratio_to_limit(Ringmirror), (written, middle, received));
 }
 
 #[test]

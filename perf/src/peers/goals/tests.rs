@@ -16,15 +16,17 @@ fn find(goals: &[Goal], scenario: &str, what: &str) -> Goal {
 fn goals_are_told_with_what_was_seen() {
     let goals = goals(&PeersRecord { scenarios: vec![two_rounds()] });
     let limit = find(&goals, "8-partitions", "rate over the limit");
-    assert!(limit.is_reached && limit.seen > 0.95, "{limit:?}");
+    assert!(limit.is_reached && limit.seen.median > 0.95, "{limit:?}");
     let rate = find(&goals, "8-partitions", "rate over that of the Kafka follower");
-    assert!(rate.is_reached && (rate.seen - 5.0).abs() < 1e-6, "{rate:?}");
+    assert!(rate.is_reached && (rate.seen.median - 5.0).abs() < 1e-6, "{rate:?}");
     let cpu = find(
         &goals,
         "8-partitions",
         "processor time of the Kafka follower over that of ringmirror",
     );
-    assert!(cpu.is_reached && (cpu.seen - 6.0).abs() < 1e-6, "{cpu:?}");
+    assert!(cpu.is_reached && (cpu.seen.median - 6.0).abs() < 1e-6, "{cpu:?}");
+    // 4 and 8.
+    assert!(cpu.is_divided() && !rate.is_divided(), "{cpu:?} {rate:?}");
     // The tuned follower and the buffered twin were not measured, nor any other scenario.
     assert_eq!(goals.len(), 3);
 }
@@ -37,7 +39,7 @@ fn a_goal_that_is_missed_is_told_too() {
     }
     let goals = goals(&PeersRecord { scenarios: vec![slow, two_rounds()] });
     let goal = find(&goals, "1-partition", "rate over that of 8 partitions");
-    assert!(!goal.is_reached && (goal.seen - 0.5).abs() < 1e-6, "{goal:?}");
+    assert!(!goal.is_reached && (goal.seen.median - 0.5).abs() < 1e-6, "{goal:?}");
 }
 
 #[test]
@@ -53,12 +55,12 @@ fn memory_is_held_against_the_cap_in_the_run_that_took_most() {
         run.resident_bytes_max = 2000 << 20;
     }
     let goal = of_all(vec![calm.clone()]);
-    assert!(goal.is_reached && (goal.seen - 2.0).abs() < 1e-6, "{goal:?}");
+    assert!(goal.is_reached && (goal.seen.median - 2.0).abs() < 1e-6, "{goal:?}");
     let mut over = capped("1-partition");
     let run = over.runs.iter_mut().rfind(|run| run.contender == Ringmirror).unwrap();
     run.resident_bytes_max = 1250 << 20;
     let goal = of_all(vec![over, calm]);
-    assert!(!goal.is_reached && (goal.seen - 0.8).abs() < 1e-6, "{goal:?}");
+    assert!(!goal.is_reached && (goal.seen.median - 0.8).abs() < 1e-6, "{goal:?}");
 }
 
 #[test]
@@ -67,5 +69,5 @@ fn the_synthetic_source_is_compared_with_the_machine() {
     scenario.runs.retain(|run| run.contender != Discard);
     let goals = goals(&PeersRecord { scenarios: vec![scenario] });
     let goal = find(&goals, "synthetic", "rate over the limit");
-    assert!(!goal.is_reached && goal.seen > 0.9, "{goal:?}");
+    assert!(!goal.is_reached && goal.seen.median > 0.9, "{goal:?}");
 }

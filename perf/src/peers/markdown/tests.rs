@@ -12,16 +12,27 @@ fn a_table_has_a_row_for_each_contender_and_limit_with_a_cell_for_each_column() 
         assert_eq!(row.matches('|').count(), rows[0].matches('|').count(), "{row}");
     }
     assert!(rows[2].starts_with("| ringmirror | 3000 | 2000 - 4000 | 0.25 | 0.30 |"), "{table}");
-    assert!(rows[3].contains("| 5.00 | 6.00 |"), "{table}");
+    assert!(rows[3].contains("| 5.00 | 6.00 (4.00 - 8.00) |"), "{table}");
     assert!(table.contains("3 tries were disturbed"), "{table}");
     assert!(table.contains("3 of 6 runs and 1 of 2 limits are disturbed all the same"), "{table}");
 }
 
 #[test]
-fn every_sitting_is_told_once() {
-    let other = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
+fn every_table_says_when_where_and_by_which_command() {
+    let mut other = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
+    other.sitting.machine = "eight cores".to_owned();
     let text = report(&PeersRecord { scenarios: vec![two_rounds(), other] });
-    assert_eq!(text.matches("2026-01-02: two cores").count(), 1);
+    let second = text.split("### 1-partition").nth(1).unwrap();
+    assert!(second.contains("2026-01-02: eight cores. of everything. `cargo perf -- peers`"));
+    assert!(!second.contains("two cores"), "{second}");
+}
+
+#[test]
+fn a_goal_that_rounds_are_divided_about_is_told_as_such() {
+    let text = report(&PeersRecord { scenarios: vec![two_rounds()] });
+    let goal = "processor time of the Kafka follower over that of ringmirror | 5 | 6.00 (4.00 - \
+                8.00) | yes, but not in every round |";
+    assert!(text.contains(goal), "{text}");
 }
 
 #[test]
