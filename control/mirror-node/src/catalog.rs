@@ -234,6 +234,12 @@ impl Partition {
         self.view.state().is_none() && !self.view.directory().is_dir()
     }
 
+    /// True when its log is known to hold records.
+    pub(crate) fn has_records(&self) -> bool {
+        let state = self.view.state();
+        state.is_some_and(|state| state.log_end.offset() > state.log_start.offset())
+    }
+
     /// Its log, when clients may write to it now.
     #[must_use]
     pub fn log(&self) -> Option<Arc<WritableLog>> {

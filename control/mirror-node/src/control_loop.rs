@@ -52,6 +52,7 @@ mod restore;
 mod shut_down;
 mod source_news;
 mod sources;
+mod start_lookup;
 mod start_topics;
 mod topic_changes;
 mod work_queue;

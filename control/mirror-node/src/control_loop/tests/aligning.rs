@@ -19,7 +19,7 @@ use super::loop_rig::Stopped;
 use super::memory::{source, starts_all};
 use crate::client_properties::ClientProperties;
 use crate::control_loop::align::cut_to;
-use crate::control_loop::start_topics::Resolved;
+use crate::control_loop::start_lookup::Resolved;
 use crate::source_client::SourceClient;
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use mirror_coordinator::mirror_name::MirrorName;
 
 use super::loop_rig::{Stopped, dr};
 use crate::control_loop::bindings::new_topic;
-use crate::control_loop::start_topics::Resolved;
+use crate::control_loop::start_lookup::Resolved;
 use crate::mirror_news::MirrorNews;
 use crate::source_client::{SourceLeader, SourceMetadata, SourceTopic};
 use crate::source_watch::SourceLook;

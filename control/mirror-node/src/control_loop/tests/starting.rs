@@ -19,7 +19,7 @@ use mirror_coordinator::mirror_position::MirrorPosition;
 
 use super::loop_rig::{Stopped, dr, orders};
 use crate::control_loop::MirrorLoop;
-use crate::control_loop::start_topics::Resolved;
+use crate::control_loop::start_lookup::Resolved;
 use crate::source_client::{SourceMetadata, SourceTopic};
 
 /// What is asked of a start.
