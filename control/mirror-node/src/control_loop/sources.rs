@@ -51,7 +51,8 @@ pub(super) struct MirrorSource {
     pub(super) sync: Option<SourceSync>,
     /// How the engine was told to ask it.
     pub(super) limits: Option<SourceLimits>,
-    /// Number of that watch: what an earlier one saw is of no use any more.
+    /// Number of that watch, another one whenever the source is reached otherwise: what was seen
+    /// under an earlier number is of no use any more.
     pub(super) watch_number: u64,
     /// Where the engine was told that brokers listen.
     pub(super) brokers: BTreeMap<BrokerId, BrokerAddress>,
@@ -98,11 +99,11 @@ impl MirrorSource {
         events: mpsc::Sender<LoopEvent>,
     ) {
         self.connected = None;
+        self.watch_number += 1;
         if self.properties.bootstrap_servers.is_empty() {
             self.watch = None;
             return;
         }
-        self.watch_number += 1;
         let plan = WatchPlan {
             mirror: mirror.clone(),
             number: self.watch_number,

@@ -12,7 +12,7 @@ use kafka_wire::mirror_api::start_mirror_topics::{
 };
 use kafka_wire::mirror_api::{MirrorApiKey, MirrorResponse};
 use kafka_wire::offset::Offset;
-use kafka_wire::partition::{SourceId, TopicName, TopicPartition};
+use kafka_wire::partition::{TopicName, TopicPartition};
 use mirror_coordinator::cluster_metadata::command_error::{CommandError, ErrorCode};
 use mirror_coordinator::cluster_metadata::start::{SourceTopic, StartRequest};
 use mirror_coordinator::cluster_metadata::{MetadataRecord, Planned};
@@ -43,8 +43,9 @@ use crate::source_watch::SourceLook;
 pub(crate) struct ResolvedStart {
     request: StartMirrorTopicsRequest,
     reply: oneshot::Sender<MirrorResponse>,
-    /// The source that was asked; `None` when the mirror has none.
-    source: Option<SourceId>,
+    /// Number of the watch of the source that was asked: another one than the mirror's stands for a
+    /// source that is not its own any more, or is reached otherwise. `None` without a source.
+    watch: Option<u64>,
     outcome: Result<Resolved, String>,
 }
 
@@ -60,14 +61,14 @@ impl MirrorLoop<'_> {
         let events = self.event_sender.clone();
         let (Some(node), Some(source)) = (&self.node, source) else {
             let outcome = Ok(Resolved::default());
-            let resolved = Box::new(ResolvedStart { request, reply, source: None, outcome });
+            let resolved = Box::new(ResolvedStart { request, reply, watch: None, outcome });
             tokio::spawn(async move {
                 let _ = events.send(LoopEvent::StartResolved(resolved)).await;
             });
             return;
         };
         let client = SourceClient::new(source.properties.clone());
-        let (source, cluster_id) = (source.id, node.cluster_id.clone());
+        let (watch, cluster_id) = (Some(source.watch_number), node.cluster_id.clone());
         let exclude = self.excluded(&request.mirror_name);
         let catalog = Arc::clone(&self.destination.catalog);
         tokio::spawn(async move {
@@ -77,8 +78,7 @@ impl MirrorLoop<'_> {
                 Ok(outcome) => outcome,
                 Err(_) => Err(no_answer(limit)),
             };
-            let source = Some(source);
-            let resolved = Box::new(ResolvedStart { request, reply, source, outcome });
+            let resolved = Box::new(ResolvedStart { request, reply, watch, outcome });
             let _ = events.send(LoopEvent::StartResolved(resolved)).await;
         });
     }
@@ -102,15 +102,16 @@ impl MirrorLoop<'_> {
         &mut self,
         resolved: ResolvedStart,
     ) -> Result<(), MirrorError> {
-        let ResolvedStart { request, reply, source, outcome } = resolved;
+        let ResolvedStart { request, reply, watch, outcome } = resolved;
         if reply.is_closed() {
             return Ok(()); // whoever asked was told that nothing came of it
         }
         let mirror = MirrorName::parse(&request.mirror_name);
-        let source_now = mirror.and_then(|mirror| self.sources.get(&mirror)).map(|now| now.id);
-        let outcome = match source_now == source {
+        let now = mirror.and_then(|mirror| self.sources.get(&mirror));
+        // Where logs are cut is asked over the connection that was made: never of another source.
+        let outcome = match now.map(|now| now.watch_number) == watch {
             true => outcome,
-            false => Err("the mirror was deleted meanwhile, or made anew".to_owned()),
+            false => Err(CHANGED.to_owned()),
         };
         let resolved = match outcome {
             Ok(resolved) => resolved,
@@ -478,6 +479,10 @@ fn started(topics: Vec<WireOutcome>) -> MirrorResponse {
     let outcome = StartMirrorTopicsResponse::outcome(error_code, error_message);
     StartMirrorTopicsResponse { topics, ..outcome }.into()
 }
+
+/// Why what the source said does not count.
+const CHANGED: &str = "the mirror was deleted meanwhile, or made anew, or its settings were \
+                       changed: start again if that is still wanted";
 
 fn no_answer(limit: Duration) -> String {
     format!("no answer within {} ms", limit.as_millis())

@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
 use bytes::{BufMut as _, BytesMut};
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::protocol::Encodable as _;
 use kafka_wire::batch_writer::{BatchBuilder, NewRecord};
+use kafka_wire::mirror_api::MirrorRequest;
 use kafka_wire::mirror_api::list_cluster_mirrors::ListClusterMirrorsRequest;
 use kafka_wire::offset::Offset;
 use kafka_wire::partition::{PartitionIndex, TopicIdPartition};
+use mirror_coordinator::mirror_config::BOOTSTRAP_SERVERS;
 use mirror_coordinator::mirror_name::MirrorName;
 use mirror_coordinator::mirror_position::MirrorPosition;
 use mirror_coordinator::partition_state::MirrorPartitionState;
@@ -14,13 +17,17 @@ use mirror_coordinator::retry::RetryClass;
 use mirror_uring::BrokerAddress;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::loop_rig::Stopped;
 use super::memory::{source, starts_all};
 use crate::client_properties::ClientProperties;
+use crate::control_loop::MirrorLoop;
 use crate::control_loop::align::cut_to;
 use crate::control_loop::start_lookup::Resolved;
+use crate::mirror_orders::{MirrorOrder, MirrorSettingChange, SettingOperation};
 use crate::source_client::SourceClient;
+use crate::source_sync::fake_source::{Reply, serve};
 
 #[tokio::test]
 async fn records_that_clients_wrote_until_the_log_was_closed_need_the_operators_word_to_go() {
@@ -94,6 +101,53 @@ async fn what_a_start_connected_alignment_asks_over() {
     control.until(|control| is_aligned(control.lifecycle.state(id))).await;
     assert_eq!(control.lifecycle.state(id), S::Mirroring);
     assert!(control.sources.get(&back).unwrap().connected.is_none(), "it was let go of");
+}
+
+/// Has the mirror `back` look for its source there; nobody does that by himself.
+fn move_source(control: &mut MirrorLoop<'_>, bootstrap_servers: &str) {
+    let operation = SettingOperation::Set(bootstrap_servers.to_owned());
+    let changes = vec![MirrorSettingChange { name: BOOTSTRAP_SERVERS.to_owned(), operation }];
+    let (mirror, validate_only) = ("back".to_owned(), false);
+    let (reply, mut replied) = oneshot::channel();
+    control.on_order(MirrorOrder::AlterConfigs { mirror, changes, validate_only, reply });
+    assert_eq!(replied.try_recv().unwrap(), Ok(()));
+    // A look would let go of the connection that a start made.
+    control.sources.get_mut(&MirrorName::parse("back").unwrap()).unwrap().watch = None;
+}
+
+#[tokio::test]
+async fn what_a_start_learnt_of_a_source_that_was_left_meanwhile_does_not_count() {
+    let berlin = serve("berlin", 1, &[], Arc::new(|_, _| Reply::Closes)).await;
+    let berlin = format!("127.0.0.1:{}", berlin.bootstrap_servers[0].port);
+    let back = MirrorName::parse("back").unwrap();
+    for is_left in [false, true] {
+        let node = Stopped::new();
+        let mut observe = |_| {};
+        let mut control = node.begun(&mut observe).await;
+        control.until(|_| node.topic.is_writable()).await;
+        assert_eq!(control.create("back").await, 0);
+        move_source(&mut control, &berlin);
+        let (reply, mut replied) = oneshot::channel();
+        let request = MirrorRequest::StartMirrorTopics(starts_all());
+        control.on_order(MirrorOrder::Api { request, reply });
+        if is_left {
+            move_source(&mut control, "127.0.0.1:1");
+        }
+        let told = loop {
+            let event = control.events.recv().await.unwrap();
+            control.on_event(event).await.unwrap();
+            if let Ok(told) = replied.try_recv() {
+                break told;
+            }
+        };
+        let goes_on = control.sources.get(&back).unwrap().connected.is_some();
+        assert_eq!(goes_on, !is_left, "alignment asks over what the start connected");
+        let (code, reason) = told.outcome();
+        let refused = ResponseError::RequestTimedOut.code();
+        assert_eq!(code, if is_left { refused } else { 0 }, "{reason:?}");
+        let source = control.metadata.mirrors()[&back].source_cluster_id.as_deref();
+        assert_eq!(source, (!is_left).then_some("berlin"));
+    }
 }
 
 use MirrorPartitionState as S;
