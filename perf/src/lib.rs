@@ -5,9 +5,9 @@
 //! Reading order: the crates `synthetic-source` and `yardstick` (limits, a run of the engine),
 //! which `ringmirror bench` uses too; then `mirror` and `idle`; and `compare`, over
 //! `program_run`. Then servers seen by their clients: `server_process` and `stock_broker`,
-//! `log_fetcher`; `needed_process` tells when one has ended, `sweeper` removes what they wrote. Over them `consume`, `latency` and
-//! `readers`, `lifecycle` and `groups`, which order mirrors over `mirrors_client`; and `peers`,
-//! with a file for each contender.
+//! `log_fetcher`; `needed_process` tells when one has ended, `sweeper` removes what they wrote.
+//! Over them `consume`, `latency` and `readers`, `lifecycle` and `groups`, which order mirrors over
+//! `mirrors_client`; and `peers`, with a file for each contender.
 //!
 //! `steady`, with a source and a follower, asks how soon records are here;
 //! `delayed` mirrors across a `long_link`, over `link_process` and `delay_line`, and
