@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         let mut link = LongLink::start(plan.mtu)?;
         link.set(&order)?;
         let place = BrokerPlace { host: FAR, run_by: link.run_by() };
-        let source = SourceCluster::start_at(&root.path, &place, &GROWING_SOCKETS)?;
+        let source = SourceCluster::start(&root.path, &place, &GROWING_SOCKETS)?;
         let mut followers = BTreeMap::new();
         for copier in Copier::ALL {
             if let Some(settings) = copier.settings(plan) {

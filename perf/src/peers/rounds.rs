@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         root.check_room(2 * largest.unwrap_or(0) + 2 * DISK_FILE_BYTES)?;
         let settings = plan.source_settings.iter().map(|(key, value)| (&**key, &**value));
         let settings: Vec<_> = settings.collect();
-        let mut source = SourceCluster::start_at(&root.path, &BrokerPlace::here(), &settings)?;
+        let mut source = SourceCluster::start(&root.path, &BrokerPlace::here(), &settings)?;
         source.produce(WARM_UP_TOPIC, &WARM_UP_CONTENT, WARM_UP_BYTES)?;
         let disk = DiskProbe::new(&root.path)?;
         let cores = CorePair::choose()?;

@@ -36,19 +36,11 @@ pub struct SourceCluster {
 pub const SOURCE_ID: i32 = 1;
 
 impl SourceCluster {
-    /// Starts it below `root`.
+    /// Starts it below `root`, with what `settings` say beside the defaults.
     ///
     /// # Errors
     /// When it cannot be formatted or started.
-    pub fn start(root: &Path) -> Result<Self> {
-        Self::start_at(root, &BrokerPlace::here(), &[])
-    }
-
-    /// The same elsewhere, with what `settings` say beside the defaults.
-    ///
-    /// # Errors
-    /// When it cannot be formatted or started.
-    pub fn start_at(root: &Path, place: &BrokerPlace, settings: &[(&str, &str)]) -> Result<Self> {
+    pub fn start(root: &Path, place: &BrokerPlace, settings: &[(&str, &str)]) -> Result<Self> {
         let directory = root.join("source");
         let (mut broker, cluster) = stock_broker::start_first_at(&directory, place, settings)?;
         broker.wait_until("answering", |client| unfinished(client).map(Some))?;
