@@ -18,7 +18,7 @@ use kafka_wire::partition::{TopicId, TopicName, TopicPartition};
 
 use crate::catalog::{Binding, Catalog, Topic, TopicSpec};
 use crate::directory::DirectoryError;
-use crate::directory_state::{LocalTopic, MirrorTopic};
+use crate::directory_state::{DirectoryState, LocalTopic, MirrorTopic};
 use crate::doomed_directory;
 use crate::groups::{OFFSETS_PARTITIONS, OFFSETS_TOPIC};
 use crate::memory_cap::NoMemory;
@@ -210,8 +210,7 @@ impl LocalTopics {
         let held = i32::try_from(held).unwrap_or(i32::MAX);
         assert!(partition_count >= held, "{name} has {held} partitions already");
         self.check_room(&name, partition_count - held)?;
-        let shown =
-            self.change(&name, partition_count - held, |count, _| *count = partition_count)?;
+        let shown = self.change(&name, |count, _| *count = partition_count)?;
         if shown.is_bound() {
             // Whoever hears of it opens the logs, once mirroring of them counts as stopped.
             self.tell(BoundTopicNews::Grown { name, id, partition_count });
@@ -233,7 +232,7 @@ impl LocalTopics {
     ) -> Result<(), LocalTopicError> {
         let _alone = self.lock_changing();
         let name = self.name_of(id)?;
-        let shown = self.change(&name, 0, |_, held| *held = configs)?;
+        let shown = self.change(&name, |_, held| *held = configs)?;
         let settings = log_settings::of(&shown.configs);
         for log in shown.partitions.iter().filter_map(|partition| partition.held_log()) {
             log.update_settings(settings);
@@ -264,11 +263,10 @@ impl LocalTopics {
     }
 
     /// Changes what is remembered of a topic, partition count and settings, and shows it; returns
-    /// what it is now. There has to be room for `more` partitions.
+    /// what it is now. There has to be room for the partitions that are new.
     fn change(
         &self,
         name: &TopicName,
-        more: i32,
         change: impl FnOnce(&mut i32, &mut BTreeMap<String, String>),
     ) -> Result<Arc<Topic>, LocalTopicError> {
         let mut directory = self.directory.lock();
@@ -285,6 +283,8 @@ impl LocalTopics {
             None
         };
         let spec = spec.expect("a topic whose name was looked up is there while nobody changes");
+        let partitions = |state: &DirectoryState| state.partition_count(name).unwrap_or(0);
+        let more = partitions(state) - partitions(&before);
         let taken = room.take(name, spec.binding, more).map_err(LocalTopicError::from);
         let written = taken.and_then(|()| Ok(directory.write_state()?));
         if let Err(error) = written {
