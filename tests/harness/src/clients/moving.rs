@@ -89,12 +89,13 @@ impl Moving<'_> {
                 "protocol": protocol.name(), "commit_every": COMMIT_EVERY,
             }))
         };
+        self.produce_to_all(&topic, 0, AT_FIRST)?;
+        let begun = consume(&mut at_source, IN_THE_MIDDLE).context("at the source")?;
         let load = AtomicBool::new(true);
         thread::scope(|scope| {
             let produced = scope.spawn(|| self.produce(&topic, &load));
             // Also when anything here fails.
             let _stops = StopsLoad(&load);
-            let begun = consume(&mut at_source, IN_THE_MIDDLE).context("at the source")?;
             self.await_offsets(&topic, &begun)?;
             let meanwhile = consume(&mut at_node, IN_THE_MIDDLE).context("while mirrored")?;
             let early = count(&[&begun], &meanwhile, None).context("while mirrored")?;
@@ -115,16 +116,21 @@ impl Moving<'_> {
 
     /// Records at a steady rate, until nobody wants any more.
     fn produce(&self, topic: &str, wanted: &AtomicBool) -> Result<()> {
-        let mut first = 0;
+        let mut first = AT_FIRST;
         let mut due = Instant::now();
         while wanted.load(Ordering::Relaxed) {
-            for partition in 0..PARTITIONS {
-                let some = Produce::new(topic, partition, BURST).first(first).idempotent_as(topic);
-                self.producing.produce(&some)?;
-            }
+            self.produce_to_all(topic, first, BURST)?;
             first += BURST;
             due += PACE;
             thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        Ok(())
+    }
+
+    fn produce_to_all(&self, topic: &str, first: u64, count: u64) -> Result<()> {
+        for partition in 0..PARTITIONS {
+            let some = Produce::new(topic, partition, count).first(first).idempotent_as(topic);
+            self.producing.produce(&some)?;
         }
         Ok(())
     }
@@ -237,7 +243,11 @@ fn topic(client: Client, protocol: GroupProtocol) -> String {
 
 const MIRROR: &str = "moving";
 const PARTITIONS: i32 = 3;
-/// Records of each partition at a time,
+/// Records of each partition before anybody consumes: too few of two partitions for a group that
+/// consumes [`IN_THE_MIDDLE`], so it commits in all three. Where it has committed nothing at the
+/// source, a mirror has nothing to set back to what it commits at the node.
+const AT_FIRST: u64 = 350;
+/// Records of each partition at a time from then on,
 const BURST: u64 = 10;
 /// and how often.
 const PACE: Duration = Duration::from_millis(40);
