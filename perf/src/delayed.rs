@@ -14,7 +14,7 @@ use crate::delayed_row::{DelayedRounds, DelayedRow};
 use crate::fetch_client::{DiscardPlan, discard};
 use crate::long_link::{FAR, LinkOrder, LongLink};
 use crate::machine::{CorePair, WARM_UP, warm_up};
-use crate::measurement::Sample;
+use crate::memory_cap::NodeMemory;
 use crate::needed_process::{NeededProcess, cause};
 use crate::peers::CopyPlan;
 use crate::peers::produced_topic::ProducedTopic;
@@ -106,7 +106,8 @@ pub fn measure(plan: &DelayedPlan, mut tell: impl FnMut(&str)) -> Result<Vec<Del
     let root = WorkDirectory::create(&plan.directory, "perf-delayed")?;
     root.check_room(SOURCE_BYTES + SOURCE_BYTES / 4)?;
     let mut bench = Bench { plan, root: &root.path, link: LongLink::start(plan.mtu)? };
-    let rounds = |scenario| (scenario, DelayedRounds::with_tries(plan.tries_max));
+    let memory = NodeMemory::of(&plan.ringmirror)?;
+    let rounds = |scenario| (scenario, DelayedRounds::with_tries(plan.tries_max, memory));
     let mut chosen: Vec<_> = plan.chosen().into_iter().map(rounds).collect();
     warm_up(WARM_UP)?;
     for number in 1..=plan.rounds {
@@ -173,13 +174,11 @@ impl Bench<'_> {
     ) -> Result<()> {
         let ours: Vec<u32> = copy.needed.iter().map(NeededProcess::id).collect();
         rounds.receive.round_with_children(&ours, || discard(received))?;
-        rounds.large.round_with_children(&ours, || self.mirror(copy, large))?;
-        rounds.standard.round_with_children(&ours, || self.mirror(copy, &[]))?;
+        let (time, ringmirror) = (self.plan.run_time, &self.plan.ringmirror);
+        let mut mirror = |options| mirror_for(time, copy, ringmirror, options, &mut rounds.memory);
+        rounds.large.round_with_children(&ours, || mirror(large))?;
+        rounds.standard.round_with_children(&ours, || mirror(&[]))?;
         Ok(())
-    }
-
-    fn mirror(&self, copy: &CopyPlan<'_>, options: &[String]) -> Result<Sample> {
-        mirror_for(self.plan.run_time, copy, &self.plan.ringmirror, options)
     }
 
     /// Options of a node that asks for so many bytes in a response.

@@ -74,7 +74,9 @@ pub(crate) fn delayed(args: &DelayedArgs) -> Result<()> {
 fn from_synthetic(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
     let rows = delayed::measure(plan, |line| eprintln!("{line}"))?;
     let lines: Vec<String> = rows.iter().map(DelayedRow::text).collect();
-    serving.print(&rows, &format!("{}\n{}", DelayedRow::head(), lines.join("\n")))?;
+    let memory = rows.iter().map(|row| row.link.memory_text()).collect();
+    let text = [vec![DelayedRow::head()], lines, memory].concat().join("\n");
+    serving.print(&rows, &text)?;
     for row in &rows {
         for series in [&row.receive, &row.standard, &row.large] {
             let name = format!("{} {}", row.link.scenario, series.scenario);
@@ -87,7 +89,9 @@ fn from_synthetic(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
 fn from_broker(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
     let rows = delayed_peers::measure(plan, |line| eprintln!("{line}"))?;
     let lines: Vec<String> = rows.iter().map(DelayedPeersRow::text).collect();
-    serving.print(&rows, &format!("{}\n{}", DelayedPeersRow::head(), lines.join("\n")))?;
+    let memory = rows.iter().map(|row| row.link.memory_text()).collect();
+    let text = [vec![DelayedPeersRow::head()], lines, memory].concat().join("\n");
+    serving.print(&rows, &text)?;
     for row in &rows {
         for copier in &row.copiers {
             let name = format!("{} {}", row.link.scenario, copier.rates.scenario);

@@ -13,6 +13,7 @@ use crate::delayed::{CUBIC, DelayedPlan, Scenario};
 use crate::delayed_peers_row::{DelayedPeersRounds, DelayedPeersRow};
 use crate::long_link::{FAR, LinkOrder, LongLink};
 use crate::measurement::order_of_round;
+use crate::memory_cap::NodeMemory;
 use crate::needed_process::{NeededProcess, cause};
 use crate::peers::CopyPlan;
 use crate::peers::follower::{Follower, FollowerSettings};
@@ -77,7 +78,8 @@ impl Copier {
 /// # Errors
 /// When the link, a broker, the node or the disk refuses.
 pub fn measure(plan: &DelayedPlan, mut tell: impl FnMut(&str)) -> Result<Vec<DelayedPeersRow>> {
-    let rounds = |scenario| (scenario, DelayedPeersRounds::with_tries(plan.tries_max));
+    let memory = NodeMemory::of(&plan.ringmirror)?;
+    let rounds = |scenario| (scenario, DelayedPeersRounds::with_tries(plan.tries_max, memory));
     let mut chosen: Vec<_> = plan.chosen().into_iter().map(rounds).collect();
     let mut bench = Bench::start(plan)?;
     bench.fill(chosen.iter().map(|(scenario, _)| scenario.partitions))?;
@@ -175,16 +177,18 @@ impl<'a> Bench<'a> {
         let copied = topic.copy_plan(source.broker.address(), &directory, &spent)?;
         let copy = CopyPlan { needed: &needed, ..copied };
         let ours: Vec<u32> = needed.iter().map(NeededProcess::id).collect();
+        let mut memory = rounds.memory;
         for &copier in order_of_round(&Copier::ALL, number) {
             let settled = || settle(&copy, Some(&source.directory));
             let run = || match followers.get(&copier) {
                 Some(follower) => follower.copy_for(plan.run_time, &copy),
-                None => mirror_for(plan.run_time, &copy, &plan.ringmirror, &[]),
+                None => mirror_for(plan.run_time, &copy, &plan.ringmirror, &[], &mut memory),
             };
             let ran = rounds.series(copier).prepared_round(&ours, settled, run);
             let ran = ran.map_err(|error| cause(error, &needed));
             ran.with_context(|| format!("{}, {}", scenario.name, copier.name()))?;
         }
+        rounds.memory = memory;
         rounds.packets.push(self.link.set(&order)?.homeward);
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::delayed::{DelayedPlan, Scenario};
 use crate::delayed_peers::Copier;
 use crate::delayed_row::{LinkRow, packets_text};
 use crate::measurement::{LimitRow, Sample, Series, median};
+use crate::memory_cap::NodeMemory;
 
 /// Rates across one link.
 #[derive(Clone, Debug, Serialize)]
@@ -37,13 +38,15 @@ pub struct DelayedPeersRounds {
     series: BTreeMap<Copier, Series>,
     /// What came from the source in each round.
     pub packets: Vec<PacketCounts>,
+    /// What nodes took of memory.
+    pub memory: NodeMemory,
 }
 
 impl DelayedPeersRounds {
     /// No rounds yet; a disturbed one is taken after so many tries.
     #[must_use]
-    pub const fn with_tries(tries_max: u32) -> Self {
-        Self { tries_max, series: BTreeMap::new(), packets: Vec::new() }
+    pub const fn with_tries(tries_max: u32, memory: NodeMemory) -> Self {
+        Self { tries_max, series: BTreeMap::new(), packets: Vec::new(), memory }
     }
 
     /// The rounds of one who copies.
@@ -72,7 +75,7 @@ impl DelayedPeersRounds {
             CopierRow { rates: series.row(copier.name()), node_ratio: median(ratios.collect()) }
         };
         DelayedPeersRow {
-            link: LinkRow::new(scenario, plan, &self.packets),
+            link: LinkRow::new(scenario, plan, &self.packets, self.memory),
             copiers: self.series.iter().map(row).collect(),
         }
     }

@@ -6,6 +6,7 @@ use crate::delay_line::PacketCounts;
 use crate::delayed::{DelayedPlan, Scenario};
 use crate::machine::ratio_f64;
 use crate::measurement::{LimitRow, Sample, Series, median};
+use crate::memory_cap::NodeMemory;
 
 /// A link, what was set, and what happened on it.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +27,8 @@ pub struct LinkRow {
     pub socket_bytes_max: u32,
     /// Partitions mirrored.
     pub partitions: u32,
+    /// What nodes took of memory.
+    pub node_memory: NodeMemory,
 }
 
 /// Rates across one link.
@@ -56,7 +59,12 @@ pub const MB_PER_S_MIN: f64 = 200.0;
 impl LinkRow {
     /// What it is when this came from its far end in all rounds together.
     #[must_use]
-    pub fn new(scenario: &Scenario, plan: &DelayedPlan, packets: &[PacketCounts]) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        plan: &DelayedPlan,
+        packets: &[PacketCounts],
+        node_memory: NodeMemory,
+    ) -> Self {
         let sum = |count: fn(&PacketCounts) -> u64| packets.iter().map(count).sum::<u64>();
         let (taken, lost) = (sum(|packets| packets.taken), sum(|packets| packets.lost));
         Self {
@@ -68,7 +76,14 @@ impl LinkRow {
             mtu: plan.mtu,
             socket_bytes_max: plan.socket_bytes_max,
             partitions: scenario.partitions,
+            node_memory,
         }
+    }
+
+    /// What nodes took of memory, for people.
+    #[must_use]
+    pub fn memory_text(&self) -> String {
+        format!("{}: memory of the node {}", self.scenario, self.node_memory.text())
     }
 }
 
@@ -83,15 +98,17 @@ pub struct DelayedRounds {
     pub large: Series,
     /// What came from the source in each round.
     pub packets: Vec<PacketCounts>,
+    /// What nodes took of memory.
+    pub memory: NodeMemory,
 }
 
 impl DelayedRounds {
     /// No rounds yet; a disturbed one is taken after so many tries.
     #[must_use]
-    pub fn with_tries(tries_max: u32) -> Self {
+    pub fn with_tries(tries_max: u32, memory: NodeMemory) -> Self {
         let series = Series::with_tries(tries_max);
         let (receive, standard, large) = (series.clone(), series.clone(), series);
-        Self { receive, standard, large, packets: Vec::new() }
+        Self { receive, standard, large, packets: Vec::new(), memory }
     }
 
     /// The last round for people.
@@ -118,7 +135,7 @@ impl DelayedRounds {
             scenario.partitions == 1 && scenario.round_trip_ms == 80 && scenario.loss <= 0.0;
         let best = standard.mb_per_s.max(large.mb_per_s);
         DelayedRow {
-            link: LinkRow::new(scenario, plan, &self.packets),
+            link: LinkRow::new(scenario, plan, &self.packets, self.memory),
             receive: self.receive.row("receive"),
             standard_ratio: ratio(&self.standard),
             large_ratio: ratio(&self.large),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::engine_run::{EngineRun, EngineRunPlan, RUN_TIME_MAX};
 use crate::machine::{CorePair, process_cpu, ratio_f64, resident_bytes};
+use crate::measurement::{CalmRound, median};
 use crate::source_child::{SourceChild, SourceChildSpec};
 
 /// Partitions that have nothing to do.
@@ -31,9 +32,9 @@ const IDLE_TIME: Duration = Duration::from_secs(10);
 /// For what is left of catching up.
 const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// Most that is allowed for a partition.
-const BYTES_PER_PARTITION_MAX: u64 = 16 << 10;
+const BYTES_PER_PARTITION_GOAL: u64 = 16 << 10;
 /// Most processor time that is allowed, seconds per second.
-const CPU_MAX: f64 = 0.02;
+const CPU_GOAL: f64 = 0.02;
 
 /// What idle partitions cost.
 #[derive(Clone, Debug, Serialize)]
@@ -45,20 +46,35 @@ pub struct IdleRow {
     /// Resident memory for each, above an engine that has its slab and no partition.
     pub resident_bytes_per_partition: u64,
     /// What is allowed.
-    pub resident_bytes_per_partition_max: u64,
-    /// Processor time of the engine per second while nothing happens, in seconds.
+    pub resident_bytes_per_partition_goal: u64,
+    /// Processor time of the engine per second while nothing happens, in seconds: the median of
+    /// the rounds.
     pub cpu_seconds_per_second: f64,
-    /// What is allowed.
+    /// In the least round.
+    pub cpu_seconds_per_second_min: f64,
+    /// In the worst one.
     pub cpu_seconds_per_second_max: f64,
+    /// What is allowed.
+    pub cpu_seconds_per_second_goal: f64,
     /// From the first order until every partition had caught up, seconds.
     pub catch_up_seconds: f64,
+    /// Rounds behind the median.
+    pub rounds: usize,
+    /// Rounds in it although disturbed, because no try was calm: distrust if not 0.
+    pub disturbed_rounds_kept: u32,
 }
 
-/// Mirrors one small batch of each partition, then measures while nothing happens.
+/// Mirrors one small batch of each partition, then measures while nothing happens: so many rounds,
+/// each again while it is disturbed.
 ///
 /// # Errors
 /// When the engine or the source refuses.
-pub fn measure(scenario: IdleScenario, directory: PathBuf) -> Result<IdleRow> {
+pub fn measure(
+    scenario: IdleScenario,
+    directory: PathBuf,
+    rounds: u32,
+    tries_max: u32,
+) -> Result<IdleRow> {
     let cores = CorePair::choose()?;
     let source = SourceChild::start(&SourceChildSpec {
         core: cores.sender,
@@ -84,18 +100,29 @@ pub fn measure(scenario: IdleScenario, directory: PathBuf) -> Result<IdleRow> {
     let catch_up_seconds = begun.elapsed().as_secs_f64();
     run.idle(SETTLE_TIME)?;
     let resident = resident_bytes()?.saturating_sub(before);
-    let cpu_before = process_cpu()?;
-    run.idle(IDLE_TIME)?;
-    let cpu = process_cpu()?.saturating_sub(cpu_before);
+    let mut one_round = || -> Result<f64> {
+        let before = process_cpu()?;
+        run.idle(IDLE_TIME)?;
+        let cpu = process_cpu()?.saturating_sub(before);
+        Ok(cpu.as_secs_f64() / IDLE_TIME.as_secs_f64())
+    };
+    let rounds: Vec<CalmRound<f64>> = (0..rounds)
+        .map(|_| CalmRound::run(tries_max, &[source.id()], &mut one_round))
+        .collect::<Result<_>>()?;
     run.stop()?;
+    let cpu = || rounds.iter().map(|round| round.value);
     Ok(IdleRow {
         scenario: scenario.name.to_owned(),
         partitions: scenario.partitions,
         resident_bytes_per_partition: resident / u64::from(scenario.partitions),
-        resident_bytes_per_partition_max: BYTES_PER_PARTITION_MAX,
-        cpu_seconds_per_second: cpu.as_secs_f64() / IDLE_TIME.as_secs_f64(),
-        cpu_seconds_per_second_max: CPU_MAX,
+        resident_bytes_per_partition_goal: BYTES_PER_PARTITION_GOAL,
+        cpu_seconds_per_second: median(cpu().collect()),
+        cpu_seconds_per_second_min: cpu().fold(f64::INFINITY, f64::min),
+        cpu_seconds_per_second_max: cpu().fold(0.0, f64::max),
+        cpu_seconds_per_second_goal: CPU_GOAL,
         catch_up_seconds,
+        rounds: rounds.len(),
+        disturbed_rounds_kept: rounds.iter().map(|round| u32::from(!round.is_calm)).sum(),
     })
 }
 
@@ -105,13 +132,15 @@ impl IdleRow {
     pub fn text(&self) -> String {
         let kib = |bytes: u64| ratio_f64(bytes) / 1024.0;
         format!(
-            "{}: {:.1} KiB resident each above the slab (at most {:.0}), {:.4} CPU s/s (at most \
-             {:.2}), caught up after {:.1} s",
+            "{}: {:.1} KiB resident each above the slab (goal {:.0}), {:.4} CPU s/s ({:.4} to \
+             {:.4}, goal {:.2}), caught up after {:.1} s",
             self.scenario,
             kib(self.resident_bytes_per_partition),
-            kib(self.resident_bytes_per_partition_max),
+            kib(self.resident_bytes_per_partition_goal),
             self.cpu_seconds_per_second,
+            self.cpu_seconds_per_second_min,
             self.cpu_seconds_per_second_max,
+            self.cpu_seconds_per_second_goal,
             self.catch_up_seconds
         )
     }

@@ -228,7 +228,8 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
         |name: &str| args.scenarios.is_empty() || args.scenarios.iter().any(|s| s == name);
     let rows = mirror::measure(&plan, |line| eprintln!("{line}"))?;
     let idle = idle::SCENARIOS.into_iter().filter(|scenario| is_asked(scenario.name));
-    let idle = idle.map(|scenario| idle::measure(scenario, args.directory.clone()));
+    let idle = idle
+        .map(|scenario| idle::measure(scenario, args.directory.clone(), args.rounds, args.tries));
     let idle = idle.collect::<Result<Vec<_>>>()?;
     let mut out = io::stdout().lock();
     if args.json {
@@ -251,6 +252,7 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
     }
     for idle in &idle {
         writeln!(out, "{}", idle.text())?;
+        serving::warn_of_disturbed(&idle.scenario, idle.disturbed_rounds_kept);
     }
     Ok(())
 }

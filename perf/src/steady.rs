@@ -16,6 +16,7 @@ use crate::latency_row::{LatencyRound, micros};
 use crate::log_fetcher::{FetchSettings, LogFetcher};
 use crate::machine::{WARM_UP, warm_up};
 use crate::measurement::{CalmRound, Round, order_of_round};
+use crate::memory_cap::NodeMemory;
 use crate::needed_process::{NeededProcess, cause};
 use crate::paced_producer::{ProducePlan, Schedule};
 use crate::served_logs::WorkDirectory;
@@ -124,7 +125,9 @@ fn measure_with(
             }
         }
     }
-    rounds.row(rate, plan.record_bytes)
+    let mut memory = NodeMemory::of(&plan.ringmirror)?;
+    memory.note(servers.node.id())?;
+    rounds.row(rate, plan.record_bytes, memory)
 }
 
 struct Servers {

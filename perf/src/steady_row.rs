@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::latency_row::{LatencyFigures, LatencyRound, P99, figures, micros};
 use crate::measurement::{CalmRound, median};
+use crate::memory_cap::NodeMemory;
 use crate::steady::Reader;
 
 /// Latencies of all readers and how they compare.
@@ -30,6 +31,8 @@ pub struct SteadyRow {
     pub reaches_p9999: bool,
     /// Whether the mirror's p99 is below the follower's, of all rounds together.
     pub is_below_follower: bool,
+    /// What the node took of memory.
+    pub node_memory: NodeMemory,
 }
 
 /// The goal.
@@ -53,7 +56,12 @@ impl RoundsOfReaders {
     ///
     /// # Errors
     /// When a reader has no round.
-    pub fn row(&self, records_per_second: u32, record_bytes: usize) -> Result<SteadyRow> {
+    pub fn row(
+        &self,
+        records_per_second: u32,
+        record_bytes: usize,
+        node_memory: NodeMemory,
+    ) -> Result<SteadyRow> {
         let of = |reader| {
             let rounds = self.rounds.get(&reader).map_or(&[][..], Vec::as_slice);
             let told = figures(rounds)?;
@@ -73,6 +81,7 @@ impl RoundsOfReaders {
             node,
             follower,
             source: of(Reader::Source)?.1,
+            node_memory,
         })
     }
 }
@@ -101,7 +110,9 @@ impl SteadyRow {
             self.p99_ratio_of_rounds
         );
         let (rate, bytes) = (self.records_per_second, self.record_bytes);
-        format!("{head}\n{}\n{rate} records of {bytes} bytes per s: {goals}", lines.join("\n"))
+        let load = format!("{rate} records of {bytes} bytes per s: {goals}");
+        let memory = format!("memory of the node {}", self.node_memory.text());
+        format!("{head}\n{}\n{load}\n{memory}", lines.join("\n"))
     }
 
     /// Figures of every reader.

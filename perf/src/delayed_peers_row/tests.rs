@@ -8,7 +8,7 @@ use crate::delayed_row::tests::plan;
 
 /// The row when so many megabytes came in a second, round by round.
 fn row(rounds_of: &[(Copier, &[u64])]) -> Result<DelayedPeersRow> {
-    let mut rounds = DelayedPeersRounds::with_tries(1);
+    let mut rounds = DelayedPeersRounds::with_tries(1, NodeMemory::default());
     for (copier, rates) in rounds_of {
         for rate in *rates {
             let (elapsed, cpu) = (Duration::from_secs(1), Duration::from_millis(100));

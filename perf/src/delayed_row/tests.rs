@@ -24,7 +24,7 @@ pub(crate) fn plan() -> DelayedPlan {
 /// The row of a link when so many megabytes came in a second: received, mirrored, mirrored with
 /// large responses.
 fn row(name: &str, rates: [u64; 3]) -> Result<DelayedRow> {
-    let mut rounds = DelayedRounds::with_tries(1);
+    let mut rounds = DelayedRounds::with_tries(1, NodeMemory::default());
     let sample = |rate| {
         let (elapsed, cpu) = (Duration::from_secs(1), Duration::from_millis(100));
         Sample { bytes: rate * 1_000_000, elapsed, cpu }

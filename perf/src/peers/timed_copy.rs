@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::kafka_client::{KafkaClient, LogEdge};
 use crate::machine::process_cpu_of;
 use crate::measurement::Sample;
+use crate::memory_cap::NodeMemory;
 use crate::needed_process::cause;
 use crate::peers::CopyPlan;
 use crate::peers::copied_logs::until;
@@ -46,7 +47,8 @@ pub fn watch(
     Ok(Sample { bytes: last - first, elapsed, cpu: after.saturating_sub(before) })
 }
 
-/// Mirrors the topic by a node of its own with more options, into a directory that is emptied.
+/// Mirrors the topic by a node of its own with more options, into a directory that is emptied;
+/// `memory` notes what it takes.
 ///
 /// # Errors
 /// When the node refuses.
@@ -55,12 +57,14 @@ pub fn mirror_for(
     plan: &CopyPlan<'_>,
     ringmirror: &Path,
     options: &[String],
+    memory: &mut NodeMemory,
 ) -> Result<Sample> {
     let mut all_options = mirror_options(plan.source, plan.topic);
     all_options.extend_from_slice(options);
     let mut node = ServerProcess::start_node_with(ringmirror, plan.directory, &all_options)?;
     let needed = [plan.needed, &[node.needed("the node")]].concat();
     let sample = watch_node(&mut node, time, &CopyPlan { needed: &needed, ..*plan });
+    let sample = sample.and_then(|sample| memory.note(node.id()).map(|()| sample));
     let sample = sample.map_err(|error| cause(error, &needed));
     // A node that fails is more worth telling than what it did not do.
     let stopped = node.stop();

@@ -22,7 +22,7 @@ fn row(node: [u64; 3], follower: [u64; 3]) -> Result<SteadyRow> {
     {
         rounds.push(reader, round(usual, late, very_late)?);
     }
-    rounds.row(1000, 1024)
+    rounds.row(1000, 1024, NodeMemory::default())
 }
 
 #[test]
@@ -37,5 +37,5 @@ fn every_goal_is_told_by_itself() -> Result<()> {
 
 #[test]
 fn a_reader_without_rounds_makes_no_row() {
-    assert!(RoundsOfReaders::default().row(1000, 1024).is_err());
+    assert!(RoundsOfReaders::default().row(1000, 1024, NodeMemory::default()).is_err());
 }
