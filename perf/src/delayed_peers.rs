@@ -177,6 +177,7 @@ impl<'a> Bench<'a> {
         let copied = topic.copy_plan(source.broker.address(), &directory, &spent)?;
         let copy = CopyPlan { needed: &needed, ..copied };
         let ours: Vec<u32> = needed.iter().map(NeededProcess::id).collect();
+        // While a series runs, the rounds that it is of are borrowed.
         let mut memory = rounds.memory;
         for &copier in order_of_round(&Copier::ALL, number) {
             let settled = || settle(&copy, Some(&source.directory));

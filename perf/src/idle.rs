@@ -51,9 +51,9 @@ pub struct IdleRow {
     /// the rounds.
     pub cpu_seconds_per_second: f64,
     /// In the least round.
-    pub cpu_seconds_per_second_min: f64,
+    pub cpu_seconds_per_second_least: f64,
     /// In the worst one.
-    pub cpu_seconds_per_second_max: f64,
+    pub cpu_seconds_per_second_most: f64,
     /// What is allowed.
     pub cpu_seconds_per_second_goal: f64,
     /// From the first order until every partition had caught up, seconds.
@@ -65,7 +65,7 @@ pub struct IdleRow {
 }
 
 /// Mirrors one small batch of each partition, then measures while nothing happens: so many rounds,
-/// each again while it is disturbed.
+/// each again while it is disturbed; `tell` hears each.
 ///
 /// # Errors
 /// When the engine or the source refuses.
@@ -74,6 +74,7 @@ pub fn measure(
     directory: PathBuf,
     rounds: u32,
     tries_max: u32,
+    mut tell: impl FnMut(&str),
 ) -> Result<IdleRow> {
     let cores = CorePair::choose()?;
     let source = SourceChild::start(&SourceChildSpec {
@@ -100,15 +101,18 @@ pub fn measure(
     let catch_up_seconds = begun.elapsed().as_secs_f64();
     run.idle(SETTLE_TIME)?;
     let resident = resident_bytes()?.saturating_sub(before);
-    let mut one_round = || -> Result<f64> {
-        let before = process_cpu()?;
-        run.idle(IDLE_TIME)?;
-        let cpu = process_cpu()?.saturating_sub(before);
-        Ok(cpu.as_secs_f64() / IDLE_TIME.as_secs_f64())
+    let mut one_round = |number: u32| -> Result<CalmRound<f64>> {
+        let round = CalmRound::run(tries_max, &[source.id()], || {
+            let cpu_before = process_cpu()?;
+            run.idle(IDLE_TIME)?;
+            let cpu = process_cpu()?.saturating_sub(cpu_before);
+            Ok(cpu.as_secs_f64() / IDLE_TIME.as_secs_f64())
+        })?;
+        let noise = if round.is_calm { "" } else { ", disturbed" };
+        tell(&format!("round {number} {}: {:.4} CPU s/s{noise}", scenario.name, round.value));
+        Ok(round)
     };
-    let rounds: Vec<CalmRound<f64>> = (0..rounds)
-        .map(|_| CalmRound::run(tries_max, &[source.id()], &mut one_round))
-        .collect::<Result<_>>()?;
+    let rounds = (1..=rounds).map(&mut one_round).collect::<Result<Vec<_>>>()?;
     run.stop()?;
     let cpu = || rounds.iter().map(|round| round.value);
     Ok(IdleRow {
@@ -117,8 +121,8 @@ pub fn measure(
         resident_bytes_per_partition: resident / u64::from(scenario.partitions),
         resident_bytes_per_partition_goal: BYTES_PER_PARTITION_GOAL,
         cpu_seconds_per_second: median(cpu().collect()),
-        cpu_seconds_per_second_min: cpu().fold(f64::INFINITY, f64::min),
-        cpu_seconds_per_second_max: cpu().fold(0.0, f64::max),
+        cpu_seconds_per_second_least: cpu().fold(f64::INFINITY, f64::min),
+        cpu_seconds_per_second_most: cpu().fold(0.0, f64::max),
         cpu_seconds_per_second_goal: CPU_GOAL,
         catch_up_seconds,
         rounds: rounds.len(),
@@ -138,8 +142,8 @@ impl IdleRow {
             kib(self.resident_bytes_per_partition),
             kib(self.resident_bytes_per_partition_goal),
             self.cpu_seconds_per_second,
-            self.cpu_seconds_per_second_min,
-            self.cpu_seconds_per_second_max,
+            self.cpu_seconds_per_second_least,
+            self.cpu_seconds_per_second_most,
             self.cpu_seconds_per_second_goal,
             self.catch_up_seconds
         )

@@ -228,8 +228,10 @@ fn mirror(args: &MirrorArgs) -> Result<()> {
         |name: &str| args.scenarios.is_empty() || args.scenarios.iter().any(|s| s == name);
     let rows = mirror::measure(&plan, |line| eprintln!("{line}"))?;
     let idle = idle::SCENARIOS.into_iter().filter(|scenario| is_asked(scenario.name));
-    let idle = idle
-        .map(|scenario| idle::measure(scenario, args.directory.clone(), args.rounds, args.tries));
+    let idle = idle.map(|scenario| {
+        let (directory, tell) = (args.directory.clone(), |line: &str| eprintln!("{line}"));
+        idle::measure(scenario, directory, args.rounds, args.tries, tell)
+    });
     let idle = idle.collect::<Result<Vec<_>>>()?;
     let mut out = io::stdout().lock();
     if args.json {
