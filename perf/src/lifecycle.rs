@@ -15,9 +15,8 @@ use kafka_wire::partition::{PartitionIndex, TopicName, TopicPartition};
 use serde::Serialize;
 
 use crate::machine::{ratio_f64, resident_bytes_of};
-use crate::memory_cap::memory_bytes_max;
+use crate::memory_cap::NodeMemory;
 use crate::mirrors_client::MirrorsClient;
-use crate::process_watch::resident_bytes_max_of;
 use crate::served_logs::WorkDirectory;
 use crate::server_process::ServerProcess;
 use crate::synthetic_source::SyntheticSource;
@@ -99,8 +98,9 @@ pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<Lifec
     spec.listen = source.brokers().first().context("a source has a broker")?.1;
     let node = Run::launch(plan, &root)?;
     let mut row = LifecycleRow { partitions: plan.partitions, ..LifecycleRow::default() };
-    row.memory_mib_max = mib(memory_bytes_max(&plan.ringmirror)?.unwrap_or(0));
-    let mut run = Run { plan, root: &root, node, resident_bytes_max: 0 };
+    let memory = NodeMemory::of(&plan.ringmirror)?;
+    row.memory_mib_max = mib(memory.memory_bytes_max.unwrap_or(0));
+    let mut run = Run { plan, root: &root, node, memory };
 
     let mut client = run.client()?;
     client.create(&source.bootstrap())?;
@@ -117,7 +117,7 @@ pub fn measure(plan: &LifecyclePlan, mut tell: impl FnMut(&str)) -> Result<Lifec
         }
     }
     run.note_memory()?;
-    row.resident_mib_max = mib(run.resident_bytes_max);
+    row.resident_mib_max = mib(run.memory.resident_bytes_max);
     Ok(row)
 }
 
@@ -126,7 +126,7 @@ struct Run<'a> {
     root: &'a WorkDirectory,
     node: ServerProcess,
     /// Of all nodes so far, when they were looked at last.
-    resident_bytes_max: u64,
+    memory: NodeMemory,
 }
 
 impl Run<'_> {
@@ -267,9 +267,7 @@ impl Run<'_> {
 
     /// Notes what the node had resident at most; what it takes to end is not seen.
     fn note_memory(&mut self) -> Result<()> {
-        let resident = resident_bytes_max_of(self.node.id())?;
-        self.resident_bytes_max = self.resident_bytes_max.max(resident);
-        Ok(())
+        self.memory.note(self.node.id())
     }
 
     fn kill(&mut self) -> Result<()> {
