@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::engine_run::{EngineRun, EngineRunPlan, RUN_TIME_MAX};
 use crate::machine::{CorePair, process_cpu, ratio_f64, resident_bytes};
-use crate::measurement::{CalmRound, median};
+use crate::measurement::CalmRound;
+use crate::peers::figures::Spread;
 use crate::source_child::{SourceChild, SourceChildSpec};
 
 /// Partitions that have nothing to do.
@@ -114,15 +115,16 @@ pub fn measure(
     };
     let rounds = (1..=rounds).map(&mut one_round).collect::<Result<Vec<_>>>()?;
     run.stop()?;
-    let cpu = || rounds.iter().map(|round| round.value);
+    let cpu = rounds.iter().map(|round| round.value);
+    let cpu = Spread::of(&cpu.collect::<Vec<_>>());
     Ok(IdleRow {
         scenario: scenario.name.to_owned(),
         partitions: scenario.partitions,
         resident_bytes_per_partition: resident / u64::from(scenario.partitions),
         resident_bytes_per_partition_goal: BYTES_PER_PARTITION_GOAL,
-        cpu_seconds_per_second: median(cpu().collect()),
-        cpu_seconds_per_second_least: cpu().fold(f64::INFINITY, f64::min),
-        cpu_seconds_per_second_most: cpu().fold(0.0, f64::max),
+        cpu_seconds_per_second: cpu.median,
+        cpu_seconds_per_second_least: cpu.min,
+        cpu_seconds_per_second_most: cpu.max,
         cpu_seconds_per_second_goal: CPU_GOAL,
         catch_up_seconds,
         rounds: rounds.len(),
