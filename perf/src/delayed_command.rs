@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, value_parser};
 use perf::delayed::{self, DelayedPlan, SCENARIOS};
 use perf::delayed_peers;
 use perf::delayed_peers_row::DelayedPeersRow;
-use perf::delayed_row::DelayedRow;
+use perf::delayed_row::{DelayedRow, LinkRow};
 
 use crate::serving::{ServingArgs, warn_of_disturbed};
 
@@ -74,9 +74,8 @@ pub(crate) fn delayed(args: &DelayedArgs) -> Result<()> {
 fn from_synthetic(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
     let rows = delayed::measure(plan, |line| eprintln!("{line}"))?;
     let lines: Vec<String> = rows.iter().map(DelayedRow::text).collect();
-    let memory = rows.iter().map(|row| row.link.memory_text()).collect();
-    let text = [vec![DelayedRow::head()], lines, memory].concat().join("\n");
-    serving.print(&rows, &text)?;
+    let links = rows.iter().map(|row| &row.link);
+    serving.print(&rows, &table(DelayedRow::head(), lines, links))?;
     for row in &rows {
         for series in [&row.receive, &row.standard, &row.large] {
             let name = format!("{} {}", row.link.scenario, series.scenario);
@@ -89,9 +88,8 @@ fn from_synthetic(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
 fn from_broker(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
     let rows = delayed_peers::measure(plan, |line| eprintln!("{line}"))?;
     let lines: Vec<String> = rows.iter().map(DelayedPeersRow::text).collect();
-    let memory = rows.iter().map(|row| row.link.memory_text()).collect();
-    let text = [vec![DelayedPeersRow::head()], lines, memory].concat().join("\n");
-    serving.print(&rows, &text)?;
+    let links = rows.iter().map(|row| &row.link);
+    serving.print(&rows, &table(DelayedPeersRow::head(), lines, links))?;
     for row in &rows {
         for copier in &row.copiers {
             let name = format!("{} {}", row.link.scenario, copier.rates.scenario);
@@ -99,4 +97,9 @@ fn from_broker(plan: &DelayedPlan, serving: &ServingArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// For people: rows below their heads, then what nodes took of memory on each link.
+fn table<'a>(head: String, rows: Vec<String>, links: impl Iterator<Item = &'a LinkRow>) -> String {
+    [vec![head], rows, links.map(LinkRow::memory_text).collect()].concat().join("\n")
 }
