@@ -12,6 +12,7 @@
 //! The clock of a copying runs from the order to copy to the last byte, and so does the processor
 //! time. The source's processor time, and whether the machine was calm, are measured around it.
 
+pub mod agreement;
 pub mod chart;
 pub mod contender;
 pub mod copied_logs;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, value_parser};
 use harness::kafka_jars;
 use perf::measurement::TRIES_MAX;
+use perf::peers::agreement::{self, Agreement};
 use perf::peers::chart;
 use perf::peers::contender::Contender;
 use perf::peers::figures::Figures;
@@ -29,6 +30,8 @@ struct PeersFile<'a> {
     scenarios: &'a [ScenarioRecord],
     figures: BTreeMap<String, Vec<Figures>>,
     goals: Vec<Goal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreements: Option<&'a [Agreement]>,
 }
 
 #[derive(Args)]
@@ -76,6 +79,10 @@ pub(crate) struct PeersReportArgs {
     /// What `peers` wrote: peers.json; of a scenario that several have, the last one counts.
     #[arg(required = true)]
     records: Vec<PathBuf>,
+    /// What another sitting wrote, on another machine, say: tells of each ratio that both have
+    /// whether they agree within their ranges.
+    #[arg(long, value_name = "RECORD")]
+    against: Option<PathBuf>,
     /// Directory for peers.json, peers.md and peers.svg of all of it.
     #[arg(long, default_value = "target/perf/peers")]
     out: PathBuf,
@@ -114,9 +121,9 @@ pub(crate) fn peers(args: &PeersArgs) -> Result<()> {
         source_settings: args.source_settings.clone(),
         tries_max: args.tries,
     };
-    let keep = |record: &PeersRecord| write(record, &args.out);
+    let keep = |record: &PeersRecord| write(record, None, &args.out);
     let record = rounds::measure(&plan, |line| eprintln!("{line}"), keep)?;
-    print(&record, &args.out)
+    print(&record, None, &args.out)
 }
 
 /// `NAME=VALUE` in two.
@@ -136,12 +143,22 @@ fn librdkafka() -> Option<LibrdkafkaPeer> {
 pub(crate) fn peers_report(args: &PeersReportArgs) -> Result<()> {
     let mut record = PeersRecord::default();
     for path in &args.records {
-        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        let told = serde_json::from_slice(&text);
-        record.merge(told.with_context(|| format!("what {} says", path.display()))?);
+        record.merge(read(path)?);
     }
-    write(&record, &args.out)?;
-    print(&record, &args.out)
+    let recorded = args.against.as_deref().map(read).transpose()?;
+    let agreements = recorded.map(|recorded| agreement::agreements(&record, &recorded));
+    let agreements = agreements.as_deref();
+    ensure!(
+        agreements.is_none_or(|agreements| !agreements.is_empty()),
+        "nothing to hold against --against: no ratio of two rounds or more that both records have"
+    );
+    write(&record, agreements, &args.out)?;
+    print(&record, agreements, &args.out)
+}
+
+fn read(path: &Path) -> Result<PeersRecord> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("what {} says", path.display()))
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Scenario>> {
@@ -154,7 +171,7 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>> {
     Ok(SCENARIOS.into_iter().filter(is_chosen).collect())
 }
 
-fn write(record: &PeersRecord, out: &Path) -> Result<()> {
+fn write(record: &PeersRecord, agreements: Option<&[Agreement]>, out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let scenarios = &record.scenarios;
     let figures = scenarios
@@ -164,17 +181,23 @@ fn write(record: &PeersRecord, out: &Path) -> Result<()> {
             (scenario.name.clone(), scenario.contenders().into_iter().filter_map(of).collect())
         })
         .collect();
-    let file = PeersFile { scenarios, figures, goals: goals(record) };
+    let file = PeersFile { scenarios, figures, goals: goals(record), agreements };
     let mut json = serde_json::to_string_pretty(&file)?;
     json.push('\n');
     fs::write(out.join("peers.json"), json)?;
-    fs::write(out.join("peers.md"), markdown::report(record))?;
+    fs::write(out.join("peers.md"), report(record, agreements))?;
     fs::write(out.join("peers.svg"), chart::draw(record))?;
     Ok(())
 }
 
-fn print(record: &PeersRecord, out: &Path) -> Result<()> {
-    write!(io::stdout(), "{}", markdown::report(record))?;
+/// The tables, and how they agree with others where that was asked.
+fn report(record: &PeersRecord, agreements: Option<&[Agreement]>) -> String {
+    let agreements = agreements.map(|agreements| format!("\n{}", agreement::table(agreements)));
+    markdown::report(record) + &agreements.unwrap_or_default()
+}
+
+fn print(record: &PeersRecord, agreements: Option<&[Agreement]>, out: &Path) -> Result<()> {
+    write!(io::stdout(), "{}", report(record, agreements))?;
     eprintln!("peers.json, peers.md and peers.svg are in {}", out.display());
     Ok(())
 }

@@ -22,6 +22,8 @@ pub struct Goal {
     pub seen: Spread,
     /// Whether the median is enough.
     pub is_reached: bool,
+    /// Whether it is a ratio between scenarios: of each round's rate to the other's median.
+    pub is_between_scenarios: bool,
 }
 
 impl Goal {
@@ -39,7 +41,8 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
     let mut add = |scenario, what: &str, at_least, seen: Option<Spread>| {
         if let Some(seen) = seen {
             let (what, is_reached) = (what.to_owned(), seen.median >= at_least);
-            goals.push(Goal { scenario, what, at_least, seen, is_reached });
+            let is_between_scenarios = what == OVER_BULK;
+            goals.push(Goal { scenario, what, at_least, seen, is_reached, is_between_scenarios });
         }
     };
     let of = |name: &str| record.scenarios.iter().find(|scenario| scenario.name == name);
@@ -66,10 +69,10 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
         add(SYNTHETIC, "rate over the limit", 0.95, synthetic.ratio_to_limit(Ringmirror));
     }
     for (name, at_least) in [("1-partition", 0.9), ("1000-partitions", 0.6)] {
-        let rate = |scenario: &ScenarioRecord| Some(scenario.figures(Ringmirror)?.mb_per_s.median);
+        let rate = |scenario: &ScenarioRecord| Some(scenario.figures(Ringmirror)?.mb_per_s);
         let seen = of(name).and_then(rate).zip(of(BULK).and_then(rate));
-        let seen = seen.map(|(one, bulk)| Spread::of(&[one / bulk]));
-        add(name, "rate over that of 8 partitions", at_least, seen);
+        let seen = seen.map(|(rate, bulk)| rate.over(bulk.median));
+        add(name, OVER_BULK, at_least, seen);
     }
     let memory = memory(record).map(|seen| Spread::of(&[seen]));
     add(ALL, "cap on memory over the most that ringmirror had resident", 1.0, memory);
@@ -97,6 +100,7 @@ fn memory(record: &PeersRecord) -> Option<f64> {
 }
 
 const ALL: &str = "all";
+const OVER_BULK: &str = "rate over that of 8 partitions";
 const BULK: &str = "8-partitions";
 const SYNTHETIC: &str = "synthetic";
 

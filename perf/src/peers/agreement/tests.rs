@@ -1,0 +1,84 @@
+use super::{Agreement, Verdict, agreements, table};
+use crate::peers::contender::Contender::{Follower, Ringmirror};
+use crate::peers::figures::tests::two_rounds;
+use crate::peers::record::{PeersRecord, ScenarioRecord};
+
+fn record(scenarios: Vec<ScenarioRecord>) -> PeersRecord {
+    PeersRecord { scenarios }
+}
+
+/// The two rounds, with the follower's processor time so many times what it was in each.
+fn with_follower_cpu(factors: [f64; 2]) -> PeersRecord {
+    let mut scenario = two_rounds();
+    for run in scenario.runs.iter_mut().filter(|run| run.contender == Follower) {
+        run.cpu_seconds *= if run.round == 1 { factors[0] } else { factors[1] };
+    }
+    record(vec![scenario])
+}
+
+fn follower_cpu(agreements: &[Agreement]) -> &Agreement {
+    let what = "Kafka follower: CPU x";
+    agreements.iter().find(|each| each.what == what).unwrap()
+}
+
+#[test]
+fn a_record_agrees_with_itself() {
+    let record = record(vec![two_rounds()]);
+    let agreements = agreements(&record, &record);
+    assert!(!agreements.is_empty());
+    assert!(agreements.iter().all(|each| each.verdict == Verdict::Same), "{agreements:?}");
+    // The follower is 5 times as slow in both rounds: a number without a range.
+    let what = "Kafka follower: ringmirror x";
+    assert!(agreements.iter().all(|each| each.what != what), "{agreements:?}");
+}
+
+#[test]
+fn medians_and_ranges_tell_how_near_two_sittings_are() {
+    // The ratio is 8 in the first round and 4 in the second.
+    let recorded = with_follower_cpu([1.0, 1.0]);
+    let verdict =
+        |factors| follower_cpu(&agreements(&with_follower_cpu(factors), &recorded)).verdict;
+    // 7 and 5.
+    assert_eq!(verdict([0.875, 1.25]), Verdict::Same);
+    // 12 and 7: the median is outside.
+    assert_eq!(verdict([1.5, 1.75]), Verdict::Overlapping);
+    // 7.6 and 7: the median is inside, but that on record is not in the new range.
+    assert_eq!(verdict([0.95, 1.75]), Verdict::Overlapping);
+    // 16 and 12.
+    assert_eq!(verdict([2.0, 3.0]), Verdict::Apart);
+}
+
+#[test]
+fn only_what_both_have_is_compared() {
+    let elsewhere = ScenarioRecord { name: "synthetic".to_owned(), ..two_rounds() };
+    assert_eq!(agreements(&record(vec![elsewhere]), &record(vec![two_rounds()])), []);
+    let mut alone = two_rounds();
+    alone.runs.retain(|run| run.contender == Ringmirror);
+    let alone = record(vec![alone]);
+    let what = |recorded| {
+        let seen = agreements(&alone, recorded);
+        seen.into_iter().map(|each| each.what).collect::<Vec<_>>()
+    };
+    assert_eq!(what(&alone), ["ringmirror: of the machine's limit"]);
+    // There the limit is also what the source gives at most.
+    assert_eq!(what(&record(vec![two_rounds()])), Vec::<String>::new());
+}
+
+#[test]
+fn ratios_between_scenarios_are_compared_too() {
+    let one = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
+    let record = record(vec![two_rounds(), one]);
+    let agreements = agreements(&record, &record);
+    let what = "rate over that of 8 partitions";
+    assert!(agreements.iter().any(|each| each.what == what), "{agreements:?}");
+}
+
+#[test]
+fn the_table_counts_what_is_the_same() {
+    let recorded = with_follower_cpu([1.0, 1.0]);
+    let text = table(&agreements(&with_follower_cpu([2.0, 3.0]), &recorded));
+    let row = "| 8-partitions | Kafka follower: CPU x | 14.00 (12.00 - 16.00) | \
+               6.00 (4.00 - 8.00) | **apart** |\n";
+    assert!(text.contains(row), "{text}");
+    assert!(text.ends_with("\n3 of 4 ratios are the same, 0 overlap, 1 are apart.\n"), "{text}");
+}
