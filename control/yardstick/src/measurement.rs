@@ -124,6 +124,7 @@ impl Series {
             mb_per_s: self.mb_per_s(),
             mb_per_s_min: rates().fold(f64::INFINITY, f64::min),
             mb_per_s_max: rates().fold(0.0, f64::max),
+            mb_per_s_of_rounds: rates().collect(),
             cpu_seconds_per_gb: self.cpu_seconds_per_gb(),
             rounds: self.samples.len(),
             disturbed_rounds: self.disturbed,
@@ -163,12 +164,19 @@ impl<T> CalmRound<T> {
         mut prepare: impl FnMut() -> Result<()>,
         mut run: impl FnMut() -> Result<T>,
     ) -> Result<Self> {
-        let mut disturbed = 0;
-        loop {
+        Self::until_calm(tries_max, || {
             prepare()?;
             let before = BusyClock::read(children)?;
             let value = run()?;
-            let is_calm = BusyClock::read(children)?.is_calm_since(&before);
+            Ok((value, BusyClock::read(children)?.is_calm_since(&before)))
+        })
+    }
+
+    /// Tries until `attempt` says that it was calm.
+    fn until_calm(tries_max: u32, mut attempt: impl FnMut() -> Result<(T, bool)>) -> Result<Self> {
+        let mut disturbed = 0;
+        loop {
+            let (value, is_calm) = attempt()?;
             if is_calm || disturbed + 1 >= tries_max {
                 return Ok(Self { value, disturbed, is_calm });
             }
@@ -206,16 +214,21 @@ impl fmt::Display for Round {
     }
 }
 
-/// In which order all come in round `number`, from 1: another one first each time, and backwards
-/// every other time, so that another one comes before each as well. Who appends through the page
-/// cache gets the memory that the one before has just given back, or has to wait for it.
+/// In which order all come in round `number`, from 1, so that everybody comes right after every
+/// other one equally often: what one leaves behind (memory given back, files to write) helps or
+/// hinders the next, and must not always be the same one's. A Williams square; after as many
+/// rounds as there are contenders, twice as many of an odd number, each has followed each once, of
+/// an odd number twice.
 pub fn order_of_round<T>(all: &[T], number: u32) -> impl Iterator<Item = &T> {
     let count = all.len();
     let turn = usize::try_from(number).unwrap_or(0).saturating_sub(1);
-    let is_backwards = !turn.is_multiple_of(2);
+    // Neighbours in a row of an odd square lie an odd number apart, in its mirror an even one.
+    let is_backwards = !count.is_multiple_of(2) && !turn.is_multiple_of(2);
     (0..count).map(move |step| {
-        let step = if is_backwards { count - step } else { step };
-        &all[(turn + step) % count]
+        let step = if is_backwards { count - 1 - step } else { step };
+        // 0, 1, -1, 2, -2 and so on.
+        let place = if step.is_multiple_of(2) { count - step / 2 } else { step.div_ceil(2) };
+        &all[(turn + place) % count]
     })
 }
 
@@ -230,6 +243,8 @@ pub struct LimitRow {
     pub mb_per_s_min: f64,
     /// Fastest round.
     pub mb_per_s_max: f64,
+    /// Every round, in their order.
+    pub mb_per_s_of_rounds: Vec<f64>,
     /// Median processor time of the measured side.
     pub cpu_seconds_per_gb: f64,
     /// Rounds behind the medians.

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 fn sample(bytes: u64, millis: u64, cpu_millis: u64) -> Sample {
@@ -45,17 +47,47 @@ fn a_round_is_tried_no_more_often_than_allowed() {
 }
 
 #[test]
-fn everybody_comes_once_in_a_round_and_another_one_first_in_the_next() {
+fn a_disturbed_try_is_repeated_until_one_is_calm() {
+    let kept = |tries_max, calm: &[bool]| {
+        let mut tries = calm.iter().enumerate();
+        let attempt = || Ok(tries.next().map(|(at, is_calm)| (at, *is_calm)).unwrap());
+        let CalmRound { value, disturbed, is_calm } =
+            CalmRound::until_calm(tries_max, attempt).unwrap();
+        (value, disturbed, is_calm)
+    };
+    assert_eq!(kept(3, &[true]), (0, 0, true));
+    assert_eq!(kept(3, &[false, false, true]), (2, 2, true));
+    // The last one counts although it is disturbed.
+    assert_eq!(kept(3, &[false, false, false]), (2, 2, false));
+    assert_eq!(kept(1, &[false]), (0, 0, false));
+}
+
+#[test]
+fn everybody_comes_once_in_a_round_and_after_each_other_equally_often() {
     let order = |all: &str, number| {
         let letters: Vec<char> = all.chars().collect();
         order_of_round(&letters, number).collect::<String>()
     };
     let orders = |all| (1..=6).map(|number| order(all, number)).collect::<Vec<_>>();
     assert_eq!(orders("ab")[..4], ["ab", "ba", "ab", "ba"]);
-    // Every order there is of three.
-    assert_eq!(orders("abc"), ["abc", "bac", "cab", "acb", "bca", "cba"]);
-    assert_eq!(orders("abcd")[..5], ["abcd", "badc", "cdab", "dcba", "abcd"]);
+    assert_eq!(orders("abcd")[..5], ["abdc", "bcad", "cdba", "dacb", "abdc"]);
     assert_eq!(order("", 1), "");
+    for all in ["a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"] {
+        let (rounds, times) = match all.len() % 2 {
+            0 => (all.len(), 1),
+            _ => (2 * all.len(), 2),
+        };
+        let mut after = BTreeMap::new();
+        for number in 1..=u32::try_from(rounds).unwrap() {
+            let order: Vec<char> = order(all, number).chars().collect();
+            assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), all.len(), "{order:?}");
+            for pair in order.windows(2) {
+                *after.entry((pair[0], pair[1])).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(after.len(), all.len() * (all.len() - 1), "{all}");
+        assert!(after.values().all(|count| *count == times), "{all}: {after:?}");
+    }
 }
 
 #[test]
