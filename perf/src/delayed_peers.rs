@@ -56,12 +56,8 @@ impl Copier {
 
     /// The follower that it is, if it is one.
     fn settings(self, plan: &DelayedPlan) -> Option<FollowerSettings> {
-        let shipped = FollowerSettings {
-            is_tuned: false,
-            response_bytes_max: None,
-            has_growing_socket: false,
-        };
-        let tuned = FollowerSettings { is_tuned: true, has_growing_socket: true, ..shipped };
+        let shipped = FollowerSettings { is_tuned: false, response_bytes_max: None };
+        let tuned = FollowerSettings { is_tuned: true, ..shipped };
         match self {
             Self::Node => None,
             Self::Follower => Some(shipped),

@@ -30,21 +30,16 @@ pub struct Follower {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FollowerSettings {
     /// As an administrator may help it: four fetcher threads, 8 MiB for each partition, 64 MiB for
-    /// each response. As it is shipped it has one, 1 MiB and 10 MiB.
+    /// each response, a socket that grows. As it is shipped it has one, 1 MiB, 10 MiB and 64 KiB.
     pub is_tuned: bool,
     /// Bytes of a response and a partition instead.
     pub response_bytes_max: Option<u32>,
-    /// As the way to the source needs it when it is long: a socket that grows. As it is shipped it
-    /// has 64 KiB.
-    pub has_growing_socket: bool,
 }
 
 impl FollowerSettings {
     /// Node id of the broker with these settings: one of each kind in a cluster.
     fn node_id(self) -> i32 {
-        2 + i32::from(self.is_tuned)
-            + 2 * i32::from(self.response_bytes_max.is_some())
-            + 4 * i32::from(self.has_growing_socket)
+        2 + i32::from(self.is_tuned) + 2 * i32::from(self.response_bytes_max.is_some())
     }
 
     fn properties(self) -> Vec<(&'static str, String)> {
@@ -56,7 +51,7 @@ impl FollowerSettings {
             ("replica.fetch.max.bytes", limit(partition)),
             ("replica.fetch.response.max.bytes", limit(response)),
         ];
-        if self.has_growing_socket {
+        if self.is_tuned {
             properties.push(("replica.socket.receive.buffer.bytes", "-1".to_owned()));
         }
         properties

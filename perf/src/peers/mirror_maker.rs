@@ -321,16 +321,19 @@ const INTERNAL_TOPICS: [&str; 6] = [
     "offset.storage.",
     "status.storage.",
 ];
-const TUNED_PRODUCER: [(&str, &str); 4] = [
+/// Sockets grow as the kernel lets them.
+const TUNED_PRODUCER: [(&str, &str); 5] = [
     ("batch.size", "262144"),
     ("linger.ms", "50"),
     ("buffer.memory", "67108864"),
     ("max.request.size", "8388608"),
+    ("send.buffer.bytes", "-1"),
 ];
-const TUNED_CONSUMER: [(&str, &str); 3] = [
+const TUNED_CONSUMER: [(&str, &str); 4] = [
     ("max.poll.records", "2000"),
     ("max.partition.fetch.bytes", "4194304"),
     ("fetch.max.bytes", "33554432"),
+    ("receive.buffer.bytes", "-1"),
 ];
 /// How the log tells of what no task survives.
 const DEATHS: [&str; 4] = [

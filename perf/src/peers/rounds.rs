@@ -367,7 +367,7 @@ fn follower_settings(contender: Contender, scenario: &Scenario) -> Option<Follow
         _ => return None,
     };
     let response_bytes_max = scenario.response_bytes_max;
-    Some(FollowerSettings { is_tuned, response_bytes_max, has_growing_socket: false })
+    Some(FollowerSettings { is_tuned, response_bytes_max })
 }
 
 /// The same state of the machine before everybody: nothing to write, the source's logs in memory,
