@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, value_parser};
 use harness::kafka_jars;
 use perf::measurement::TRIES_MAX;
-use perf::peers::agreement::{self, Agreement};
+use perf::peers::agreement::Comparison;
 use perf::peers::chart;
 use perf::peers::contender::Contender;
 use perf::peers::figures::Figures;
@@ -31,7 +31,7 @@ struct PeersFile<'a> {
     figures: BTreeMap<String, Vec<Figures>>,
     goals: Vec<Goal>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    agreements: Option<&'a [Agreement]>,
+    against: Option<&'a Comparison>,
 }
 
 #[derive(Args)]
@@ -146,14 +146,13 @@ pub(crate) fn peers_report(args: &PeersReportArgs) -> Result<()> {
         record.merge(read(path)?);
     }
     let recorded = args.against.as_deref().map(read).transpose()?;
-    let agreements = recorded.map(|recorded| agreement::agreements(&record, &recorded));
-    let agreements = agreements.as_deref();
+    let against = recorded.map(|recorded| Comparison::of(&record, &recorded));
     ensure!(
-        agreements.is_none_or(|agreements| !agreements.is_empty()),
+        against.as_ref().is_none_or(|against| !against.agreements.is_empty()),
         "nothing to hold against --against: no ratio of two rounds or more that both records have"
     );
-    write(&record, agreements, &args.out)?;
-    print(&record, agreements, &args.out)
+    write(&record, against.as_ref(), &args.out)?;
+    print(&record, against.as_ref(), &args.out)
 }
 
 fn read(path: &Path) -> Result<PeersRecord> {
@@ -171,7 +170,7 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>> {
     Ok(SCENARIOS.into_iter().filter(is_chosen).collect())
 }
 
-fn write(record: &PeersRecord, agreements: Option<&[Agreement]>, out: &Path) -> Result<()> {
+fn write(record: &PeersRecord, against: Option<&Comparison>, out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let scenarios = &record.scenarios;
     let figures = scenarios
@@ -181,23 +180,23 @@ fn write(record: &PeersRecord, agreements: Option<&[Agreement]>, out: &Path) -> 
             (scenario.name.clone(), scenario.contenders().into_iter().filter_map(of).collect())
         })
         .collect();
-    let file = PeersFile { scenarios, figures, goals: goals(record), agreements };
+    let file = PeersFile { scenarios, figures, goals: goals(record), against };
     let mut json = serde_json::to_string_pretty(&file)?;
     json.push('\n');
     fs::write(out.join("peers.json"), json)?;
-    fs::write(out.join("peers.md"), report(record, agreements))?;
+    fs::write(out.join("peers.md"), report(record, against))?;
     fs::write(out.join("peers.svg"), chart::draw(record))?;
     Ok(())
 }
 
 /// The tables, and how they agree with others where that was asked.
-fn report(record: &PeersRecord, agreements: Option<&[Agreement]>) -> String {
-    let agreements = agreements.map(|agreements| format!("\n{}", agreement::table(agreements)));
-    markdown::report(record) + &agreements.unwrap_or_default()
+fn report(record: &PeersRecord, against: Option<&Comparison>) -> String {
+    let against = against.map(|against| format!("\n{}", against.report()));
+    markdown::report(record) + &against.unwrap_or_default()
 }
 
-fn print(record: &PeersRecord, agreements: Option<&[Agreement]>, out: &Path) -> Result<()> {
-    write!(io::stdout(), "{}", report(record, agreements))?;
+fn print(record: &PeersRecord, against: Option<&Comparison>, out: &Path) -> Result<()> {
+    write!(io::stdout(), "{}", report(record, against))?;
     eprintln!("peers.json, peers.md and peers.svg are in {}", out.display());
     Ok(())
 }

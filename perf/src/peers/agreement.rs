@@ -3,15 +3,16 @@
 //! Rates belong to a machine; ratios inside rounds should not. Every ratio that both have is held
 //! against the other's range.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::machine::ratio_f64;
 use crate::peers::contender::Contender;
 use crate::peers::figures::Spread;
-use crate::peers::goals::goals;
+use crate::peers::goals::{Goal, goals};
 use crate::peers::markdown::ratio;
-use crate::peers::record::{PeersRecord, ScenarioRecord};
+use crate::peers::record::{PeersRecord, ScenarioRecord, Sitting};
 
 /// One ratio that two sittings have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,64 +62,154 @@ impl Verdict {
     }
 }
 
-/// Every ratio of rounds that both have. A number without a range, of a single round or of all
-/// memory, cannot be held against anything and is left out.
-#[must_use]
-pub fn agreements(seen: &PeersRecord, recorded: &PeersRecord) -> Vec<Agreement> {
-    let (seen, recorded) = (ratios(seen), ratios(recorded));
-    let has_range = |spread: &Spread| spread.min < spread.max;
-    seen.into_iter()
-        .filter_map(|(scenario, what, seen)| {
-            let same = |known: &&(String, String, Spread)| known.0 == scenario && known.1 == what;
-            let recorded = recorded.iter().find(same)?.2;
-            let verdict = Verdict::of(&seen, &recorded);
-            (has_range(&seen) && has_range(&recorded)).then_some(Agreement {
-                scenario,
-                what,
-                seen,
-                recorded,
-                verdict,
-            })
-        })
-        .collect()
+/// What two sittings have in common.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The scenarios that are compared, with where and when each was measured.
+    pub scenarios: Vec<ComparedScenario>,
+    /// Every ratio that both have with a range.
+    pub agreements: Vec<Agreement>,
+    /// What is in one of them and not compared, and why.
+    pub left_out: Vec<String>,
 }
 
-/// All of them as a table in Markdown, and how many say the same.
-#[must_use]
-pub fn table(agreements: &[Agreement]) -> String {
-    let mut text = String::from(
-        "### Against the sitting on record\n
-\"same\": each median lies within the other's range; \"overlapping\": the ranges have something in
-common; \"apart\": nothing.\n
-| scenario | what | seen | on record | |\n|---|---|--:|--:|---|\n",
-    );
-    for Agreement { scenario, what, seen, recorded, verdict } in agreements {
-        let (seen, recorded, verdict) = (ratio(seen), ratio(recorded), verdict.title());
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "| {scenario} | {what} | {seen} | {recorded} | {verdict} |");
+/// A scenario that two sittings have.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparedScenario {
+    /// Its name.
+    pub name: String,
+    /// The sitting in question.
+    pub seen: Sitting,
+    /// The sitting that it is held against.
+    pub recorded: Sitting,
+}
+
+impl Comparison {
+    /// Of all scenarios that both have with as many bytes.
+    #[must_use]
+    pub fn of(seen: &PeersRecord, recorded: &PeersRecord) -> Self {
+        let mut comparison = Self::default();
+        for scenario in &seen.scenarios {
+            let same = |known: &&ScenarioRecord| known.name == scenario.name;
+            if let Some(known) = recorded.scenarios.iter().find(same) {
+                comparison.add_scenario(scenario, known);
+            }
+        }
+        let is_compared = |name: &str| comparison.scenarios.iter().any(|each| each.name == name);
+        // What one of them has between a scenario and one that is not compared is no ratio of both.
+        let of = |record| {
+            let mut ratios = ratios(record);
+            ratios.retain(|ratio| is_compared(&ratio.scenario));
+            ratios
+        };
+        let (seen, recorded) = (of(seen), of(recorded));
+        comparison.add_ratios(seen, &recorded);
+        comparison
     }
-    let count = |wanted| agreements.iter().filter(|each| each.verdict == wanted).count();
-    let _ = writeln!(
-        text,
-        "\n{} of {} ratios are the same, {} overlap, {} are apart.",
-        count(Verdict::Same),
-        agreements.len(),
-        count(Verdict::Overlapping),
-        count(Verdict::Apart),
-    );
-    text
+
+    fn add_scenario(&mut self, seen: &ScenarioRecord, recorded: &ScenarioRecord) {
+        let ScenarioRecord { name, sitting, bytes, .. } = seen;
+        let (here, there) = (ratio_f64(*bytes), ratio_f64(recorded.bytes));
+        if (here / there - 1.0).abs() > BYTES_TOLERANCE {
+            let (here, there) = (here / 1e9, there / 1e9);
+            self.left_out.push(format!("{name}: {here:.2} GB, on record {there:.2} GB"));
+            return;
+        }
+        self.scenarios.push(ComparedScenario {
+            name: name.clone(),
+            seen: sitting.clone(),
+            recorded: recorded.sitting.clone(),
+        });
+    }
+
+    fn add_ratios(&mut self, seen: Vec<Ratio>, recorded: &[Ratio]) {
+        let has_range = |spread: &Spread| spread.min < spread.max;
+        let is_same =
+            |one: &Ratio, other: &Ratio| one.scenario == other.scenario && one.what == other.what;
+        for known in recorded {
+            if !seen.iter().any(|ratio| is_same(ratio, known)) {
+                self.left_out.push(format!("{known}: only on record"));
+            }
+        }
+        for ratio in seen {
+            let Some(known) = recorded.iter().find(|known| is_same(&ratio, known)) else {
+                self.left_out.push(format!("{ratio}: not on record"));
+                continue;
+            };
+            if !has_range(&ratio.spread) || !has_range(&known.spread) {
+                self.left_out.push(format!("{ratio}: a number without a range"));
+                continue;
+            }
+            let verdict = Verdict::of(&ratio.spread, &known.spread);
+            let Ratio { scenario, what, spread: seen } = ratio;
+            let recorded = known.spread;
+            self.agreements.push(Agreement { scenario, what, seen, recorded, verdict });
+        }
+    }
+
+    /// All of it in Markdown, and how many say the same.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = String::from(HEAD);
+        // Writing to a string cannot fail.
+        for ComparedScenario { name, seen, recorded } in &self.scenarios {
+            for (who, sitting) in [("seen", seen), ("on record", recorded)] {
+                let Sitting { date, command, machine, versions } = sitting;
+                let _ =
+                    writeln!(text, "* {name}, {who}: {date}, {machine}. {versions}. `{command}`");
+            }
+        }
+        text.push_str("\n| scenario | what | seen | on record | |\n|---|---|--:|--:|---|\n");
+        for Agreement { scenario, what, seen, recorded, verdict } in &self.agreements {
+            let (seen, recorded, verdict) = (ratio(seen), ratio(recorded), verdict.title());
+            let _ = writeln!(text, "| {scenario} | {what} | {seen} | {recorded} | {verdict} |");
+        }
+        let count = |wanted| self.agreements.iter().filter(|each| each.verdict == wanted).count();
+        let _ = writeln!(
+            text,
+            "\n{} of {} ratios are the same, {} overlap, {} are apart.",
+            count(Verdict::Same),
+            self.agreements.len(),
+            count(Verdict::Overlapping),
+            count(Verdict::Apart),
+        );
+        if !self.left_out.is_empty() {
+            let _ = writeln!(text, "\nNot compared:\n");
+        }
+        for each in &self.left_out {
+            let _ = writeln!(text, "* {each}");
+        }
+        text
+    }
 }
 
-/// The ratios of every contender in every scenario, and between scenarios.
-fn ratios(record: &PeersRecord) -> Vec<(String, String, Spread)> {
+/// A ratio of one sitting.
+#[derive(Debug)]
+struct Ratio {
+    scenario: String,
+    what: String,
+    spread: Spread,
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}, {}", self.scenario, self.what)
+    }
+}
+
+/// The ratios of every contender in every scenario, and the goals that are none of them.
+fn ratios(record: &PeersRecord) -> Vec<Ratio> {
     let mut ratios: Vec<_> = record.scenarios.iter().flat_map(of_scenario).collect();
-    // The other goals are ratios of a scenario's table.
-    let between = goals(record).into_iter().filter(|goal| goal.is_between_scenarios);
-    ratios.extend(between.map(|goal| (goal.scenario.to_owned(), goal.what, goal.seen)));
+    let others = goals(record).into_iter().filter(|goal| !goal.is_in_table);
+    ratios.extend(others.map(|Goal { scenario, what, seen, .. }| Ratio {
+        scenario: scenario.to_owned(),
+        what,
+        spread: seen,
+    }));
     ratios
 }
 
-fn of_scenario(scenario: &ScenarioRecord) -> Vec<(String, String, Spread)> {
+fn of_scenario(scenario: &ScenarioRecord) -> Vec<Ratio> {
     // Without what the source gives at most it is another limit.
     let limit = match scenario.runs_of(Contender::Discard).next() {
         Some(_) => "limit",
@@ -133,8 +224,17 @@ fn of_scenario(scenario: &ScenarioRecord) -> Vec<(String, String, Spread)> {
             (format!("{title}: CPU x"), figures.cpu_ratio),
         ]
     });
-    of_contender.filter_map(|(what, seen)| Some((scenario.name.clone(), what, seen?))).collect()
+    let ratio = |(what, spread): (String, Option<Spread>)| {
+        Some(Ratio { scenario: scenario.name.clone(), what, spread: spread? })
+    };
+    of_contender.filter_map(ratio).collect()
 }
+
+/// Most that the bytes of two sittings may differ by: batches end where they end.
+const BYTES_TOLERANCE: f64 = 0.02;
+const HEAD: &str = "### Against the sitting on record\n
+\"same\": each median lies within the other's range; \"overlapping\": the ranges have something in
+common; \"apart\": nothing.\n\n";
 
 #[cfg(test)]
 mod tests;

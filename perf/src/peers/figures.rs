@@ -60,15 +60,8 @@ impl Spread {
         }
     }
 
-    /// All of it over one number.
-    #[must_use]
-    pub fn over(self, divisor: f64) -> Self {
-        let Self { median, min, max } = self;
-        Self { median: median / divisor, min: min / divisor, max: max / divisor }
-    }
-
     /// Of what some rounds have; nothing when none has it.
-    fn of_rounds(values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(in crate::peers) fn of_rounds(values: impl Iterator<Item = f64>) -> Option<Self> {
         let values: Vec<f64> = values.collect();
         (!values.is_empty()).then(|| Self::of(&values))
     }

@@ -135,8 +135,7 @@ bytes of batches, as they lie on the source's disk. Processor time is that of th
 time this one takes than ringmirror. \"of limit\" is the rate over the least of receiving, writing
 and what the source gives to a fetcher that throws everything away: a second each, before the
 copies, so a copy may get more. Ratios are medians of rounds, the range in parentheses; those of one
-scenario to another are of each round to the other's median, as they were measured one after the
-other.\n\n";
+scenario to another are of rounds with the same number, measured one scenario after the other.\n\n";
 const COLUMNS: &str = "| who | MB/s | least - most | CPU s/GB | source | target | of limit | MiB | \
                        ringmirror x | CPU x |";
 

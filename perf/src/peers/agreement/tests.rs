@@ -1,7 +1,11 @@
-use super::{Agreement, Verdict, agreements, table};
-use crate::peers::contender::Contender::{Follower, Ringmirror};
+use super::{Agreement, Comparison, Verdict};
+use crate::peers::contender::Contender::{Discard, Follower, Ringmirror, RingmirrorBuffered};
 use crate::peers::figures::tests::two_rounds;
 use crate::peers::record::{PeersRecord, ScenarioRecord};
+
+fn agreements(seen: &PeersRecord, recorded: &PeersRecord) -> Vec<Agreement> {
+    Comparison::of(seen, recorded).agreements
+}
 
 fn record(scenarios: Vec<ScenarioRecord>) -> PeersRecord {
     PeersRecord { scenarios }
@@ -51,7 +55,8 @@ fn medians_and_ranges_tell_how_near_two_sittings_are() {
 #[test]
 fn only_what_both_have_is_compared() {
     let elsewhere = ScenarioRecord { name: "synthetic".to_owned(), ..two_rounds() };
-    assert_eq!(agreements(&record(vec![elsewhere]), &record(vec![two_rounds()])), []);
+    let all = record(vec![two_rounds()]);
+    assert_eq!(Comparison::of(&record(vec![elsewhere]), &all), Comparison::default());
     let mut alone = two_rounds();
     alone.runs.retain(|run| run.contender == Ringmirror);
     let alone = record(vec![alone]);
@@ -61,24 +66,62 @@ fn only_what_both_have_is_compared() {
     };
     assert_eq!(what(&alone), ["ringmirror: of the machine's limit"]);
     // There the limit is also what the source gives at most.
-    assert_eq!(what(&record(vec![two_rounds()])), Vec::<String>::new());
+    assert_eq!(what(&all), Vec::<String>::new());
+    let left_out = Comparison::of(&alone, &all).left_out;
+    let of_ringmirror = |each: &&String| each.contains("ringmirror: of");
+    assert_eq!(
+        left_out.iter().filter(of_ringmirror).collect::<Vec<_>>(),
+        [
+            "8-partitions, ringmirror: of limit: only on record",
+            "8-partitions, ringmirror: of the machine's limit: not on record",
+        ]
+    );
 }
 
 #[test]
-fn ratios_between_scenarios_are_compared_too() {
+fn topics_of_other_sizes_are_not_compared() {
+    let short = ScenarioRecord { bytes: 1_000_000_000, ..two_rounds() };
+    let Comparison { scenarios, agreements, left_out } =
+        Comparison::of(&record(vec![short]), &record(vec![two_rounds()]));
+    assert_eq!((scenarios, agreements), (vec![], vec![]));
+    assert_eq!(left_out, ["8-partitions: 1.00 GB, on record 6.00 GB"]);
+}
+
+#[test]
+fn goals_that_no_table_has_are_compared_too() {
     let one = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
-    let record = record(vec![two_rounds(), one]);
+    let mut bulk = two_rounds();
+    // The twin, at the fetcher's place.
+    for run in bulk.runs.iter_mut().filter(|run| run.contender == Discard) {
+        run.contender = RingmirrorBuffered;
+    }
+    let slow_second = bulk.runs.iter_mut().rfind(|run| run.contender == Ringmirror).unwrap();
+    slow_second.seconds *= 2.0;
+    let record = record(vec![bulk, one]);
     let agreements = agreements(&record, &record);
-    let what = "rate over that of 8 partitions";
-    assert!(agreements.iter().any(|each| each.what == what), "{agreements:?}");
+    for what in [
+        "rate over that of 8 partitions",
+        "processor time of the Kafka follower over that of ringmirror, buffered",
+    ] {
+        assert!(agreements.iter().any(|each| each.what == what), "{what}: {agreements:?}");
+    }
 }
 
 #[test]
-fn the_table_counts_what_is_the_same() {
+fn the_report_tells_both_sittings_and_counts_what_is_the_same() {
     let recorded = with_follower_cpu([1.0, 1.0]);
-    let text = table(&agreements(&with_follower_cpu([2.0, 3.0]), &recorded));
+    let mut seen = with_follower_cpu([2.0, 3.0]);
+    seen.scenarios[0].sitting.machine = "another machine".to_owned();
+    let text = Comparison::of(&seen, &recorded).report();
+    let sitting = |who: &str, machine: &str| {
+        format!(
+            "* 8-partitions, {who}: 2026-01-02, {machine}. of everything. `cargo perf -- peers`\n"
+        )
+    };
+    assert!(text.contains(&sitting("seen", "another machine")), "{text}");
+    assert!(text.contains(&sitting("on record", "two cores")), "{text}");
     let row = "| 8-partitions | Kafka follower: CPU x | 14.00 (12.00 - 16.00) | \
                6.00 (4.00 - 8.00) | **apart** |\n";
     assert!(text.contains(row), "{text}");
-    assert!(text.ends_with("\n3 of 4 ratios are the same, 0 overlap, 1 are apart.\n"), "{text}");
+    assert!(text.contains("\n3 of 4 ratios are the same, 0 overlap, 1 are apart.\n"), "{text}");
 }
