@@ -134,7 +134,7 @@ fn count(program: &Path, name: &str, unit: &str) -> Result<Counted> {
     )
     .context("valgrind counts the instructions: apt-get install valgrind")?;
     let units: u64 = text.trim().parse().with_context(|| format!("{name} prints {text}"))?;
-    let counts = Profile::parse(&fs::read_to_string(&profile)?);
+    let counts = Profile::parse(&fs::read_to_string(&profile)?)?;
     fs::remove_file(&profile)?;
     let (mut own, mut beside) = (0, 0);
     for ((object, function), instructions) in counts.by_function {

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, Result};
+
 /// Instructions executed.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
@@ -18,7 +20,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    pub(super) fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut profile = Self::default();
         let (mut object, mut function) = ("", "");
         let mut is_call = false;
@@ -34,10 +36,13 @@ impl Profile {
                 && let Some(count) = line.split(' ').nth(1)
             {
                 let key = (object.to_owned(), function.to_owned());
-                *profile.by_function.entry(key).or_default() += count.parse().unwrap_or(0);
+                let count: u64 = count
+                    .parse()
+                    .with_context(|| format!("callgrind wrote {line:?}, expected two numbers"))?;
+                *profile.by_function.entry(key).or_default() += count;
             }
         }
-        profile
+        Ok(profile)
     }
 }
 
@@ -52,12 +57,19 @@ mod tests {
              ob=/bin/a\nfl=x.rs\nfn=outer\n10 4\nfi=y.rs\n11 5\ncfi=z.rs\ncfn=inner\n\
              calls=2 7\n12 20\n13 2\n\nfl=z.rs\nfn=inner\n7 20\n\nob=/lib/c\nfn=memcpy\n0 30\n\n\
              totals: 61\n",
-        );
+        )
+        .unwrap();
         let of =
             |object: &str, name: &str| profile.by_function[&(object.to_owned(), name.to_owned())];
         assert_eq!(of("/bin/a", "outer"), 11);
         assert_eq!(of("/bin/a", "inner"), 20);
         assert_eq!(of("/lib/c", "memcpy"), 30);
         assert_eq!(profile.by_function.values().sum::<u64>(), 61);
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_is_an_error() {
+        let error = Profile::parse("ob=/bin/a\nfn=outer\n10 4x\n").unwrap_err();
+        assert!(error.to_string().contains("10 4x"), "{error}");
     }
 }
