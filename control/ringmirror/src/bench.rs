@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use mirror_uring::probe;
-use yardstick::machine::{CorePair, HugeBuffers, warm_up};
+use yardstick::machine::{CorePair, FOREIGN_SHARE_MAX, HugeBuffers, warm_up};
 
 use crate::cli::bench::{BenchArgs, BenchSourceArgs};
 use crate::doctor::Level;
@@ -159,8 +159,9 @@ fn notes(plan: &Plan, measured: &Measured, has_two_cores: bool) -> Vec<String> {
     let (disturbed, all) = (measured.disturbed(), measured.rounds.len());
     if disturbed > 0 {
         notes.push(format!(
-            "other work took more than a sixth of the busy time in {disturbed} of {all} rounds: \
-             distrust the figures, measure again when the machine is idle"
+            "other work took more than {:.0} % of the busy time in {disturbed} of {all} rounds: \
+             distrust the figures, measure again when the machine is idle",
+            FOREIGN_SHARE_MAX * 100.0
         ));
     }
     notes
