@@ -36,6 +36,8 @@ pub struct LatencyFigures {
     pub p50_us: f64,
     /// 99 of 100.
     pub p99_us: f64,
+    /// 99 of 100 of every round, in their order.
+    pub p99_us_of_rounds: Vec<f64>,
     /// 999 of 1000.
     pub p999_us: f64,
     /// 9999 of 10,000.
@@ -159,6 +161,7 @@ pub fn figures(rounds: &[CalmRound<LatencyRound>]) -> Result<Option<LatencyFigur
         records: all.len(),
         p50_us: micros(&all, P50),
         p99_us: micros(&all, P99),
+        p99_us_of_rounds: rounds.iter().map(|round| micros(&round.value.histogram, P99)).collect(),
         p999_us: micros(&all, P999),
         p9999_us: micros(&all, P9999),
         max_us: ratio_f64(all.max()) / 1e3,

@@ -15,6 +15,7 @@ use perf::latency_row::LatencyRow;
 use perf::lifecycle::{self, LifecyclePlan, Phase};
 use perf::log_fetcher::Discard;
 use perf::measurement::TRIES_MAX;
+use perf::peers::record::Sitting;
 use perf::private_network;
 use perf::readers::{self, ReadersPlan};
 use perf::server_process::{ServerKind, ringmirror_program};
@@ -24,7 +25,7 @@ use serde::Serialize;
 /// What every measurement of a server has.
 #[derive(Args)]
 pub(crate) struct ServingArgs {
-    /// Print rows as JSON.
+    /// Print what was measured, when and where as JSON.
     #[arg(long)]
     json: bool,
     /// The ringmirror to measure; the one beside this program by default.
@@ -113,6 +114,13 @@ pub(crate) struct ReadersArgs {
     receive: bool,
 }
 
+/// What a measurement prints as JSON.
+#[derive(Serialize)]
+struct Measured<'a, T> {
+    sitting: Sitting,
+    measured: &'a T,
+}
+
 /// What measurements of one node have in common.
 #[derive(Args)]
 struct NodeArgs {
@@ -168,8 +176,11 @@ impl ServingArgs {
         Ok(program)
     }
 
-    pub(crate) fn print<T: Serialize>(&self, rows: &T, text: &str) -> Result<()> {
-        print(self.json, rows, text)
+    /// For people, or for machines with when, where and by which command it was measured.
+    pub(crate) fn print<T: Serialize>(&self, measured: &T, text: &str) -> Result<()> {
+        let ringmirror = ringmirror_program(self.ringmirror.as_deref())?;
+        let sitting = Sitting::now(&ringmirror, &self.directory)?;
+        print(self.json, &Measured { sitting, measured }, text)
     }
 }
 
