@@ -178,9 +178,12 @@ impl ServingArgs {
 
     /// For people, or for machines with when, where and by which command it was measured.
     pub(crate) fn print<T: Serialize>(&self, measured: &T, text: &str) -> Result<()> {
+        if !self.json {
+            return print(false, measured, text);
+        }
         let ringmirror = ringmirror_program(self.ringmirror.as_deref())?;
         let sitting = Sitting::now(&ringmirror, &self.directory)?;
-        print(self.json, &Measured { sitting, measured }, text)
+        print(true, &Measured { sitting, measured }, text)
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Comparison {
     pub scenarios: Vec<ComparedScenario>,
     /// Every ratio that both have with a range.
     pub agreements: Vec<Agreement>,
-    /// What is in one of them and not compared, and why.
+    /// What of these scenarios is not compared, and why; scenarios of topics of other sizes.
     pub left_out: Vec<String>,
 }
 
@@ -95,15 +95,8 @@ impl Comparison {
                 comparison.add_scenario(scenario, known);
             }
         }
-        let is_compared = |name: &str| comparison.scenarios.iter().any(|each| each.name == name);
-        // What one of them has between a scenario and one that is not compared is no ratio of both.
-        let of = |record| {
-            let mut ratios = ratios(record);
-            ratios.retain(|ratio| is_compared(&ratio.scenario));
-            ratios
-        };
-        let (seen, recorded) = (of(seen), of(recorded));
-        comparison.add_ratios(seen, &recorded);
+        let (seen, recorded) = (comparison.compared(seen), comparison.compared(recorded));
+        comparison.add_ratios(ratios(&seen), &ratios(&recorded));
         comparison
     }
 
@@ -120,6 +113,14 @@ impl Comparison {
             seen: sitting.clone(),
             recorded: recorded.sitting.clone(),
         });
+    }
+
+    /// A record without the scenarios that are not compared, so that no ratio is to one of them.
+    fn compared(&self, record: &PeersRecord) -> PeersRecord {
+        let is_compared = |name: &str| self.scenarios.iter().any(|each| each.name == name);
+        let mut record = record.clone();
+        record.scenarios.retain(|scenario| is_compared(&scenario.name));
+        record
     }
 
     fn add_ratios(&mut self, seen: Vec<Ratio>, recorded: &[Ratio]) {

@@ -88,6 +88,19 @@ fn topics_of_other_sizes_are_not_compared() {
 }
 
 #[test]
+fn no_ratio_is_to_a_scenario_that_is_not_compared() {
+    let one = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
+    let short = ScenarioRecord { bytes: 1_000_000_000, ..two_rounds() };
+    let seen = record(vec![short, one.clone()]);
+    let comparison = Comparison::of(&seen, &record(vec![two_rounds(), one]));
+    let scenarios: Vec<_> = comparison.scenarios.iter().map(|each| each.name.as_str()).collect();
+    assert_eq!(scenarios, ["1-partition"]);
+    let what = "rate over that of 8 partitions";
+    assert!(comparison.agreements.iter().all(|each| each.what != what), "{comparison:?}");
+    assert!(comparison.left_out.iter().all(|each| !each.contains(what)), "{comparison:?}");
+}
+
+#[test]
 fn goals_that_no_table_has_are_compared_too() {
     let one = ScenarioRecord { name: "1-partition".to_owned(), ..two_rounds() };
     let mut bulk = two_rounds();
