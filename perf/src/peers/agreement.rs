@@ -90,8 +90,7 @@ impl Comparison {
     pub fn of(seen: &PeersRecord, recorded: &PeersRecord) -> Self {
         let mut comparison = Self::default();
         for scenario in &seen.scenarios {
-            let same = |known: &&ScenarioRecord| known.name == scenario.name;
-            if let Some(known) = recorded.scenarios.iter().find(same) {
+            if let Some(known) = recorded.scenario(&scenario.name) {
                 comparison.add_scenario(scenario, known);
             }
         }

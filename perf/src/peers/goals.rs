@@ -44,7 +44,7 @@ pub fn goals(record: &PeersRecord) -> Vec<Goal> {
             goals.push(Goal { scenario, what, at_least, seen, is_reached, is_in_table });
         }
     };
-    let of = |name: &str| record.scenarios.iter().find(|scenario| scenario.name == name);
+    let of = |name: &str| record.scenario(name);
     if let Some(bulk) = of(BULK) {
         add(BULK, "rate over the limit", true, 0.9, bulk.ratio_to_limit(Ringmirror));
         for (peer, at_least) in [(Follower, 4.0), (FollowerTuned, 3.0)] {

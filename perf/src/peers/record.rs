@@ -98,6 +98,12 @@ pub struct RunRecord {
 }
 
 impl PeersRecord {
+    /// What was measured of one scenario.
+    #[must_use]
+    pub fn scenario(&self, name: &str) -> Option<&ScenarioRecord> {
+        self.scenarios.iter().find(|scenario| scenario.name == name)
+    }
+
     /// Takes in what another sitting measured; of a scenario that both have, the later one counts.
     pub fn merge(&mut self, later: Self) {
         for scenario in later.scenarios {

@@ -70,6 +70,8 @@ fn everybody_comes_once_in_a_round_and_after_each_other_equally_often() {
     };
     let orders = |all| (1..=6).map(|number| order(all, number)).collect::<Vec<_>>();
     assert_eq!(orders("ab")[..4], ["ab", "ba", "ab", "ba"]);
+    // Every order there is of three.
+    assert_eq!(orders("abc"), ["abc", "acb", "cab", "cba", "bca", "bac"]);
     assert_eq!(orders("abcd")[..5], ["abdc", "bcad", "cdba", "dacb", "abdc"]);
     assert_eq!(order("", 1), "");
     for all in ["a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"] {
